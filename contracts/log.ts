@@ -1,0 +1,29 @@
+import { type Logger, pino } from "pino";
+
+export type { Logger };
+
+const severities: Record<string, string> = {
+  trace: "DEBUG",
+  debug: "DEBUG",
+  info: "INFO",
+  warn: "WARNING",
+  error: "ERROR",
+  fatal: "CRITICAL",
+};
+
+/**
+ * Structured log lines on stderr, as Cloud Logging reads them (severity, message, timestamp), each with what
+ * correlates it: component, run_id, step. The level is LOG_LEVEL, info unless told.
+ */
+export function createLogger(bindings: Record<string, string>): Logger {
+  return pino(
+    {
+      level: process.env["LOG_LEVEL"] ?? "info",
+      base: bindings,
+      messageKey: "message",
+      timestamp: () => `,"timestamp":"${new Date().toISOString()}"`,
+      formatters: { level: (label) => ({ severity: severities[label] ?? "DEFAULT" }) },
+    },
+    process.stderr,
+  );
+}
