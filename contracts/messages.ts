@@ -8,7 +8,11 @@ export const REQUESTS = "requests";
 export const EVENTS = "events";
 
 /** Orchestrator -> Workload: run the pipeline of this date. */
-export const runRequest = z.strictObject({ run_id: runId, run_date: runDate, ...runSettings.partial().shape });
+export const runRequest = z.strictObject({
+  run_id: runId,
+  run_date: runDate,
+  ...runSettings.partial().shape,
+});
 export type RunRequest = z.output<typeof runRequest>;
 
 /** How a run can end. */

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import type { z } from "zod";
 
 /**
  * An error that a person can act on: what was given, what is allowed, what to do next. Everything else that is
@@ -19,7 +19,12 @@ export class Problem extends Error {
 }
 
 /** Validates what came from outside; throws a Problem that names every wrong field, what was given and what is allowed. */
-export function parse<S extends z.ZodType>(schema: S, value: unknown, what: string, remedy?: string): z.output<S> {
+export function parse<S extends z.ZodType>(
+  schema: S,
+  value: unknown,
+  what: string,
+  remedy?: string,
+): z.output<S> {
   const result = schema.safeParse(value, { reportInput: true });
   if (result.success) return result.data;
   const details = result.error.issues.map((issue) => {

@@ -18,7 +18,9 @@ export const runId = z
 
 /** The id of the run of a date, in a slot of the schedule (or a person's request), at an attempt; the same for the same. */
 export function runIdFor(date: string, slot: string, attempt = 1): string {
-  const hash = createHash("sha256").update(JSON.stringify([date, slot, attempt])).digest("hex");
+  const hash = createHash("sha256")
+    .update(JSON.stringify([date, slot, attempt]))
+    .digest("hex");
   return `clv-${date.replaceAll("-", "")}-${hash.slice(0, 10)}`;
 }
 
@@ -37,7 +39,9 @@ export const runSettings = z.strictObject({
     .min(0)
     .max(520)
     .default(0)
-    .describe("Last weeks of the history that the model is judged on; 0: a quarter of it, at most the horizon."),
+    .describe(
+      "Last weeks of the history that the model is judged on; 0: a quarter of it, at most the horizon.",
+    ),
   rfm_window_days: z.coerce
     .number()
     .int()

@@ -13,7 +13,8 @@ export interface Target {
   readonly dataset: string;
   readonly name: string;
 }
-export const pathOf = (target: Target): string => `\`${target.project}\`.\`${target.dataset}\`.\`${target.name}\``;
+export const pathOf = (target: Target): string =>
+  `\`${target.project}\`.\`${target.dataset}\`.\`${target.name}\``;
 
 /** How a model is kept: `view`; `table`, made anew; `partition`, that of the run date replaced; `log`, made once, rows added by jobs. */
 export type Materialization = "view" | "table" | "partition" | "log";
@@ -71,4 +72,9 @@ export class QueryError extends Error {
 }
 
 /** One row of rfm.model_statistics: customers who share recency, frequency and age. */
-export const modelStatisticsRow = z.object({ x: z.number(), t_x: z.number(), t: z.number(), customers: z.number() });
+export const modelStatisticsRow = z.object({
+  x: z.number(),
+  t_x: z.number(),
+  t: z.number(),
+  customers: z.number(),
+});

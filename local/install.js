@@ -12,7 +12,9 @@ if (!isCurrent) {
   const options = { stdio: ["ignore", 2, 2], shell: process.platform === "win32" };
   const { status } = spawnSync("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"], options);
   if (status !== 0) {
-    process.stderr.write("npm ci failed. Check the network and the registry of npm, then run the command again.\n");
+    process.stderr.write(
+      "npm ci failed. Check the network and the registry of npm, then run the command again.\n",
+    );
     process.exit(status ?? 1);
   }
 }

@@ -1,0 +1,29 @@
+import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { ArtifactStore } from "../contracts/artifacts.ts";
+
+/**
+ * Where the file of a URL is for this process: file: URLs are there as they are, and Vertex AI mounts the buckets
+ * that a job may read under /gcs (cloud.google.com/vertex-ai/docs/training/cloud-storage-file-system).
+ */
+export function artifactPath(url: string): string {
+  return url.startsWith("gs://") ? `/gcs/${url.slice("gs://".length)}` : fileURLToPath(url);
+}
+
+/** The artifact store as a file system: the local one, and in jobs the mounted buckets. */
+export const fileArtifacts: ArtifactStore = {
+  async read(url) {
+    return await readFile(artifactPath(url), "utf8").catch((error: NodeJS.ErrnoException) => {
+      if (error.code === "ENOENT") return undefined;
+      throw error;
+    });
+  },
+  async write(url, text) {
+    const path = artifactPath(url);
+    await mkdir(dirname(path), { recursive: true });
+    const temporary = join(dirname(path), `.${basename(path)}.${process.pid}`);
+    await writeFile(temporary, text);
+    await rename(temporary, path);
+  },
+};
