@@ -18,7 +18,7 @@ const severities: Record<string, string> = {
 export function createLogger(bindings: Record<string, string>): Logger {
   return pino(
     {
-      level: process.env["LOG_LEVEL"] ?? "info",
+      level: process.env.LOG_LEVEL ?? "info",
       base: bindings,
       messageKey: "message",
       timestamp: () => `,"timestamp":"${new Date().toISOString()}"`,

@@ -1,0 +1,81 @@
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { type Parameters, QueryError } from "../contracts/warehouse.ts";
+import { fileArtifacts } from "./artifacts.ts";
+
+// A string, quoted name or comment, which stays as it is; or a parameter.
+const TOKENS =
+  /("""[\s\S]*?"""|'''[\s\S]*?'''|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|--[^\n]*|#[^\n]*|\/\*[\s\S]*?\*\/)|`([^`]+)`|@(\w+)/g;
+
+const DUCKDB_TYPES = { DATE: "DATE", FLOAT64: "DOUBLE", INT64: "BIGINT", STRING: "VARCHAR" } as const;
+
+/** Names of the parameters that a query uses. */
+export function parametersOf(sql: string): Set<string> {
+  return new Set([...sql.matchAll(TOKENS)].flatMap((match) => match[3] ?? []));
+}
+
+/**
+ * Translates a GoogleSQL query to DuckDB's dialect. Around the translator, which takes them wrongly: a path in one pair
+ * of backticks is split into its parts, and parameters travel as names. Translations are kept in a folder, a file each,
+ * because the translator takes longer to load than most queries to run.
+ * Throws QueryError with the position of a syntax error.
+ */
+export async function translate(sql: string, parameters: Parameters, cacheDir?: string): Promise<string> {
+  const prepared = sql.replace(TOKENS, (whole, kept, path, parameter) => {
+    if (kept !== undefined) return whole;
+    return path === undefined ? `__param_${parameter}` : `\`${path.split(".").join("`.`")}\``;
+  });
+  const cached = cacheDir === undefined ? undefined : join(cacheDir, `${fingerprint(prepared)}.sql`);
+  let translated = cached !== undefined && existsSync(cached) ? readFileSync(cached, "utf8") : undefined;
+  if (translated === undefined) {
+    const { Dialect, transpile } = await import("@polyglot-sql/sdk");
+    const result = transpile(prepared, Dialect.BigQuery, Dialect.DuckDB);
+    if (!result.success || result.sql?.length !== 1) throw syntaxError(sql, prepared, result);
+    translated = result.sql[0]!;
+    if (cached !== undefined) await fileArtifacts.write(pathToFileURL(cached).href, translated);
+  }
+  return translated.replace(/__param_(\w+)/g, (_, name: string) => {
+    const parameter = parameters[name];
+    if (parameter === undefined) {
+      const position = positionOf(sql, sql.indexOf(`@${name}`));
+      throw new QueryError(`the query uses the parameter @${name}, which has no value`, position);
+    }
+    return `CAST($${name} AS ${DUCKDB_TYPES[parameter.type]})`;
+  });
+}
+
+let translatorVersion: string | undefined;
+
+function fingerprint(sql: string): string {
+  if (translatorVersion === undefined) {
+    const manifest = new URL("../package.json", import.meta.resolve("@polyglot-sql/sdk"));
+    translatorVersion = String(JSON.parse(readFileSync(manifest, "utf8")).version);
+  }
+  return createHash("sha256").update(`${translatorVersion}\n${sql}`).digest("hex").slice(0, 24);
+}
+
+function syntaxError(
+  sql: string,
+  prepared: string,
+  result: { error?: string | null; errorStart?: number | null },
+): QueryError {
+  const message = (result.error ?? "it is not one statement").replace(
+    /^Parse error at line \d+, column \d+: /,
+    "",
+  );
+  if (result.errorStart === undefined || result.errorStart === null) return new QueryError(message);
+  // The offset is in the prepared text; names before it are longer there by what the preparation added.
+  const before = Buffer.from(prepared).subarray(0, result.errorStart).toString();
+  const added = (before.match(/__param_/g)?.length ?? 0) * ("__param_".length - "@".length);
+  const dots = before.match(/`\.`/g)?.length ?? 0;
+  const writtenDots = sql.slice(0, before.length).match(/`\.`/g)?.length ?? 0;
+  return new QueryError(message, positionOf(sql, before.length - added - 2 * (dots - writtenDots)));
+}
+
+/** Line and column, from 1, of an offset in a text. */
+export function positionOf(text: string, offset: number): { line: number; column: number } {
+  const before = text.slice(0, Math.max(0, Math.min(offset, text.length)));
+  return { line: before.split("\n").length, column: before.length - before.lastIndexOf("\n") };
+}

@@ -1,0 +1,162 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { type BgNbdStatistics, bgNbdLikelihood, fitBgNbd } from "./bg-nbd-fit.ts";
+import { fitGammaGamma } from "./gamma-gamma-fit.ts";
+import { CannotFit } from "./maximum-likelihood.ts";
+import { seededRandom } from "./random.ts";
+import { readCdnow, type SampleCustomer, simulateCustomers } from "./samples.ts";
+
+const NAMES = ["r", "alpha", "a", "b"] as const;
+const VALUE = { p: 3, q: 4, gamma: 20 };
+
+/** The distinct histories with their customers. */
+function statistics(customers: readonly SampleCustomer[]): BgNbdStatistics[] {
+  const groups = Map.groupBy(customers, ({ x, tX, T }) => `${x} ${tX} ${T}`);
+  return [...groups.values()].map((alike) => {
+    const { x, tX, T } = alike[0]!;
+    return { x, tX, T, customers: alike.length };
+  });
+}
+
+describe("fitBgNbd", () => {
+  const sample = statistics(readCdnow("cdnow-sample"));
+
+  it("finds the published estimates for the CDNOW sample", () => {
+    // Fader, Hardie & Lee (2005), table 2
+    const fit = fitBgNbd(sample);
+    assert.deepEqual(
+      NAMES.map((name) => fit.parameters[name].toFixed(3)),
+      ["0.243", "4.414", "0.793", "2.426"],
+    );
+    assert.equal(fit.logLikelihood.toFixed(1), "-9582.4");
+    assert.ok(fit.converged && fit.gradientNorm < 1e-10, `${fit.gradientNorm}`);
+    // Standard errors of the size that 2,357 customers allow: those of r are below a tenth of it
+    assert.ok(NAMES.every((name) => fit.standardErrors[name] > 0) && fit.standardErrors.r < 0.0243);
+  });
+
+  it("finds the estimates of the lifetimes package for the full log, with Gamma-Gamma, in under two seconds", () => {
+    const customers = readCdnow("cdnow");
+    const rows = statistics(customers);
+    const values = customers
+      .filter(({ paidRepeats }) => paidRepeats > 0)
+      .map(({ paidRepeats, meanValue }) => ({ x: paidRepeats, meanValue, customers: 1 }));
+    const start = performance.now();
+    const fit = fitBgNbd(rows);
+    const value = fitGammaGamma(values);
+    const took = performance.now() - start;
+    // lifetimes 0.11.3 on the same customers
+    const expected = { r: 0.2516, alpha: 4.7889, a: 0.7234, b: 2.1611 };
+    for (const name of NAMES) assert.ok(Math.abs(fit.parameters[name] / expected[name] - 1) < 1e-3, name);
+    const expectedValue = { p: 6.2754, q: 3.6245, gamma: 14.9837 };
+    for (const name of ["p", "q", "gamma"] as const) {
+      assert.ok(Math.abs(value.parameters[name] / expectedValue[name] - 1) < 1e-3, name);
+    }
+    assert.ok(fit.converged && value.converged);
+    assert.ok(took < 2000, `${took} ms`);
+  });
+
+  it("recovers the parameters of simulated customers, from hours to centuries", () => {
+    for (const [seed, unit] of [
+      [1, 0.01],
+      [2, 1],
+      [3, 100],
+    ] as const) {
+      const truth = { r: 0.5, alpha: 6 * unit, a: 0.8, b: 2.5 };
+      const customers = simulateCustomers(truth, VALUE, 8000, 60 * unit, 0, seededRandom(seed));
+      const fit = fitBgNbd(statistics(customers));
+      assert.ok(fit.converged);
+      for (const name of NAMES) {
+        const deviations = (fit.parameters[name] - truth[name]) / fit.standardErrors[name];
+        assert.ok(Math.abs(deviations) < 3.5, `seed ${seed}: ${name} is ${deviations} standard errors off`);
+        assert.ok(fit.standardErrors[name] < truth[name] / 2);
+      }
+    }
+  });
+
+  it("has the gradient that differences of the log-likelihood show", () => {
+    const positive = fc.double({ min: 0.1, max: 20, noNaN: true });
+    const row = fc
+      .record({
+        x: fc.nat(60),
+        share: fc.double({ min: 0, max: 1, noNaN: true }),
+        T: positive,
+        customers: fc.nat(9),
+      })
+      .map(({ x, share, T, customers }) => ({ x, tX: x === 0 ? 0 : share * T, T, customers: customers + 1 }));
+    const model = fc.record({ r: positive, alpha: positive, a: positive, b: positive });
+    fc.assert(
+      fc.property(model, fc.array(row, { minLength: 1, maxLength: 6 }), (parameters, rows) => {
+        const { value, gradient } = bgNbdLikelihood(parameters, rows);
+        for (const name of NAMES) {
+          const step = 1e-5 * parameters[name];
+          const at = (shift: number) =>
+            bgNbdLikelihood({ ...parameters, [name]: parameters[name] + shift }, rows).value;
+          const difference = (at(step) - at(-step)) / (2 * step);
+          const scale = (1 + Math.abs(value)) / parameters[name];
+          assert.ok(
+            Math.abs(difference - gradient[name]) < 1e-6 * scale,
+            `${name}: ${gradient[name]}, ${difference}`,
+          );
+        }
+      }),
+    );
+  });
+
+  it("is finite for up to 5,000 purchases, and for histories from a day to thirty years", () => {
+    for (const x of [0, 1, 50, 5000]) {
+      for (const T of [1 / 7, 52, 1565]) {
+        for (const tX of x === 0 ? [0] : [0, T / 2, T]) {
+          const { value, gradient } = bgNbdLikelihood({ r: 0.25, alpha: 4.4, a: 0.8, b: 2.4 }, [
+            { x, tX, T, customers: 1 },
+          ]);
+          assert.ok([value, ...Object.values(gradient)].every(Number.isFinite), `${x} ${tX} ${T}`);
+        }
+      }
+    }
+  });
+
+  it("does not depend on the order of the rows", () => {
+    const shuffled = sample.toSorted((one, other) => ((one.tX * 7919) % 1) - ((other.tX * 7919) % 1));
+    assert.notDeepEqual(shuffled, sample);
+    assert.deepEqual(fitBgNbd(shuffled), fitBgNbd(sample));
+  });
+
+  it("takes a row of several customers for as many rows of one", () => {
+    const repeated = sample.flatMap(({ customers, ...history }) =>
+      Array.from({ length: customers }, () => ({ ...history, customers: 1 })),
+    );
+    const [one, other] = [fitBgNbd(repeated), fitBgNbd(sample)];
+    for (const name of NAMES) assert.ok(Math.abs(one.parameters[name] / other.parameters[name] - 1) < 1e-9);
+  });
+
+  it("says that it did not converge where customers do not leave", () => {
+    // Purchases at a steady rate to the very end: the best a is 0
+    const rows = Array.from({ length: 200 }, (_, i) => ({
+      x: 5 + (i % 9),
+      tX: 99 + (i % 2),
+      T: 100,
+      customers: 1,
+    }));
+    assert.equal(fitBgNbd(rows).converged, false);
+  });
+
+  it("refuses what cannot be fitted, and says why", () => {
+    const history = { x: 1, tX: 3, T: 9, customers: 1 };
+    const cases: [BgNbdStatistics[], RegExp][] = [
+      [[], /no customers/],
+      [[{ x: 0, tX: 0, T: 0, customers: 5 }], /last day/],
+      [[4, 5, 6, 7].map((T) => ({ x: 0, tX: 0, T, customers: 5 })), /bought again/],
+      [[history, { ...history }, { ...history, x: 2 }, { ...history, T: 8 }], /from 3 distinct/],
+      [[{ ...history, tX: 10 }], /"tX":10/],
+      [[{ ...history, x: 1.5 }], /whole x/],
+      [[{ ...history, customers: 0 }], /customers > 0/],
+      [[{ ...history, T: Number.NaN }], /weeks/],
+    ];
+    for (const [rows, message] of cases) {
+      assert.throws(
+        () => fitBgNbd(rows),
+        (error) => error instanceof CannotFit && message.test(error.message),
+      );
+    }
+  });
+});

@@ -1,0 +1,176 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import {
+  type BgNbdParameters,
+  conditionalExpectedPurchases,
+  discountedExpectedPurchases,
+  expectedPurchases,
+  probabilityAlive,
+  probabilityOfPurchases,
+  WEEKS_PER_YEAR,
+} from "./bg-nbd.ts";
+
+/** Fader, Hardie & Lee (2005), table 2: the CDNOW sample. */
+const CDNOW: BgNbdParameters = { r: 0.243, alpha: 4.414, a: 0.793, b: 2.426 };
+
+const between = (min: number, max: number) => fc.double({ min, max, noNaN: true });
+const parameters = fc.record({
+  r: between(0.05, 5),
+  alpha: between(0.1, 200),
+  a: between(0.05, 5),
+  b: between(0.05, 20),
+});
+
+/** x, tX, T with T from a day to thirty years. */
+const history = fc
+  .record({
+    x: fc.integer({ min: 0, max: 5000 }),
+    share: between(0, 1),
+    T: between(1 / 7, 30 * WEEKS_PER_YEAR),
+  })
+  .map(({ x, share, T }) => ({ x, tX: x === 0 ? 0 : share * T, T }));
+
+function assertClose(actual: number, expected: number, relative: number): void {
+  assert.ok(Math.abs(actual - expected) <= relative * Math.abs(expected), `${actual} is not ${expected}`);
+}
+
+describe("BG/NBD", () => {
+  it("expects the paper's purchases of a customer with x = 2, t_x = 30.43, T = 38.86", () => {
+    // Fader, Hardie & Lee (2005), p. 281, and their spreadsheet (brucehardie.com/notes/004)
+    assert.equal(conditionalExpectedPurchases(CDNOW, 2, 30.43, 38.86, 39).toFixed(3), "1.226");
+  });
+
+  it("gives P(alive) by its closed form", () => {
+    const { r, alpha, a, b } = CDNOW;
+    const odds = (a / (b + 1)) * ((alpha + 38.86) / (alpha + 30.43)) ** (r + 2);
+    assertClose(probabilityAlive(CDNOW, 2, 30.43, 38.86), 1 / (1 + odds), 1e-12);
+    assert.equal(probabilityAlive(CDNOW, 0, 0, 38.86), 1);
+  });
+
+  it("keeps P(alive) a probability that falls with the time since the last purchase", () => {
+    fc.assert(
+      fc.property(parameters, history, between(0.1, 100), (model, { x, tX, T }, later) => {
+        const now = probabilityAlive(model, x, tX, T);
+        const then = probabilityAlive(model, x, tX, T + later);
+        assert.ok(now >= 0 && now <= 1 && then <= now, `${now}, ${then}`);
+        // It is above 0 where its logarithm can be represented
+        if (x < 20) assert.ok(now > 0);
+      }),
+    );
+  });
+
+  it("gives counts whose probabilities sum to 1 and whose mean is E[X(t)]", () => {
+    const short = fc.record({
+      r: between(0.1, 4),
+      alpha: between(2, 50),
+      a: between(0.1, 5),
+      b: between(0.1, 9),
+    });
+    fc.assert(
+      fc.property(short, between(0, 20), (model, t) => {
+        const probabilities = Array.from({ length: 600 }, (_, n) => probabilityOfPurchases(model, n, t));
+        assertClose(
+          probabilities.reduce((sum, p) => sum + p, 0),
+          1,
+          1e-10,
+        );
+        const mean = probabilities.reduce((sum, p, n) => sum + n * p, 0);
+        assert.ok(Math.abs(mean - expectedPurchases(model, t)) < 1e-8 * (1 + mean));
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  it("gives P(X(t) = n) by equation (8)", () => {
+    const { r, alpha, a, b } = CDNOW;
+    const z = 39 / (alpha + 39);
+    const none = (1 - z) ** r;
+    const staying = (b * none * r * z) / (a + b);
+    assertClose(probabilityOfPurchases(CDNOW, 0, 39), none, 1e-12);
+    assertClose(probabilityOfPurchases(CDNOW, 1, 39), staying + (a / (a + b)) * (1 - none), 1e-12);
+  });
+
+  it("stays finite, below the expectation of one who never leaves, and rises with time", () => {
+    fc.assert(
+      fc.property(
+        parameters,
+        history,
+        between(1 / 7, 500),
+        between(0.1, 500),
+        (model, { x, tX, T }, t, more) => {
+          const sooner = conditionalExpectedPurchases(model, x, tX, T, t);
+          const later = conditionalExpectedPurchases(model, x, tX, T, t + more);
+          const bound = ((model.r + x) / (model.alpha + T)) * t;
+          assert.ok(
+            Number.isFinite(later) && sooner >= 0 && sooner <= bound * (1 + 1e-9),
+            `${sooner} of ${bound}`,
+          );
+          assert.ok(later >= sooner * (1 - 1e-9), `${sooner} then ${later}`);
+        },
+      ),
+      { numRuns: 500 },
+    );
+  });
+
+  it("is continuous at a = 1 and a + b = 1, where the textbook form divides by zero", () => {
+    for (const [a, b] of [
+      [1, 2],
+      [0.4, 0.6],
+    ] as const) {
+      const at = (shift: number) =>
+        conditionalExpectedPurchases({ r: 0.3, alpha: 5, a: a + shift, b }, 0, 0, 9, 39);
+      assertClose(at(0), (at(1e-6) + at(-1e-6)) / 2, 1e-9);
+    }
+  });
+
+  it("discounts like a sum over short times", () => {
+    const cases = [
+      [0, 0, 38.86],
+      [2, 30.43, 38.86],
+      [29, 37, 38],
+      [3, 0.1, 0.2],
+      [200, 500, 520],
+    ] as const;
+    for (const [x, tX, T] of cases) {
+      for (const [horizon, rate] of [
+        [4, 0.1],
+        [52, 0.15],
+        [260, 0.1],
+        [260, 0.5],
+      ] as const) {
+        const delta = Math.log1p(rate) / WEEKS_PER_YEAR;
+        let sum = 0;
+        let before = 0;
+        // 4,000 intervals, short ones first, as the rate of purchases falls
+        for (let k = 1, start = 0; k <= 4000; k++) {
+          const end = horizon * (k / 4000) ** 3;
+          const count = conditionalExpectedPurchases(CDNOW, x, tX, T, end);
+          sum += (count - before) * Math.exp((-delta * (start + end)) / 2);
+          before = count;
+          start = end;
+        }
+        assertClose(discountedExpectedPurchases(CDNOW, x, tX, T, horizon, rate), sum, 1e-6);
+      }
+    }
+  });
+
+  it("does not discount at a rate of 0, and discounts more at a higher rate", () => {
+    const at = (rate: number) => discountedExpectedPurchases(CDNOW, 2, 30.43, 38.86, 39, rate);
+    assert.equal(at(0), conditionalExpectedPurchases(CDNOW, 2, 30.43, 38.86, 39));
+    assert.ok(at(0) > at(0.1) && at(0.1) > at(0.2) && at(-0.1) > at(0));
+    fc.assert(
+      fc.property(
+        parameters,
+        history,
+        between(0.1, 500),
+        between(0, 1),
+        (model, { x, tX, T }, horizon, rate) => {
+          const discounted = discountedExpectedPurchases(model, x, tX, T, horizon, rate);
+          const whole = conditionalExpectedPurchases(model, x, tX, T, horizon);
+          const least = whole * (1 + rate) ** (-horizon / WEEKS_PER_YEAR);
+          assert.ok(discounted <= whole * (1 + 1e-6) && discounted >= least * (1 - 1e-6));
+        },
+      ),
+    );
+  });
+});

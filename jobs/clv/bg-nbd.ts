@@ -1,0 +1,107 @@
+import { hypergeometricMean } from "./special-functions.ts";
+
+/**
+ * The BG/NBD model of repeat purchases (Fader, Hardie & Lee 2005, "Counting Your Customers the Easy Way",
+ * Marketing Science 24(2)): a customer's purchase rate comes from Gamma(r, alpha), alpha in weeks, and after each
+ * repeat purchase the customer leaves for good with a probability from Beta(a, b). All four are positive.
+ *
+ * Everywhere below: `x` repeat purchases, the last one `tX` weeks after the first purchase (0 if x = 0), observed
+ * for `T` weeks after it. This file and those it imports use the language alone, so that they run in BigQuery too.
+ */
+export type BgNbdParameters = { r: number; alpha: number; a: number; b: number };
+
+/** Weeks in a mean Gregorian year of 365.2425 days. */
+export const WEEKS_PER_YEAR = 365.2425 / 7;
+
+/** ln of P(gone) / P(alive) given x, tX, T; minus infinity for x = 0, as nobody leaves before a repeat purchase. */
+export function logOddsGone({ r, alpha, a, b }: BgNbdParameters, x: number, tX: number, T: number): number {
+  if (x === 0) return Number.NEGATIVE_INFINITY;
+  return Math.log(a / (b + x - 1)) + (r + x) * Math.log1p((T - tX) / (alpha + tX));
+}
+
+/** P(alive): still active at T, given x, tX, T (Fader & Hardie 2008, brucehardie.com/notes/021). 0 below 1e-308. */
+export function probabilityAlive(parameters: BgNbdParameters, x: number, tX: number, T: number): number {
+  return 1 / (1 + Math.exp(logOddsGone(parameters, x, tX, T)));
+}
+
+/** P(X(t) = n): a new customer makes n repeat purchases in the first t weeks. Equation (8); O(n). */
+export function probabilityOfPurchases({ r, alpha, a, b }: BgNbdParameters, n: number, t: number): number {
+  const z = t / (alpha + t);
+  let logCount = -r * Math.log1p(t / alpha); // ln P(N = k), N the purchases of one who never leaves
+  let beyond = 1; // P(N > k)
+  let staying = 1; // P(not gone after k purchases)
+  let leaving = 0; // P(gone after the k-th purchase and not before)
+  for (let k = 0; k < n; k++) {
+    beyond -= Math.exp(logCount);
+    logCount += Math.log((z * (r + k)) / (k + 1));
+    leaving = (staying * a) / (a + b + k);
+    staying *= (b + k) / (a + b + k);
+  }
+  return staying * Math.exp(logCount) + leaving * Math.max(beyond, 0);
+}
+
+/** E[X(t)]: mean repeat purchases of a new customer in the first t weeks. Equation (9). */
+export function expectedPurchases({ r, alpha, a, b }: BgNbdParameters, t: number): number {
+  return hypergeometricMean(r, a, b, t / alpha);
+}
+
+/**
+ * E[Y(t) | x, tX, T]: mean purchases in the t weeks after T. Equation (10), which is P(alive) times the equation (9)
+ * of the parameters that an active customer's history leaves.
+ */
+export function conditionalExpectedPurchases(
+  parameters: BgNbdParameters,
+  x: number,
+  tX: number,
+  T: number,
+  t: number,
+): number {
+  return probabilityAlive(parameters, x, tX, T) * expectedPurchases(afterHistory(parameters, x, T), t);
+}
+
+/**
+ * Mean purchases in the `horizon` weeks after T, each worth exp(-delta s) when made s weeks after T, with
+ * delta = ln(1 + annualRate) / WEEKS_PER_YEAR. `annualRate` 0.1 is 10 % a year; it must be above -1.
+ *
+ * By parts, the integral of exp(-delta s) dE(s) is exp(-delta t) E(t) + delta times that of exp(-delta s) E(s) ds; the
+ * second term is small, so that eight nodes on a logarithmic scale give it well enough.
+ */
+export function discountedExpectedPurchases(
+  parameters: BgNbdParameters,
+  x: number,
+  tX: number,
+  T: number,
+  horizon: number,
+  annualRate: number,
+): number {
+  const delta = Math.log1p(annualRate) / WEEKS_PER_YEAR;
+  const active = afterHistory(parameters, x, T);
+  const worth = (s: number): number => Math.exp(-delta * s) * expectedPurchases(active, s);
+  let total = worth(horizon);
+  if (delta !== 0) {
+    const { r, alpha, a, b } = active;
+    const scale = alpha / (1 + (r * a) / (a + b)); // weeks in which the purchase rate falls markedly
+    const span = Math.log1p(horizon / scale);
+    for (const [node, weight] of GAUSS_LEGENDRE) {
+      const u = (span * (1 + node)) / 2;
+      total += delta * ((weight * span) / 2) * scale * Math.exp(u) * worth(scale * Math.expm1(u));
+    }
+  }
+  return probabilityAlive(parameters, x, tX, T) * total;
+}
+
+/** An active customer's rate and leaving probability after x purchases in T weeks: again Gamma and Beta. */
+function afterHistory({ r, alpha, a, b }: BgNbdParameters, x: number, T: number): BgNbdParameters {
+  return { r: r + x, alpha: alpha + T, a, b: b + x };
+}
+
+/** Nodes and weights on [-1, 1] (Abramowitz & Stegun, table 25.4, n = 8). */
+const GAUSS_LEGENDRE: readonly (readonly [number, number])[] = [
+  [0.1834346424956498, 0.362683783378362],
+  [0.525532409916329, 0.3137066458778873],
+  [0.7966664774136267, 0.2223810344533745],
+  [0.9602898564975363, 0.1012285362903763],
+].flatMap(([node, weight]) => [
+  [-node!, weight!],
+  [node!, weight!],
+]);

@@ -1,0 +1,19 @@
+import { z } from "zod";
+import { Problem } from "../../contracts/problem.ts";
+import { runSettings } from "../../contracts/run.ts";
+import { runJob } from "../job.ts";
+import { backtest } from "./backtest.ts";
+import { train } from "./train.ts";
+
+const work = { train, backtest };
+
+/** Fits the model and judges it (step train), or compares what it expected with what then happened (step backtest). */
+await runJob(z.object({ ...runSettings.shape, model_id: z.string().default("") }), async (step) => {
+  const run = Object.entries(work).find(([name]) => name === step.parameters.step)?.[1];
+  if (run === undefined) {
+    throw new Problem(
+      `This image has no step ${step.parameters.step}; it has ${Object.keys(work).join(", ")}.`,
+    );
+  }
+  await run(step, await step.warehouse());
+});

@@ -1,0 +1,131 @@
+/** Nothing to fit a model on; the message says why, for people. */
+export class CannotFit extends Error {
+  override name = "CannotFit";
+}
+
+/** The result of a maximum-likelihood fit; `P` names the model's parameters. */
+export type Fit<P> = {
+  parameters: P;
+  /** Of the parameters (delta method, from those of their logarithms); NaN where the maximum is not a proper one. */
+  standardErrors: P;
+  logLikelihood: number;
+  /** A proper maximum: no further step to go, concave there, and no parameter running off to its bound. */
+  converged: boolean;
+  iterations: number;
+  /** The largest derivative of the mean log-likelihood of a customer by the logarithm of a parameter. */
+  gradientNorm: number;
+};
+
+/** A log-likelihood and its derivatives by the parameters. */
+export type Likelihood<P> = { value: number; gradient: P };
+
+/** A parameter that leaves this factor's range round its start has no maximum within reason. */
+const BOUND = 1e6;
+const MAX_ITERATIONS = 100;
+const LARGEST_STEP = 2;
+/** Step length, in logarithms of parameters, below which the maximum is reached. */
+const TOLERANCE = 1e-6;
+const DIFFERENCE = 1e-4;
+/** What the sum's rounding may take off a log-likelihood that in truth rises. */
+const ROUNDING = 1e-13;
+
+/**
+ * Maximises a log-likelihood of positive parameters over their logarithms by Newton's method, damped after Levenberg
+ * and Marquardt. The Hessian comes of central differences of the gradient. `start` sets each parameter's scale.
+ */
+export function maximiseLikelihood<P extends Record<string, number>>(
+  likelihood: (parameters: P) => Likelihood<P>,
+  start: P,
+  customers: number,
+): Fit<P> {
+  const names: readonly string[] = Object.keys(start);
+  const named = (values: readonly number[]) =>
+    Object.fromEntries(names.map((name, i) => [name, values[i]])) as P;
+  const evaluate = (logs: readonly number[]) => {
+    const parameters = named(logs.map(Math.exp));
+    const { value, gradient } = likelihood(parameters);
+    return { logs, value, gradient: names.map((name) => gradient[name]! * parameters[name]!) };
+  };
+  const origin = names.map((name) => Math.log(start[name]!));
+  const within = (log: number, i: number): boolean => Math.abs(log - origin[i]!) < Math.log(BOUND);
+
+  let point = evaluate(origin);
+  let information = negativeHessian(evaluate, point.logs);
+  let damping = 0;
+  let iterations = 0;
+  let converged = false;
+  while (iterations < MAX_ITERATIONS && !converged && point.logs.every(within)) {
+    iterations++;
+    const damped = information.map((row, i) =>
+      row.map((entry, j) =>
+        i === j ? entry + damping * Math.max(Math.abs(entry), 1e-8 * customers) : entry,
+      ),
+    );
+    const step = solve(damped, point.gradient);
+    const length = step === undefined ? Number.POSITIVE_INFINITY : Math.max(...step.map(Math.abs));
+    const next =
+      step === undefined
+        ? undefined
+        : evaluate(point.logs.map((log, i) => log + step[i]! * Math.min(1, LARGEST_STEP / length)));
+    converged = damping === 0 && length < TOLERANCE;
+    if (next !== undefined && (converged || next.value > point.value - ROUNDING * Math.abs(point.value))) {
+      point = next;
+      information = negativeHessian(evaluate, point.logs);
+      damping = damping < 1e-3 ? 0 : damping / 10;
+    } else {
+      damping = Math.max(1e-3, damping * 10);
+      if (damping > 1e12) break;
+    }
+  }
+
+  const errors = names.map((_, i) => {
+    const variance =
+      solve(
+        information,
+        names.map((_, j) => (i === j ? 1 : 0)),
+      )?.[i] ?? Number.NaN;
+    return Math.sqrt(variance) * Math.exp(point.logs[i]!);
+  });
+  return {
+    parameters: named(point.logs.map(Math.exp)),
+    standardErrors: named(errors),
+    logLikelihood: point.value,
+    converged: converged && point.logs.every(within) && errors.every(Number.isFinite),
+    iterations,
+    gradientNorm: Math.max(...point.gradient.map(Math.abs)) / customers,
+  };
+}
+
+function negativeHessian(
+  evaluate: (logs: readonly number[]) => { gradient: readonly number[] },
+  logs: readonly number[],
+): number[][] {
+  const rows = logs.map((_, i) => {
+    const [below, above] = [-DIFFERENCE, DIFFERENCE].map(
+      (difference) => evaluate(logs.map((log, j) => (j === i ? log + difference : log))).gradient,
+    );
+    return logs.map((_, j) => (below![j]! - above![j]!) / (2 * DIFFERENCE));
+  });
+  return rows.map((row, i) => row.map((entry, j) => (entry + rows[j]![i]!) / 2));
+}
+
+/** Solves A s = g for a symmetric A by Cholesky's L D L'; undefined unless A is positive definite. */
+function solve(matrix: readonly (readonly number[])[], right: readonly number[]): number[] | undefined {
+  const size = right.length;
+  const rows = matrix.map((row, i) => [...row, right[i]!]);
+  for (let i = 0; i < size; i++) {
+    const pivot = rows[i]![i]!;
+    if (!(pivot > 1e-12 * Math.abs(matrix[i]![i]!) && pivot > 0)) return undefined;
+    for (let k = i + 1; k < size; k++) {
+      const factor = rows[k]![i]! / pivot;
+      for (let j = i; j <= size; j++) rows[k]![j]! -= factor * rows[i]![j]!;
+    }
+  }
+  const solution = new Array<number>(size).fill(0);
+  for (let i = size - 1; i >= 0; i--) {
+    let rest = rows[i]![size]!;
+    for (let j = i + 1; j < size; j++) rest -= rows[i]![j]! * solution[j]!;
+    solution[i] = rest / rows[i]![i]!;
+  }
+  return solution;
+}

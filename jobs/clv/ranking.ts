@@ -1,0 +1,65 @@
+/**
+ * Customers in falling order of a score. Customers with equal scores have no order among themselves: each figure is
+ * its mean over all orders of them, so it depends neither on chance nor on the order of the rows.
+ */
+export type Ranking = {
+  /** The customers' indices, highest score first. */
+  order: Uint32Array;
+  /** Where in `order` each group of equal scores begins, and at the end the number of customers. */
+  groups: Uint32Array;
+};
+
+/** Ranks by score, which must hold no NaN. O(n log n). */
+export function rank(scores: Float64Array): Ranking {
+  const order = Uint32Array.from(scores.keys()).sort((i, j) => scores[j]! - scores[i]!);
+  const groups = [...order.keys()].filter((i) => i === 0 || scores[order[i]!] !== scores[order[i - 1]!]);
+  return { order, groups: Uint32Array.from([...groups, order.length]) };
+}
+
+/** The sum of `values` over the first `share` (0 to 1) of the customers, each counted `weights` times (or once). */
+export function sumOfTop(
+  { order, groups }: Ranking,
+  values: Float64Array,
+  share: number,
+  weights?: Uint8Array,
+  totalWeight: number = order.length,
+): number {
+  const wanted = share * totalWeight;
+  let taken = 0;
+  let sum = 0;
+  for (let group = 0; group + 1 < groups.length && taken < wanted; group++) {
+    let weight = 0;
+    let groupSum = 0;
+    for (let i = groups[group]!; i < groups[group + 1]!; i++) {
+      const customer = order[i]!;
+      const times = weights === undefined ? 1 : weights[customer]!;
+      weight += times;
+      groupSum += times * values[customer]!;
+    }
+    const part = weight > wanted - taken ? (wanted - taken) / weight : 1;
+    sum += part * groupSum;
+    taken += weight;
+  }
+  return sum;
+}
+
+/** Spearman's rank correlation of two rankings, equal scores taking their mean rank; NaN if either is one tie. */
+export function rankCorrelation(one: Ranking, other: Ranking): number {
+  const [left, right] = [one, other].map(centredRanks);
+  let [product, leftSquare, rightSquare] = [0, 0, 0];
+  left!.forEach((rank, i) => {
+    product += rank * right![i]!;
+    leftSquare += rank * rank;
+    rightSquare += right![i]! ** 2;
+  });
+  return product / Math.sqrt(leftSquare * rightSquare);
+}
+
+function centredRanks({ order, groups }: Ranking): Float64Array {
+  const ranks = new Float64Array(order.length);
+  for (let group = 0; group + 1 < groups.length; group++) {
+    const [start, end] = [groups[group]!, groups[group + 1]!];
+    for (let i = start; i < end; i++) ranks[order[i]!] = (start + end - order.length) / 2;
+  }
+  return ranks;
+}

@@ -1,0 +1,123 @@
+import { pathToFileURL } from "node:url";
+import { parseArgs } from "node:util";
+import { z } from "zod";
+import { fileArtifacts } from "../adapters/artifacts.ts";
+import { openPublisher } from "../adapters/publisher.ts";
+import { openWarehouse } from "../adapters/warehouse.ts";
+import { createLogger, type Logger } from "../contracts/log.ts";
+import type { Publisher } from "../contracts/messages.ts";
+import { explain, parse } from "../contracts/problem.ts";
+import { runId } from "../contracts/run.ts";
+import { type StepReport, stepReportUrl, stepStarted } from "../contracts/step.ts";
+import type { Routine, Warehouse } from "../contracts/warehouse.ts";
+
+const artifactList = z.object({ artifacts: z.array(z.object({ uri: z.string() })) });
+
+/** What KFP gives to a container in place of {{$}}: ExecutorInput of pipeline_spec.proto, as JSON. */
+const executorInput = z.object({
+  inputs: z
+    .object({
+      parameterValues: z.record(z.string(), z.unknown()).default({}),
+      artifacts: z.record(z.string(), artifactList).default({}),
+    })
+    .prefault({}),
+  outputs: z
+    .object({
+      artifacts: z.record(z.string(), artifactList).default({}),
+      outputFile: z.string(),
+    })
+    .describe("Where outputs go."),
+});
+
+/** What every step is told, whatever else it needs. */
+const common = z.object({ step: z.string(), run_id: runId, run_date: z.iso.date() });
+
+const environment = z.object({
+  WAREHOUSE_URL: z.string().describe("Where the tables are."),
+  MESSENGER_URL: z.string().describe("Where events go."),
+  ARTIFACTS_URL: z.string().describe("Where files of runs are kept."),
+  TIME_LIMIT_SECONDS: z.coerce.number().positive().describe("A step that takes longer has failed."),
+});
+
+/** What a job works with. */
+export interface Step<P> {
+  readonly parameters: P & z.output<typeof common>;
+  readonly report: StepReport;
+  readonly log: Logger;
+  readonly artifactsUrl: string;
+  /** Opens the warehouse; it is closed when the step ends. */
+  warehouse(routines?: readonly Routine[]): Promise<Warehouse>;
+  publisher(): Publisher;
+  /** Writes an output artifact of the step. */
+  writeArtifact(name: string, text: string): Promise<void>;
+}
+
+/**
+ * Runs one step by the job protocol: `--executor-input JSON` in; output parameters and artifacts, a step report and log
+ * lines out; exit code 0 when it was done, 1 when not. The work adds to step.report what it did; the parameters in
+ * report.outputs become the step's output parameters.
+ */
+export async function runJob<S extends z.ZodType>(
+  schema: S,
+  work: (step: Step<z.output<S>>) => Promise<void>,
+): Promise<void> {
+  const { values } = parseArgs({ options: { "executor-input": { type: "string" } } });
+  const input = parse(executorInput, JSON.parse(values["executor-input"] ?? "{}"), "--executor-input");
+  const env = parse(environment, process.env, "environment");
+  const given = parse(common, input.inputs.parameterValues, "parameters");
+  const log = createLogger({ component: "job", step: given.step, run_id: given.run_id });
+  const reportUrl = stepReportUrl(env.ARTIFACTS_URL, given.run_id, given.step);
+  const report = stepStarted(given.step);
+  const open: Warehouse[] = [];
+
+  const finish = async (error: unknown): Promise<void> => {
+    clearTimeout(timer);
+    report.status = error === undefined ? "succeeded" : "failed";
+    report.finished_at = new Date().toISOString();
+    report.error = error === undefined ? null : explain(error);
+    await fileArtifacts.write(reportUrl, JSON.stringify(report, null, 2));
+    if (error === undefined) {
+      const outputs = { parameterValues: report.outputs };
+      await fileArtifacts.write(pathToFileURL(input.outputs.outputFile).href, JSON.stringify(outputs));
+      log.info({ rows: report.rows }, `${given.step} succeeded`);
+    } else {
+      log.error({ err: error }, `${given.step} failed: ${report.error}`);
+      process.exitCode = 1;
+    }
+  };
+  const timer = setTimeout(async () => {
+    await finish(new Error(`the step took longer than its limit of ${env.TIME_LIMIT_SECONDS} s`));
+    process.exit(1);
+  }, env.TIME_LIMIT_SECONDS * 1000);
+
+  try {
+    await fileArtifacts.write(reportUrl, JSON.stringify(report, null, 2));
+    log.info(`${given.step} of ${given.run_date} started`);
+    await work({
+      parameters: {
+        ...given,
+        ...(parse(schema, input.inputs.parameterValues, "parameters") as object),
+      } as Step<z.output<S>>["parameters"],
+      report,
+      log,
+      artifactsUrl: env.ARTIFACTS_URL,
+      async warehouse(routines) {
+        const warehouse = await openWarehouse(env.WAREHOUSE_URL, routines);
+        open.push(warehouse);
+        return warehouse;
+      },
+      publisher: () => openPublisher(env.MESSENGER_URL),
+      async writeArtifact(name, text) {
+        const uri = input.outputs.artifacts[name]?.artifacts[0]?.uri;
+        if (uri === undefined)
+          throw new Error(`the pipeline declares no output artifact ${name} of ${given.step}`);
+        await fileArtifacts.write(uri, text);
+      },
+    });
+    await finish(undefined);
+  } catch (error) {
+    await finish(error);
+  } finally {
+    await Promise.all(open.map((warehouse) => warehouse.close()));
+  }
+}

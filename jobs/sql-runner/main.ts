@@ -1,0 +1,46 @@
+import { z } from "zod";
+import { Problem, parse } from "../../contracts/problem.ts";
+import { runSettings } from "../../contracts/run.ts";
+import { routines } from "../clv/routines.ts";
+import { runJob } from "../job.ts";
+import { compile } from "./dataform.ts";
+import { sqlParameters } from "./parameters.ts";
+import { actionsOfStep, runActions } from "./runner.ts";
+
+const environment = z.object({
+  SQL_DIR: z.string().default("sql").describe("Folder of the Dataform project."),
+  SQL_VARS: z
+    .string()
+    .default("{}")
+    .transform((text) => JSON.parse(text))
+    .pipe(z.record(z.string(), z.string()))
+    .describe("Vars of the Dataform project, as JSON: where the orders are, where the marts go."),
+});
+
+/** Runs the models and assertions of one step of the SQL project in the warehouse. */
+await runJob(
+  z.object({ ...runSettings.shape, model_id: z.string().default("") }),
+  async ({ parameters, report, log, warehouse: openWarehouse }) => {
+    const env = parse(environment, process.env, "environment");
+    const warehouse = await openWarehouse(routines);
+    const graph = compile(env.SQL_DIR, { project: warehouse.project, vars: env.SQL_VARS });
+    const actions = actionsOfStep(graph, parameters.step);
+    if (actions.length === 0)
+      throw new Problem(`No model or assertion in ${env.SQL_DIR} has the tag ${parameters.step}.`);
+
+    const result = await runActions(warehouse, env.SQL_DIR, actions, sqlParameters(parameters), log);
+    const checks = graph.actions.find(
+      ({ target, materialization }) => target.name === "checks" && materialization === "log",
+    );
+    if (checks !== undefined) {
+      const { run_id, run_date, step } = parameters;
+      const rows = result.checks.map((check) => ({ run_id, run_date, step, ...check }));
+      await warehouse.replaceRows(checks.target, { run_id, step }, rows);
+    }
+    Object.assign(report.rows, result.rows);
+    report.bytes_billed = result.bytesBilled;
+    report.warnings.push(...result.warnings);
+    for (const warning of result.warnings) log.warn(warning);
+    if (result.failures.length > 0) throw new Problem(result.failures.join("\n"));
+  },
+);

@@ -1,0 +1,153 @@
+import { setTimeout } from "node:timers/promises";
+import type { RunState } from "../contracts/launcher.ts";
+import { runState } from "../contracts/launcher.ts";
+import {
+  EVENTS,
+  type Messenger,
+  REQUESTS,
+  type RunEvent,
+  type RunRequest,
+  runEvent,
+} from "../contracts/messages.ts";
+import { Problem } from "../contracts/problem.ts";
+import type { Row, Warehouse } from "../contracts/warehouse.ts";
+
+export interface OrchestratorOptions {
+  readonly messenger: Messenger;
+  readonly invokerUrl: string;
+  /** How long a run may take, from request to final event, milliseconds. */
+  readonly timeLimit: number;
+  /** How often the invoker is asked for the run's state, in case its final event is lost, milliseconds. */
+  readonly pollInterval: number;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Makes the request and waits for the final event of this run: health check, subscription, request, wait.
+ * Throws a Problem when Workload is not well, the request becomes a dead letter, or the time limit passes.
+ */
+export async function requestRun(request: RunRequest, options: OrchestratorOptions): Promise<RunEvent> {
+  const { messenger, invokerUrl, timeLimit, pollInterval } = options;
+  const health = await fetch(`${invokerUrl}/healthcheck`);
+  if (!health.ok)
+    throw new Problem(`The invoker is not well: it answered ${health.status}.`, { status: 503 });
+
+  const done = new AbortController();
+  const signal = AbortSignal.any([done.signal, options.signal]);
+  try {
+    // Subscribed before the request is sent: the event can't come before somebody listens.
+    const waits = [
+      finalEvent(messenger, request.run_id, signal),
+      refused(messenger, request.run_id, signal),
+      foundByAsking(invokerUrl, request, pollInterval, signal),
+      tooLate(request.run_id, timeLimit, signal),
+    ];
+    await messenger.publish(REQUESTS, request, { run_id: request.run_id });
+    const event = await Promise.race(waits);
+    options.signal.throwIfAborted();
+    return event;
+  } finally {
+    done.abort();
+  }
+}
+
+/** What Orchestrator found in the warehouse when it checked a run that says it succeeded. */
+export interface Confirmation {
+  readonly customers: number;
+  readonly modelId: string | null;
+}
+
+/**
+ * Checks that a run that says it succeeded did its work: the run date's partition has rows, no assertion failed, and
+ * the model that scored is the champion. Throws a Problem that names what is missing.
+ */
+export async function confirmRun(event: RunEvent, warehouse: Warehouse): Promise<Confirmation> {
+  const parameters = {
+    run_id: { type: "STRING", value: event.run_id },
+    run_date: { type: "DATE", value: event.run_date },
+  } as const;
+  const query = async (sql: string): Promise<Row> => (await warehouse.query(sql, parameters))[0] ?? {};
+  const mart = await query(
+    "SELECT COUNT(*) AS customers, MIN(model_id) AS model_id FROM mlops_mkt.rfm WHERE run_date = @run_date",
+  );
+  const checks = await query(
+    "SELECT COUNT(*) AS checks, COUNTIF(failed_rows > 0 AND severity = 'error') AS failed FROM ops.checks WHERE run_id = @run_id",
+  );
+  const champions = await query(
+    "SELECT COUNT(*) AS champions FROM rfm.models WHERE run_date = @run_date AND is_champion AND sample = 'production'",
+  );
+  const problems = [
+    ...(Number(mart.customers) === 0 ? ["mlops_mkt.rfm has no rows of the run date"] : []),
+    ...(Number(checks.checks) === 0 ? ["no assertion was checked"] : []),
+    ...(Number(checks.failed) > 0 ? [`${checks.failed} assertions failed`] : []),
+    ...(mart.model_id !== null && Number(champions.champions) > 1
+      ? ["the run date has several champions"]
+      : []),
+  ];
+  if (problems.length > 0) {
+    throw new Problem(`Run ${event.run_id} says that it succeeded, but ${problems.join(", ")}.`, {
+      status: 500,
+    });
+  }
+  return { customers: Number(mart.customers), modelId: mart.model_id as string | null };
+}
+
+const never = <T>(): Promise<T> => new Promise(() => {});
+
+async function finalEvent(messenger: Messenger, runId: string, signal: AbortSignal): Promise<RunEvent> {
+  for await (const message of messenger.subscribe(EVENTS, { run_id: runId }, signal))
+    return runEvent.parse(message.data);
+  return await never();
+}
+
+async function refused(messenger: Messenger, runId: string, signal: AbortSignal): Promise<RunEvent> {
+  for await (const letter of messenger.subscribe(`${REQUESTS}-dead-letter`, { run_id: runId }, signal)) {
+    throw new Problem(`The invoker did not take the request of run ${runId}: ${letter.attributes.reason}`);
+  }
+  return await never();
+}
+
+async function foundByAsking(
+  invokerUrl: string,
+  request: RunRequest,
+  pollInterval: number,
+  signal: AbortSignal,
+): Promise<RunEvent> {
+  while (!signal.aborted) {
+    await setTimeout(pollInterval, undefined, { signal }).catch(() => undefined);
+    const state = signal.aborted ? undefined : await stateOf(invokerUrl, request.run_id, signal);
+    if (state !== undefined && state.state !== "running") {
+      // Its final event may be on its way.
+      await setTimeout(pollInterval, undefined, { signal }).catch(() => undefined);
+      const failed = state.steps.find(({ status }) => status !== "succeeded");
+      return {
+        run_id: request.run_id,
+        run_date: request.run_date,
+        status: state.state,
+        failed_step: state.state === "succeeded" ? null : (failed?.step ?? null),
+        reason: state.error,
+        finished_at: new Date().toISOString(),
+        steps: state.steps,
+      };
+    }
+  }
+  return await never();
+}
+
+async function stateOf(
+  invokerUrl: string,
+  runId: string,
+  signal: AbortSignal,
+): Promise<RunState | undefined> {
+  const response = await fetch(`${invokerUrl}/runs/${runId}`, { signal }).catch(() => undefined);
+  return response?.ok ? runState.parse(await response.json()) : undefined;
+}
+
+async function tooLate(runId: string, timeLimit: number, signal: AbortSignal): Promise<RunEvent> {
+  await setTimeout(timeLimit, undefined, { signal }).catch(() => undefined);
+  if (signal.aborted) return await never();
+  throw new Problem(`Run ${runId} gave no sign of its end within ${timeLimit / 1000} s.`, {
+    status: 504,
+    remedy: `Ask for its state: GET /runs/${runId}.`,
+  });
+}
