@@ -13,12 +13,12 @@ const severities: Record<string, string> = {
 
 /**
  * Structured log lines on stderr, as Cloud Logging reads them (severity, message, timestamp), each with what
- * correlates it: component, run_id, step. The level is LOG_LEVEL, info unless told.
+ * correlates it: component, run_id, step. The level is info, unless given or set by LOG_LEVEL.
  */
-export function createLogger(bindings: Record<string, string>): Logger {
+export function createLogger(bindings: Record<string, string>, level = "info"): Logger {
   return pino(
     {
-      level: process.env.LOG_LEVEL ?? "info",
+      level: process.env.LOG_LEVEL ?? level,
       base: bindings,
       messageKey: "message",
       timestamp: () => `,"timestamp":"${new Date().toISOString()}"`,

@@ -94,7 +94,8 @@ export async function startEdition(options: EditionOptions): Promise<Edition> {
   };
 }
 
-async function listen(server: Server, port: number): Promise<void> {
+/** Listens on 127.0.0.1. Throws a Problem when the port is taken. */
+export async function listen(server: Server, port: number): Promise<void> {
   server.listen(port, "127.0.0.1");
   try {
     await once(server, "listening");

@@ -1,6 +1,6 @@
+import { once } from "node:events";
 import { setTimeout } from "node:timers/promises";
-import type { RunState } from "../contracts/launcher.ts";
-import { runState } from "../contracts/launcher.ts";
+import { type RunState, runState } from "../contracts/launcher.ts";
 import {
   EVENTS,
   type Messenger,
@@ -41,11 +41,10 @@ export async function requestRun(request: RunRequest, options: OrchestratorOptio
       refused(messenger, request.run_id, signal),
       foundByAsking(invokerUrl, request, pollInterval, signal),
       tooLate(request.run_id, timeLimit, signal),
+      interrupted(options.signal),
     ];
     await messenger.publish(REQUESTS, request, { run_id: request.run_id });
-    const event = await Promise.race(waits);
-    options.signal.throwIfAborted();
-    return event;
+    return await Promise.race(waits);
   } finally {
     done.abort();
   }
@@ -90,6 +89,11 @@ export async function confirmRun(event: RunEvent, warehouse: Warehouse): Promise
     });
   }
   return { customers: Number(mart.customers), modelId: mart.model_id as string | null };
+}
+
+async function interrupted(signal: AbortSignal): Promise<RunEvent> {
+  if (!signal.aborted) await once(signal, "abort");
+  throw signal.reason;
 }
 
 const never = <T>(): Promise<T> => new Promise(() => {});

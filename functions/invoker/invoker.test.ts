@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { request as rawRequest, type Server } from "node:http";
+import { type IncomingMessage, request as rawRequest, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import fc from "fast-check";
 import { type DestinationStream, pino } from "pino";
@@ -40,26 +40,22 @@ class FakeLauncher implements Launcher {
 }
 
 describe("invoker", () => {
-  let launcher: FakeLauncher;
+  const launcher = new FakeLauncher();
   let lines: Record<string, unknown>[];
   let server: Server;
   let url: string;
 
   before(async () => {
     const stream: DestinationStream = { write: (line) => void lines.push(JSON.parse(line)) };
-    const delegate: Launcher = {
-      launch: (runId, parameters) => launcher.launch(runId, parameters),
-      state: (runId) => launcher.state(runId),
-      cancel: () => launcher.cancel(),
-    };
     const log = pino({ messageKey: "message", formatters: { level: (label) => ({ level: label }) } }, stream);
-    server = createServer({ launcher: delegate, earliestRunDate: () => FIRST_ORDER, log });
+    server = createServer({ launcher, earliestRunDate: () => FIRST_ORDER, log });
     server.listen(0, "127.0.0.1");
     await once(server, "listening");
     url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   });
   beforeEach(() => {
-    launcher = new FakeLauncher();
+    launcher.runs.clear();
+    launcher.failure = undefined;
     lines = [];
   });
   after(() => {
@@ -350,20 +346,15 @@ describe("invoker", () => {
   });
 
   it("never fails on a path that a URL should not have", async () => {
-    for (const path of ['/invoke?run_date="<>', "http://[/", "*", "/runs/|", "/?#%"]) {
-      const { statusCode, type } = await new Promise<{ statusCode: number; type: string }>(
-        (resolve, reject) => {
-          const { port } = server.address() as AddressInfo;
-          const message = rawRequest({ host: "127.0.0.1", port, path, method: "GET" }, (response) => {
-            response.resume();
-            const type = response.headers["content-type"] ?? "";
-            resolve({ statusCode: response.statusCode ?? 0, type });
-          });
-          message.on("error", reject).end();
-        },
-      );
+    const { port } = server.address() as AddressInfo;
+    for (const path of ['/invoke?run_date="<>', "http://x//", "*", "/runs/|", "/?#%"]) {
+      // fetch would repair the path.
+      const message = rawRequest({ host: "127.0.0.1", port, path }).end();
+      const [response] = (await once(message, "response")) as [IncomingMessage];
+      response.resume();
+      const { statusCode = 0, headers } = response;
       assert.ok(statusCode >= 400 && statusCode < 500, `${path}: ${statusCode}`);
-      assert.match(type, /^application\/problem\+json/, path);
+      assert.match(headers["content-type"] ?? "", /^application\/problem\+json/, path);
     }
   });
 

@@ -1,0 +1,48 @@
+import { Command, InvalidArgumentError } from "commander";
+import { explain, Problem } from "../contracts/problem.ts";
+import { runSettings } from "../contracts/run.ts";
+
+/** A command of the embedded edition: its options, and what all of them share. */
+export function localCommand(name: string, description: string): Command {
+  return new Command(`npm ${name} --`)
+    .description(description)
+    .helpOption("--help", "shows this")
+    .showHelpAfterError(`Show the options with: npm ${name} -- --help`);
+}
+
+/** Adds an option for each setting of a run. */
+export function withRunSettings(command: Command): Command {
+  const defaults = runSettings.parse({});
+  for (const [name, schema] of Object.entries(runSettings.shape)) {
+    const fallback = defaults[name as keyof typeof defaults];
+    command.option(`--${name.replaceAll("_", "-")} <value>`, `${schema.description} (default: ${fallback})`);
+  }
+  return command;
+}
+
+/** The settings of a run among the options of a command, by their own names. */
+export function givenSettings(options: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.keys(runSettings.shape).flatMap((name) => {
+      const value = options[name.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase())];
+      return value === undefined ? [] : [[name, value]];
+    }),
+  );
+}
+
+/** A port as an option's value. */
+export function port(text: string): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= 0 && value <= 65_535) return value;
+  throw new InvalidArgumentError("A port is a whole number from 0 to 65535.");
+}
+
+/** Runs a command to its end; a Problem becomes its sentences on stderr and exit code 1. */
+export async function runCommand(work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    process.stderr.write(`${error instanceof Problem ? explain(error) : (error as Error).stack}\n`);
+    process.exit(1);
+  }
+}

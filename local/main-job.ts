@@ -1,0 +1,284 @@
+import { accessSync, constants, mkdirSync } from "node:fs";
+import { basename, join, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import ora, { type Ora } from "ora";
+import { fileArtifacts } from "../adapters/artifacts.ts";
+import { createLogger } from "../contracts/log.ts";
+import { type RunEvent, runRequest } from "../contracts/messages.ts";
+import { explain, Problem, parse } from "../contracts/problem.ts";
+import { runDate, runIdFor, runSettings, today } from "../contracts/run.ts";
+import { stepReport, stepReportUrl } from "../contracts/step.ts";
+import { openLocalWarehouse, startEdition } from "./edition.ts";
+import { exportMarts } from "./export.ts";
+import { confirmRun, requestRun } from "./orchestrator.ts";
+import type { OrdersSummary } from "./orders.ts";
+import { CDNOW, dataDirOf, readOrders } from "./orders-source.ts";
+import { renderReport } from "./report.ts";
+import { type Results, readResults } from "./results.ts";
+import { count, elapsed, figuresOf, renderTables, rowsOf } from "./terminal.ts";
+
+/** The options of the command line, as commander gives them; settings of the run are among them by their names. */
+export interface MainOptions {
+  readonly orders?: string;
+  readonly columns?: string;
+  readonly dateFormat?: string;
+  readonly decimal?: string;
+  readonly runDate?: string;
+  readonly dataDir?: string;
+  readonly export?: string;
+  readonly json: boolean;
+  readonly [setting: string]: unknown;
+}
+
+/** A run on one machine that takes longer than this is given up, milliseconds. */
+const TIME_LIMIT = 3_600_000;
+
+/** Runs the main job and tells of it; returns the exit code: 0 done, 1 not, 130 interrupted. Throws nothing. */
+export async function runMain(options: MainOptions): Promise<number> {
+  const interrupt = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.on(signal, () =>
+      interrupt.abort(
+        new Problem(
+          "Interrupted: the steps were stopped; the tables are as the last finished step left them.",
+        ),
+      ),
+    );
+  }
+  const progress = new Progress(!options.json);
+  let run: { run_id: string; run_date: string } | undefined;
+  try {
+    const outcome = await runPipelineOnce(options, interrupt.signal, progress, (started) => {
+      run = started;
+    });
+    process.stdout.write(options.json ? `${JSON.stringify(outcome.json)}\n` : outcome.text);
+    return 0;
+  } catch (thrown) {
+    const error = interrupt.signal.aborted ? interrupt.signal.reason : thrown;
+    progress.fail(explain(error));
+    if (!(error instanceof Problem)) process.stderr.write(`${(error as Error).stack}\n`);
+    if (options.json) {
+      const status = interrupt.signal.aborted ? "cancelled" : "failed";
+      process.stdout.write(
+        `${JSON.stringify({ run_id: null, run_date: null, ...run, status, error: explain(error) })}\n`,
+      );
+    }
+    return interrupt.signal.aborted ? 130 : 1;
+  }
+}
+
+async function runPipelineOnce(
+  options: MainOptions,
+  signal: AbortSignal,
+  progress: Progress,
+  onStart: (run: { run_id: string; run_date: string }) => void,
+): Promise<{ text: string; json: object }> {
+  const settings = parse(
+    runSettings,
+    givenSettings(options),
+    "Options",
+    "Show them with: npm start -- --help",
+  );
+  const wantedRunDate = options.runDate ?? (options.orders === undefined ? CDNOW.runDate : undefined);
+  if (wantedRunDate !== undefined) parse(runDate, wantedRunDate, "--run-date");
+  if (options.export !== undefined) makeFolder(options.export, "--export");
+
+  const file = options.orders ?? CDNOW.file;
+  const dataDir = dataDirOf(options.dataDir, file);
+  makeFolder(dataDir, "--data-dir");
+  progress.start(`orders: reading ${basename(file)}`);
+  const orders = await readOrders(dataDir, {
+    file,
+    ...(options.columns === undefined ? {} : { columns: columnPairs(options.columns) }),
+    ...(options.dateFormat === undefined ? {} : { dateFormat: options.dateFormat }),
+    ...(options.decimal === undefined ? {} : { decimal: decimalSign(options.decimal) }),
+  });
+  progress.succeed(`orders      ${count(orders.rows)} rows, ${orders.firstOrderOn} to ${orders.lastOrderOn}`);
+  const run_date = wantedRunDate ?? dayAfter(orders.lastOrderOn);
+  if (orders.firstOrderOn !== null && run_date <= orders.firstOrderOn) {
+    throw new Problem(
+      `The run date ${run_date} is not after the first order (${orders.firstOrderOn}): no order would count.`,
+      {
+        remedy: `Give a later one: --run-date ${dayAfter(orders.lastOrderOn)}`,
+      },
+    );
+  }
+  signal.throwIfAborted();
+
+  const run_id = runIdFor(run_date, `manual:${new Date().toISOString()}`);
+  onStart({ run_id, run_date });
+  const log = createLogger({ component: "local", run_id }, options.json ? undefined : "error");
+  const startedAt = performance.now();
+  const edition = await startEdition({
+    dataDir,
+    port: 0,
+    log,
+    onTask: async (_, { task, state }) => {
+      if (state === "started") progress.start(task);
+      if (state === "retrying") progress.warn(`${task.padEnd(11)} failed, once more`);
+      if (state !== "succeeded") return;
+      const report = stepReport.parse(
+        JSON.parse((await fileArtifacts.read(stepReportUrl(pathToFileURL(dataDir).href, run_id, task)))!),
+      );
+      progress.succeed(`${task.padEnd(11)} ${count(rowsOf(report))} rows`);
+    },
+    ...(options.json ? { onOutput: (line: string) => void process.stderr.write(`${line}\n`) } : {}),
+  });
+  let event: RunEvent;
+  try {
+    const request = parse(runRequest, { run_id, run_date, ...settings }, "The request");
+    event = await requestRun(request, {
+      messenger: edition.messenger,
+      invokerUrl: edition.url,
+      timeLimit: TIME_LIMIT,
+      pollInterval: 2000,
+      signal,
+    });
+  } finally {
+    await edition.close();
+  }
+  if (event.status !== "succeeded")
+    throw new Problem(`Run ${run_id} ${event.status} in step ${event.failed_step}.\n${event.reason}`);
+
+  const warehouse = await openLocalWarehouse(dataDir);
+  try {
+    const { modelId } = await confirmRun(event, warehouse);
+    progress.succeed(`confirmed   by the tables, ${elapsed(performance.now() - startedAt)} in all`);
+    const results = await readResults(warehouse, run_date);
+    const warnings = event.steps.flatMap((step) => step.warnings);
+    for (const warning of warnings) progress.warn(warning);
+    const exported =
+      options.export === undefined ? [] : await exportMarts(warehouse, run_date, resolve(options.export));
+    const report = join(dataDir, "report.html");
+    const context = {
+      runId: run_id,
+      status: event.status,
+      warnings,
+      ordersFile: basename(file),
+      generatedAt: event.finished_at,
+    };
+    await fileArtifacts.write(pathToFileURL(report).href, renderReport(results, context));
+    const files = [`Report: ${report}`, ...exported.map((path) => `Export: ${path}`)];
+    return {
+      text: `\n${renderTables(results, event.steps)}\n\n${files.join("\n")}\n`,
+      json: toJson(event, modelId, results, orders, warnings, report, exported),
+    };
+  } finally {
+    await warehouse.close();
+  }
+}
+
+function toJson(
+  { run_id, run_date, status, steps }: RunEvent,
+  modelId: string | null,
+  results: Results,
+  orders: OrdersSummary,
+  warnings: readonly string[],
+  report: string,
+  exported: readonly string[],
+): object {
+  return {
+    run_id,
+    run_date,
+    status,
+    orders,
+    steps,
+    model_id: modelId,
+    model: results.scoring,
+    fitted: results.fitted,
+    holdout: figuresOf(results, "holdout"),
+    backtest: figuresOf(results, "backtest"),
+    segments: results.segments,
+    top_customers: results.topCustomers,
+    rejected: results.rejected,
+    tables: results.tables,
+    warnings,
+    report,
+    exported,
+  };
+}
+
+function columnPairs(text: string): Record<string, string> {
+  return Object.fromEntries(
+    text.split(",").map((pair): [string, string] => {
+      const [ours, theirs] = pair.split(/=(.*)/s);
+      if (!ours || !theirs) {
+        throw new Problem(`--columns ${text}: "${pair}" is not a pair.`, {
+          remedy: "Write it like --columns customer_id=CustID,ordered_at=Date,amount=Total",
+        });
+      }
+      return [ours.trim(), theirs.trim()];
+    }),
+  );
+}
+
+function decimalSign(sign: string): "." | "," {
+  if (sign === "." || sign === ",") return sign;
+  throw new Problem(`--decimal is ${JSON.stringify(sign)}; allowed is "." or ",".`);
+}
+
+function makeFolder(path: string, option: string): void {
+  try {
+    mkdirSync(path, { recursive: true });
+    accessSync(path, constants.W_OK);
+  } catch (error) {
+    throw new Problem(`The folder ${path} can't be made or written: ${(error as Error).message}`, {
+      remedy: `Choose another one with ${option}.`,
+      cause: error,
+    });
+  }
+}
+
+/** The day after the last order, but not after today. */
+function dayAfter(day: string | null): string {
+  if (day === null) return today();
+  const next = new Date(Date.parse(day) + 86_400_000).toISOString().slice(0, 10);
+  return [next, today()].sort()[0]!;
+}
+
+/** What a person sees while it runs: the step and how long it has taken. */
+class Progress {
+  readonly #visible: boolean;
+  #spinner: Ora | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #startedAt = 0;
+
+  constructor(visible: boolean) {
+    this.#visible = visible;
+  }
+
+  start(text: string): void {
+    if (!this.#visible) return;
+    this.#end();
+    this.#startedAt = performance.now();
+    const spinner = ora({ text, discardStdin: false }).start();
+    this.#spinner = spinner;
+    this.#timer = setInterval(() => {
+      if (spinner.isSpinning) spinner.text = `${text} ${elapsed(performance.now() - this.#startedAt)}`;
+    }, 100).unref();
+  }
+
+  succeed(text: string): void {
+    if (!this.#visible) return;
+    const took =
+      this.#spinner === undefined ? "" : `${elapsed(performance.now() - this.#startedAt)}  `.padStart(8);
+    (this.#spinner ?? ora()).succeed(`${text.slice(0, 12).padEnd(12)}${took}${text.slice(12)}`);
+    this.#end();
+  }
+
+  warn(text: string): void {
+    if (this.#visible) (this.#spinner ?? ora()).warn(text);
+    this.#end();
+  }
+
+  fail(text: string): void {
+    (this.#spinner ?? ora()).fail(text);
+    this.#end();
+  }
+
+  #end(): void {
+    clearInterval(this.#timer);
+    this.#spinner?.stop();
+    this.#spinner = undefined;
+  }
+}

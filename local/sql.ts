@@ -1,0 +1,123 @@
+import { watch } from "chokidar";
+import type { DuckDbWarehouse } from "../adapters/duckdb.ts";
+import { createLogger } from "../contracts/log.ts";
+import { explain, Problem, parse } from "../contracts/problem.ts";
+import { runDate, runSettings } from "../contracts/run.ts";
+import type { Parameters } from "../contracts/warehouse.ts";
+import { type Action, compile } from "../jobs/sql-runner/dataform.ts";
+import { sqlParameters } from "../jobs/sql-runner/parameters.ts";
+import { runActions } from "../jobs/sql-runner/runner.ts";
+import { givenSettings, localCommand, runCommand, withRunSettings } from "./command.ts";
+import { openLocalWarehouse, sqlDir } from "./edition.ts";
+import { loadOrders } from "./orders.ts";
+import { CDNOW, dataDirOf } from "./orders-source.ts";
+import { count, elapsed } from "./terminal.ts";
+
+/** npm run sql: only the SQL project, in this process; scores with the last champion, if there is one. */
+const options = withRunSettings(
+  localCommand("run sql", "Runs the SQL project on the embedded warehouse: all models, then all assertions.")
+    .option("--run-date <date>", "orders before this day count", CDNOW.runDate)
+    .option("--orders <file>", "order log: CSV, CSV.gz or Parquet", CDNOW.file)
+    .option("--data-dir <dir>", "folder of the warehouse (default: .data/ and the log's name)")
+    .option("--watch", "runs what changed, and what depends on it, whenever a file is saved", false),
+)
+  .parse()
+  .opts<{ runDate: string; orders: string; dataDir?: string; watch: boolean }>();
+
+await runCommand(async () => {
+  const run_date = parse(runDate, options.runDate, "--run-date");
+  const settings = parse(
+    runSettings,
+    givenSettings({ ...options }),
+    "Options",
+    "Show them with: npm run sql -- --help",
+  );
+  const warehouse = await openLocalWarehouse(dataDirOf(options.dataDir, options.orders));
+  await warehouse.withConnection((connection) => loadOrders(connection, { file: options.orders }));
+  const parameters = sqlParameters({
+    ...settings,
+    run_date,
+    model_id: await lastChampion(warehouse, run_date),
+  });
+
+  let { actions } = compile(sqlDir, { project: warehouse.project });
+  const failures = await run(warehouse, actions, parameters).catch((error) => {
+    if (!options.watch) throw error;
+    process.stdout.write(`${explain(error)}\n`);
+    return 1;
+  });
+  if (!options.watch) {
+    await warehouse.close();
+    process.exitCode = failures > 0 ? 1 : 0;
+    return;
+  }
+  process.stdout.write(`Watching ${sqlDir}; end with Ctrl-C.\n`);
+  watch(sqlDir, { ignoreInitial: true, awaitWriteFinish: { stabilityThreshold: 50, pollInterval: 10 } }).on(
+    "all",
+    async () => {
+      try {
+        const next = compile(sqlDir, { project: warehouse.project }).actions;
+        const changed = affected(actions, next);
+        actions = next;
+        if (changed.length > 0) await run(warehouse, changed, parameters);
+      } catch (error) {
+        process.stdout.write(`${explain(error)}\n`);
+      }
+    },
+  );
+});
+
+/** Runs the actions and tells what they did; returns how many assertions do not hold. */
+async function run(
+  warehouse: DuckDbWarehouse,
+  actions: readonly Action[],
+  parameters: Parameters,
+): Promise<number> {
+  const startedAt = performance.now();
+  const result = await runActions(
+    warehouse,
+    sqlDir,
+    actions,
+    parameters,
+    createLogger({ component: "sql" }, "error"),
+  );
+  for (const [table, rows] of Object.entries(result.rows))
+    process.stdout.write(`${table.padEnd(28)} ${count(rows).padStart(10)} rows\n`);
+  for (const warning of result.warnings) process.stdout.write(`warning: ${warning}\n`);
+  for (const failure of result.failures) process.stdout.write(`failed: ${failure}\n`);
+  const took = elapsed(performance.now() - startedAt);
+  const held = result.checks.length - result.failures.length - result.warnings.length;
+  process.stdout.write(
+    `${actions.length} actions in ${took}; ${held} of ${result.checks.length} assertions hold.\n`,
+  );
+  return result.failures.length;
+}
+
+/** Actions whose compiled text is new, and those that depend on them, directly or not. */
+function affected(before: readonly Action[], after: readonly Action[]): Action[] {
+  const key = ({ target }: Pick<Action, "target">): string => `${target.dataset}.${target.name}`;
+  const known = new Map(before.map((action) => [key(action), JSON.stringify(action)]));
+  const changed = new Set(
+    after.filter((action) => known.get(key(action)) !== JSON.stringify(action)).map(key),
+  );
+  for (let size = -1; size !== changed.size; ) {
+    size = changed.size;
+    for (const action of after) {
+      if (action.dependencies.some((target) => changed.has(key({ target })))) changed.add(key(action));
+    }
+  }
+  return after.filter((action) => changed.has(key(action)));
+}
+
+async function lastChampion(warehouse: DuckDbWarehouse, run_date: string): Promise<string> {
+  try {
+    const rows = await warehouse.query(
+      "SELECT model_id FROM rfm.models WHERE is_champion AND run_date <= @run_date ORDER BY run_date DESC LIMIT 1",
+      { run_date: { type: "DATE", value: run_date } },
+    );
+    return String(rows[0]?.model_id ?? "");
+  } catch (error) {
+    if (error instanceof Problem) throw error;
+    return ""; // No run has made the table yet.
+  }
+}
