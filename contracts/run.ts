@@ -6,7 +6,7 @@ export const today = (): string => new Date().toISOString().slice(0, 10);
 
 /** The day that a run looks back from: orders before it count. */
 export const runDate = z.iso
-  .date({ error: "must be a date like 1997-10-01" })
+  .date({ error: "must be a date like 1997-10-01", abort: true })
   .refine((date) => date <= today(), { error: () => `must not be after today (${today()})` })
   .describe("Orders before this day count; ages are measured to the day before it.");
 

@@ -8,6 +8,7 @@ import { type RunEvent, runRequest } from "../contracts/messages.ts";
 import { explain, Problem, parse } from "../contracts/problem.ts";
 import { runDate, runIdFor, runSettings, today } from "../contracts/run.ts";
 import { stepReport, stepReportUrl } from "../contracts/step.ts";
+import { givenSettings } from "./command.ts";
 import { openLocalWarehouse, startEdition } from "./edition.ts";
 import { exportMarts } from "./export.ts";
 import { confirmRun, requestRun } from "./orchestrator.ts";

@@ -78,19 +78,18 @@ export async function loadOrders(
 
 /** SELECT list of all order columns as text. */
 function textColumns(positions: ReadonlyMap<OrderColumn, number>): string {
-  const valueOf = (column: OrderColumn): string => {
+  const valueIn = (column: OrderColumn): string => {
     const index = positions.get(column);
     return index === undefined ? "NULL::VARCHAR" : `c${index}::VARCHAR`;
   };
-  const trimmed = (column: OrderColumn): string =>
-    `nullif(trim(${valueOf(column)}, ' \t\r\n\u00a0'), '') AS ${column}`;
+  const trimmed = (column: OrderColumn): string => `nullif(trim(${valueIn(column)}), '') AS ${column}`;
   return [
     positions.has("order_id") ? trimmed("order_id") : "(row_number() OVER ())::VARCHAR AS order_id",
     trimmed("customer_id"),
     trimmed("ordered_at"),
     trimmed("payment_method"),
-    `${valueOf("amount")} AS amount`,
-    `${valueOf("quantity")} AS quantity`,
+    `${valueIn("amount")} AS amount`,
+    `${valueIn("quantity")} AS quantity`,
   ].join(", ");
 }
 

@@ -2,89 +2,26 @@ import { setTimeout } from "node:timers/promises";
 import { PGraph } from "p-graph";
 import { z } from "zod";
 import { artifactPath } from "../adapters/artifacts.ts";
-import { Problem } from "../contracts/problem.ts";
+import { Problem, parse } from "../contracts/problem.ts";
+import {
+  type Container,
+  type InputParameter,
+  type ParameterDefinitions,
+  type PipelineSpec,
+  type Task,
+  type Value,
+  value,
+} from "./pipeline-spec.ts";
 
-/** What the embedded edition runs of PipelineSpec (pipeline_spec.proto of Kubeflow Pipelines); anything else is refused. */
-const value = z.union([z.string(), z.number(), z.boolean()]);
-const inputParameter = z.union([
-  z.strictObject({ runtimeValue: z.strictObject({ constant: value }) }),
-  z.strictObject({ componentInputParameter: z.string() }),
-  z.strictObject({
-    taskOutputParameter: z.strictObject({ producerTask: z.string(), outputParameterKey: z.string() }),
-  }),
-  z.strictObject({ taskFinalStatus: z.strictObject({ producerTask: z.string() }) }),
-]);
-const seconds = z
-  .string()
-  .regex(/^\d+(\.\d+)?s$/)
-  .transform((text) => Number.parseFloat(text));
-const task = z.strictObject({
-  taskInfo: z.strictObject({ name: z.string() }),
-  componentRef: z.strictObject({ name: z.string() }),
-  dependentTasks: z.array(z.string()).default([]),
-  triggerPolicy: z
-    .strictObject({ strategy: z.enum(["ALL_UPSTREAM_TASKS_SUCCEEDED", "ALL_UPSTREAM_TASKS_COMPLETED"]) })
-    .optional(),
-  inputs: z
-    .strictObject({
-      parameters: z.record(z.string(), inputParameter).default({}),
-      artifacts: z
-        .record(
-          z.string(),
-          z.strictObject({
-            taskOutputArtifact: z.strictObject({ producerTask: z.string(), outputArtifactKey: z.string() }),
-          }),
-        )
-        .default({}),
-    })
-    .prefault({}),
-  cachingOptions: z.strictObject({ enableCache: z.literal(false).optional() }).default({}),
-  retryPolicy: z
-    .strictObject({
-      maxRetryCount: z.number().int().min(0),
-      backoffDuration: seconds,
-      backoffFactor: z.number().default(2),
-    })
-    .optional(),
-});
-const dag = z.strictObject({ tasks: z.record(z.string(), task) });
-const definitions = z.looseObject({ parameters: z.record(z.string(), z.looseObject({})).default({}) });
-const component = z.strictObject({
-  inputDefinitions: definitions.optional(),
-  outputDefinitions: z
-    .looseObject({
-      parameters: z.record(z.string(), z.unknown()).default({}),
-      artifacts: z.record(z.string(), z.looseObject({})).default({}),
-    })
-    .prefault({}),
-  executorLabel: z.string().optional(),
-  dag: dag.optional(),
-});
-const container = z.strictObject({
-  image: z.string(),
-  command: z.array(z.string()).default([]),
-  args: z.array(z.string()).default([]),
-  env: z.array(z.strictObject({ name: z.string(), value: z.string() })).default([]),
-});
-export const pipelineSpecSchema = z.looseObject({
-  schemaVersion: z.string().startsWith("2.1"),
-  root: z.strictObject({ inputDefinitions: definitions, dag }),
-  components: z.record(z.string(), component),
-  deploymentSpec: z.strictObject({
-    executors: z.record(z.string(), z.strictObject({ container })),
-  }),
-});
-type PipelineSpec = z.output<typeof pipelineSpecSchema>;
-type Value = z.output<typeof value>;
-type Task = z.output<typeof task>;
-export type Container = z.output<typeof container>;
+const EXECUTOR_OUTPUT = "executor_output.json";
+const executorOutput = z.object({ parameterValues: z.record(z.string(), value).default({}) });
 
 /** How the tasks of a pipeline are run and told of. */
 export interface Execution {
   /** URL below which each task gets a folder for its outputs. */
   readonly rootUrl: string;
   readonly signal: AbortSignal;
-  /** Runs a container whose placeholders are resolved; throws when its exit code is not 0. */
+  /** Runs a container whose placeholders are resolved; rejects with an Error when its exit code is not 0. */
   run(taskName: string, container: Container, attempt: number, signal: AbortSignal): Promise<void>;
   /** Text of a file that a container wrote, undefined when there is none. */
   read(url: string): Promise<string | undefined>;
@@ -177,54 +114,64 @@ async function runTask(
     definition.outputDefinitions.artifacts,
     (_, artifact) => `${folder}/${artifact}`,
   );
-  const outputFileUrl = `${folder}/executor_output.json`;
   const executorInput = {
     inputs: {
       parameterValues: inputs,
       artifacts: mapValues(
         task.inputs.artifacts,
-        ({ taskOutputArtifact: { producerTask, outputArtifactKey } }) => ({
-          artifacts: [
-            { name: outputArtifactKey, uri: outputsOf(endings, producerTask).artifacts[outputArtifactKey] },
-          ],
-        }),
+        ({ taskOutputArtifact: { producerTask, outputArtifactKey } }) =>
+          artifactList(
+            outputArtifactKey,
+            String(outputOf(endings, producerTask, "artifacts", outputArtifactKey)),
+          ),
       ),
     },
     outputs: {
       parameters: mapValues(definition.outputDefinitions.parameters, (_, parameter) => ({
         outputFile: artifactPath(`${folder}/${parameter}`),
       })),
-      artifacts: mapValues(artifacts, (uri, artifact) => ({ artifacts: [{ name: artifact, uri }] })),
-      outputFile: artifactPath(outputFileUrl),
+      artifacts: mapValues(artifacts, (uri, artifact) => artifactList(artifact, uri)),
+      outputFile: artifactPath(`${folder}/${EXECUTOR_OUTPUT}`),
     },
   };
-  const filled = { ...executor.container, ...fill(executor.container, executorInput) };
+  const filled = { ...executor.container, ...fill(name, executor.container, executorInput) };
 
-  const retries = task.retryPolicy?.maxRetryCount ?? 0;
+  const { maxRetryCount, backoffDuration, backoffFactor } = task.retryPolicy;
   for (let attempt = 1; ; attempt += 1) {
+    execution.signal.throwIfAborted();
     execution.onTask?.({ task: name, state: "started" });
-    try {
-      await execution.run(name, filled, attempt, execution.signal);
-      break;
-    } catch (error) {
-      const isLast = attempt > retries || execution.signal.aborted;
-      execution.onTask?.({ task: name, state: isLast ? "failed" : "retrying", error: error as Error });
-      if (isLast) throw error;
-      const policy = task.retryPolicy!;
-      await setTimeout(1000 * policy.backoffDuration * policy.backoffFactor ** (attempt - 1), undefined, {
-        signal: execution.signal,
-      });
+    const outcome = await execution
+      .run(name, filled, attempt, execution.signal)
+      .then(() => outputParameters(name, folder, definition.outputDefinitions.parameters, execution))
+      .catch((error: Error) => error);
+    if (!(outcome instanceof Error)) {
+      execution.onTask?.({ task: name, state: "succeeded" });
+      return { parameters: outcome, artifacts };
     }
+    const isLast = attempt > maxRetryCount || execution.signal.aborted;
+    execution.onTask?.({ task: name, state: isLast ? "failed" : "retrying", error: outcome });
+    if (isLast) throw outcome;
+    const wait = 1000 * backoffDuration * backoffFactor ** (attempt - 1);
+    await setTimeout(wait, undefined, { signal: execution.signal }).catch(() => undefined);
   }
-  const written = z
-    .object({ parameterValues: z.record(z.string(), value).default({}) })
-    .parse(JSON.parse((await execution.read(outputFileUrl)) ?? "{}")).parameterValues;
-  const missing = Object.keys(definition.outputDefinitions.parameters).filter(
-    (output) => !(output in written),
-  );
-  if (missing.length > 0) throw new Error(`${name} did not write its output ${missing.join(", ")}`);
-  execution.onTask?.({ task: name, state: "succeeded" });
-  return { parameters: written, artifacts };
+}
+
+/** What a task wrote: in the file of all its outputs, or in a file for each. Throws when one is missing. */
+async function outputParameters(
+  name: string,
+  folder: string,
+  definitions: ParameterDefinitions,
+  { read }: Execution,
+): Promise<Record<string, Value>> {
+  const text = (await read(`${folder}/${EXECUTOR_OUTPUT}`)) ?? "{}";
+  const written = parse(executorOutput, JSON.parse(text), `The outputs of ${name}`).parameterValues;
+  for (const [parameter, { parameterType }] of Object.entries(definitions)) {
+    const alone = parameter in written ? undefined : await read(`${folder}/${parameter}`);
+    if (alone !== undefined)
+      written[parameter] = parameterType === "STRING" ? alone : value.parse(JSON.parse(alone));
+    if (!(parameter in written)) throw new Error(`${name} did not write its output ${parameter}`);
+  }
+  return written;
 }
 
 function upstreamOf(task: Task): string[] {
@@ -240,14 +187,14 @@ function upstreamOf(task: Task): string[] {
 
 function resolveParameter(
   name: string,
-  input: z.output<typeof inputParameter>,
+  input: InputParameter,
   parameters: Readonly<Record<string, Value>>,
   endings: ReadonlyMap<string, Ending>,
 ): Value {
   if ("runtimeValue" in input) return input.runtimeValue.constant;
   if ("taskOutputParameter" in input) {
     const { producerTask, outputParameterKey } = input.taskOutputParameter;
-    return outputsOf(endings, producerTask).parameters[outputParameterKey]!;
+    return outputOf(endings, producerTask, "parameters", outputParameterKey);
   }
   if ("taskFinalStatus" in input) {
     const ending = endings.get(input.taskFinalStatus.producerTask);
@@ -265,30 +212,74 @@ function resolveParameter(
   return given;
 }
 
-function outputsOf(endings: ReadonlyMap<string, Ending>, producerTask: string): Outputs {
+function outputOf(
+  endings: ReadonlyMap<string, Ending>,
+  producerTask: string,
+  kind: keyof Outputs,
+  name: string,
+): Value {
   const ending = endings.get(producerTask);
-  if (ending?.state !== "SUCCEEDED") throw new Error(`${producerTask} has no outputs`);
-  return ending.outputs;
+  const output = ending?.state === "SUCCEEDED" ? ending.outputs[kind][name] : undefined;
+  if (output === undefined) throw new Problem(`Task ${producerTask} has no output ${name}.`);
+  return output;
 }
 
-/** Replaces the placeholders of KFP in command and arguments: {{$}} and {{$.path['key'].path}} of the executor input. */
-function fill(container: Container, executorInput: object): { command: string[]; args: string[] } {
+interface ArtifactList {
+  readonly artifacts: readonly [{ readonly name: string; readonly uri: string }];
+}
+const artifactList = (name: string, uri: string): ArtifactList => ({ artifacts: [{ name, uri }] });
+
+/** ExecutorInput of pipeline_spec.proto. */
+interface ExecutorInput {
+  readonly inputs: {
+    readonly parameterValues: Readonly<Record<string, Value>>;
+    readonly artifacts: Readonly<Record<string, ArtifactList>>;
+  };
+  readonly outputs: {
+    readonly parameters: Readonly<Record<string, { readonly outputFile: string }>>;
+    readonly artifacts: Readonly<Record<string, ArtifactList>>;
+    readonly outputFile: string;
+  };
+}
+
+/** Replaces the placeholders of KFP (kfp.dsl.placeholders) in command and arguments by what they stand for. */
+function fill(
+  task: string,
+  { command, args }: Container,
+  input: ExecutorInput,
+): { command: string[]; args: string[] } {
+  const { inputs, outputs } = input;
+  const artifacts = (way: "inputs" | "outputs") =>
+    Object.entries(input[way].artifacts).flatMap(
+      ([
+        name,
+        {
+          artifacts: [{ uri }],
+        },
+      ]) => [
+        [`{{$.${way}.artifacts['${name}'].uri}}`, uri] as const,
+        [`{{$.${way}.artifacts['${name}'].path}}`, artifactPath(uri)] as const,
+      ],
+    );
+  const values = new Map<string, Value>([
+    ["{{$}}", JSON.stringify(input)],
+    ...Object.entries(inputs.parameterValues).map(
+      ([name, given]) => [`{{$.inputs.parameters['${name}']}}`, given] as const,
+    ),
+    ...Object.entries(outputs.parameters).map(
+      ([name, { outputFile }]) => [`{{$.outputs.parameters['${name}'].output_file}}`, outputFile] as const,
+    ),
+    ...artifacts("inputs"),
+    ...artifacts("outputs"),
+  ]);
   const replace = (text: string): string =>
-    text.replace(/\{\{\$(.*?)\}\}/g, (_, path: string) => {
-      let found: unknown = executorInput;
-      const keys = [...path.matchAll(/\.(\w+)|\['([^']+)'\]/g)].map((match) => match[1] ?? match[2]!);
-      for (const key of keys) {
-        found = (found as Record<string, unknown> | undefined)?.[synonyms[key] ?? key];
-      }
-      if (found === undefined)
-        throw new Problem(`The placeholder {{$${path}}} names nothing that the task has.`);
-      return typeof found === "string" ? found : JSON.stringify(found);
+    text.replace(/\{\{\$.*?\}\}/g, (placeholder) => {
+      const found = values.get(placeholder);
+      if (found !== undefined) return String(found);
+      const known = [...values.keys()].join(", ");
+      throw new Problem(`Task ${task} has nothing for the placeholder ${placeholder}; it has ${known}.`);
     });
-  // {{$.inputs.parameters['x']}} is the value itself, {{$.outputs.parameters['x'].output_file}} a path.
-  const synonyms: Record<string, string> = { output_file: "outputFile" };
-  const prepared = (text: string): string =>
-    replace(text.replaceAll("$.inputs.parameters[", "$.inputs.parameterValues["));
-  return { command: container.command.map(prepared), args: container.args.map(prepared) };
+  return { command: command.map(replace), args: args.map(replace) };
 }
 
 function mapValues<V, W>(

@@ -347,7 +347,7 @@ describe("invoker", () => {
 
   it("never fails on a path that a URL should not have", async () => {
     const { port } = server.address() as AddressInfo;
-    for (const path of ['/invoke?run_date="<>', "http://x//", "*", "/runs/|", "/?#%"]) {
+    for (const path of ['/invoke?run_date="<>', "http://x//", "/runs/|", "/?#%"]) {
       // fetch would repair the path.
       const message = rawRequest({ host: "127.0.0.1", port, path }).end();
       const [response] = (await once(message, "response")) as [IncomingMessage];

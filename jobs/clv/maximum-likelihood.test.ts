@@ -35,9 +35,28 @@ describe("maximiseLikelihood", () => {
     assert.ok(Math.abs(fit.parameters.u - Math.E) < 1e-8 && Math.abs(fit.parameters.v - Math.E) < 1e-8);
   });
 
+  it("comes to the end where the log-likelihood's rounding hides the last steps", () => {
+    const lifted = (parameters: { rate: number }) => {
+      const { value, gradient } = exponential(parameters);
+      return { value: value + 1e12, gradient };
+    };
+    const fit = maximiseLikelihood(lifted, { rate: 0.1 }, 40);
+    assert.ok(fit.converged && Math.abs(fit.parameters.rate - 0.2) < 1e-12);
+  });
+
+  it("does not call it converged when the gradient leads downhill", () => {
+    const wrong = ({ k }: { k: number }) => ({
+      value: -(Math.log(k) ** 2),
+      gradient: { k: (2 * (1 - Math.log(k))) / k },
+    });
+    assert.equal(maximiseLikelihood(wrong, { k: 1 }, 1).converged, false);
+  });
+
   it("does not call a ridge without end, a plain or a dip a maximum", () => {
     const rising = ({ k }: { k: number }) => ({ value: -1 / k, gradient: { k: 1 / k ** 2 } });
-    assert.equal(maximiseLikelihood(rising, { k: 1 }, 1).converged, false);
+    const endless = maximiseLikelihood(rising, { k: 1 }, 1);
+    assert.equal(endless.converged, false);
+    assert.ok(endless.parameters.k > 1e5 && endless.parameters.k < 1e8, `${endless.parameters.k}`);
     const flat = () => ({ value: -1, gradient: { k: 0 } });
     assert.equal(maximiseLikelihood(flat, { k: 1 }, 1).converged, false);
     const dip = ({ k }: { k: number }) => ({

@@ -90,7 +90,7 @@ export function maximiseLikelihood<P extends Record<string, number>>(
     parameters: named(point.logs.map(Math.exp)),
     standardErrors: named(errors),
     logLikelihood: point.value,
-    converged: converged && point.logs.every(within) && errors.every(Number.isFinite),
+    converged,
     iterations,
     gradientNorm: Math.max(...point.gradient.map(Math.abs)) / customers,
   };

@@ -27,6 +27,7 @@ const REFERENCE: [number, number, number, number, number][] = [
   [50, 0.02, 0.03, 40, 1041.33168545529],
   [50, 0.02, 0.03, 100000, 2225217.5382161],
   [50, 30, 60, 100, 3.06896551724138],
+  [50, 20000, 60000, 100, 4.00015000750038],
   [2000, 300, 1500, 50, 6.01672240802676],
   [10000, 1000, 3000, 0.001, 3.67292557796417],
   [0.01, 0.01, 0.01, 10000, 46.1140908833955],
@@ -47,6 +48,17 @@ describe("hypergeometricMean", () => {
 
   it("is 0 at y = 0", () => {
     assert.equal(hypergeometricMean(0.5, 0.5, 0.5, 0), 0);
+  });
+
+  it("ends for arguments that make no sense, and for those that vanish", () => {
+    for (const odd of [Number.NaN, -1, -2, Number.POSITIVE_INFINITY, 5e-324]) {
+      for (let i = 0; i < 4; i++) {
+        const values = [0.5, 0.8, 2, 3].with(i, odd) as [number, number, number, number];
+        assert.equal(typeof hypergeometricMean(...values), "number");
+      }
+    }
+    assert.ok(Number.isNaN(hypergeometricMean(0.5, 0.8, 2, Number.NaN)));
+    assert.ok(Number.isNaN(hypergeometricMean(0.5, 0.8, 2, -2)));
   });
 
   it("takes the same value from its series and from its quadrature where they meet", () => {

@@ -7,10 +7,10 @@ const MAX_TERMS = 1000;
  * It is what the BG/NBD model needs of the Gauss hypergeometric function: with z = y / (1 + y) it equals
  * (a+b-1)/(a-1) [1 - (1-z)^r 2F1(r, b; a+b-1; z)], the form of Fader, Hardie & Lee (2005), equation (9). That form
  * is 0/0 at a = 1, has a pole at a+b = 1 and cancels for small y; this one adds positive terms only and holds for
- * all r, a, b > 0 and y >= 0, with bounded work.
+ * all r, a, b > 0 and y >= 0, with bounded work. NaN where an argument is NaN or y < 0.
  */
 export function hypergeometricMean(r: number, a: number, b: number, y: number): number {
-  if (y === 0) return 0;
+  if (!(y > 0)) return y === 0 ? 0 : Number.NaN;
   // A bound on the far quantile of the negative binomial count that the series runs over.
   const terms = 36 + y * (r + 8.5 * Math.sqrt(r) + 36);
   return terms <= MAX_TERMS ? bySeries(r, a, b, y) : byQuadrature(r, a, b, y);
@@ -27,14 +27,15 @@ function bySeries(r: number, a: number, b: number, y: number): number {
   let reach = 1; // P(trial n + 1 happens | it is asked for)
   let trials = 0; // W_n
   let sum = 0;
-  for (let n = 0; ; n++) {
+  let more = true;
+  for (let n = 0; more; n++) {
     const ratio = (z * (r + n)) / (n + 1);
     term *= ratio;
     trials += reach;
     reach *= (b + n) / (a + b + n);
     const addend = term * trials;
     sum += addend;
-    if (ratio < 1 && addend < 1e-17 * sum * (1 - ratio)) break;
+    more = ratio >= 1 || addend > 1e-17 * sum * (1 - ratio);
     if (sum > 1e250) {
       term *= 1e-250;
       sum *= 1e-250;

@@ -37,9 +37,14 @@ const timesOfDay = ["", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p"];
  */
 export function dateOf(value: string, format: string, times: readonly string[] = timesOfDay): string {
   const formats = times.map((time) => quotedString(format + time)).join(", ");
-  const date = format === iso ? value : `try_strptime(${value}, [${formats}])`;
-  const timestamp = `TRY_CAST(${date} AS TIMESTAMPTZ)`;
-  const known = `${timestamp} >= TIMESTAMPTZ '1900-01-01 00:00Z' AND ${timestamp} < TIMESTAMPTZ '2200-01-01 00:00Z'`;
+  // DuckDB's cast wants the seconds before a zone, and no blank.
+  const closedUp = `regexp_replace(${value}, ' ?([+-]\\d\\d:?(\\d\\d)?)$', '\\1')`;
+  const withSeconds = `regexp_replace(${closedUp}, '([T ]\\d\\d:\\d\\d)(Z|[+-].*)$', '\\1:00\\2')`;
+  const timestamp =
+    format === iso
+      ? `coalesce(TRY_CAST(${value} AS TIMESTAMPTZ), TRY_CAST(${withSeconds} AS TIMESTAMPTZ))`
+      : `CAST(try_strptime(${value}, [${formats}]) AS TIMESTAMPTZ)`;
+  const known = `${timestamp} >= TIMESTAMPTZ '1900-01-01 00:00:00Z' AND ${timestamp} < TIMESTAMPTZ '2200-01-01 00:00:00Z'`;
   return `CASE WHEN ${known} THEN ${timestamp} END`;
 }
 

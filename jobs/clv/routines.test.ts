@@ -1,0 +1,45 @@
+import assert from "node:assert/strict";
+import { routines } from "./routines.ts";
+
+describe("routines", () => {
+  /** The CDNOW sample's estimates (Fader, Hardie & Lee 2005; Fader & Hardie 2013) and one customer's history. */
+  const values: Record<string, number> = {
+    r: 0.243,
+    alpha: 4.414,
+    a: 0.793,
+    b: 2.426,
+    x: 2,
+    t_x: 30.43,
+    t: 38.86,
+    horizon: 39,
+    annual_rate: 0.15,
+    p: 6.25,
+    q: 3.74,
+    gamma: 15.44,
+    mean_value: 20,
+  };
+
+  it("take their parameters in the order that they name", () => {
+    const results = routines.map(({ name, parameters, call }) => [
+      name,
+      call(...parameters.map((parameter) => values[parameter.name]!)).toFixed(3),
+    ]);
+    assert.deepEqual(Object.fromEntries(results), {
+      p_alive: "0.727",
+      expected_purchases: "1.226",
+      discounted_purchases: "1.168",
+      // 6.25 (15.44 + 2 * 20) / (2 * 6.25 + 3.74 - 1)
+      expected_value: "22.736",
+    });
+  });
+
+  it("have distinct names fit for SQL, and say what they are", () => {
+    assert.equal(new Set(routines.map(({ name }) => name)).size, routines.length);
+    for (const { name, parameters, description } of routines) {
+      assert.ok(
+        [name, ...parameters.map((parameter) => parameter.name)].every((word) => /^[a-z][a-z_]*$/.test(word)),
+      );
+      assert.match(description, /^[A-Z].*\.$/);
+    }
+  });
+});
