@@ -28,7 +28,7 @@ export interface Model {
   readonly clusterBy: readonly string[];
 }
 
-/** A function that SQL can call by name in the dataset of the models, written in TypeScript. */
+/** A function that SQL can call by name in the dataset of the models: plain JavaScript without Node's APIs. */
 export interface Routine {
   readonly name: string;
   readonly parameters: readonly { readonly name: string; readonly type: "FLOAT64" }[];

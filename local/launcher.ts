@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
-import { createWriteStream, mkdirSync } from "node:fs";
+import { createWriteStream, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { pathToFileURL } from "node:url";
 import { z } from "zod";
 import type { ArtifactStore } from "../contracts/artifacts.ts";
@@ -8,7 +9,8 @@ import { type Launcher, type RunState, runState } from "../contracts/launcher.ts
 import type { Logger } from "../contracts/log.ts";
 import { explain, Problem } from "../contracts/problem.ts";
 import { stepReport, stepReportUrl } from "../contracts/step.ts";
-import { type Container, type Execution, pipelineSpecSchema, runPipeline } from "./pipeline-runner.ts";
+import { type Execution, runPipeline } from "./pipeline-runner.ts";
+import { type Container, type PipelineSpec, parsePipelineSpec } from "./pipeline-spec.ts";
 
 export interface LocalLauncherOptions {
   /** Folder below which every run has one of its own: runs/{run_id}. */
@@ -21,6 +23,8 @@ export interface LocalLauncherOptions {
   readonly onTask?: (runId: string, event: Parameters<NonNullable<Execution["onTask"]>>[0]) => void;
   /** Gets every line that a step writes to stdout or stderr. */
   readonly onOutput?: (line: string) => void;
+  /** Seconds from a step's time limit, or from its cancellation, to when it is killed; 5 unless told. */
+  readonly grace?: number;
 }
 
 /** What is kept of a run in job.json. */
@@ -29,19 +33,29 @@ const job = runState.omit({ steps: true }).extend({ pid: z.number() });
 /** Runs the pipeline as child processes; a run's id is a folder, so that starting it twice starts it once. */
 export class LocalLauncher implements Launcher {
   readonly #options: LocalLauncherOptions;
+  readonly #spec: PipelineSpec;
   readonly #running = new Map<string, { abort: AbortController; done: Promise<void> }>();
 
+  /** Throws a Problem when the spec holds what the embedded edition can't run. */
   constructor(options: LocalLauncherOptions) {
     this.#options = options;
+    this.#spec = parsePipelineSpec(options.spec);
   }
 
   async launch(runId: string, parameters: Readonly<Record<string, string | number>>): Promise<boolean> {
     const folder = this.#folder(runId);
-    mkdirSync(join(this.#options.dataDir, "runs"), { recursive: true });
+    if (existsSync(folder)) return false;
+    const state = { run_id: runId, run_date: String(parameters.run_date), error: null, pid: process.pid };
+    let claim: string | undefined;
     try {
-      mkdirSync(folder);
+      mkdirSync(join(this.#options.dataDir, "runs"), { recursive: true });
+      claim = mkdtempSync(join(this.#options.dataDir, "runs", ".new-"));
+      await this.#keep({ ...state, state: "running" }, claim);
+      // Fails when another launcher was faster: a folder that isn't empty can't be replaced.
+      renameSync(claim, folder);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
+      if (claim !== undefined) rmSync(claim, { recursive: true, force: true });
+      if (existsSync(folder)) return false;
       throw new Problem(`The folder of the run can't be made: ${(error as Error).message}`, {
         status: 500,
         remedy:
@@ -50,24 +64,23 @@ export class LocalLauncher implements Launcher {
       });
     }
     const abort = new AbortController();
-    const state = { run_id: runId, run_date: String(parameters.run_date), error: null, pid: process.pid };
-    await this.#keep({ ...state, state: "running" });
     const done = this.#run(runId, parameters, abort.signal)
       .then(() => this.#keep({ ...state, state: "succeeded" }))
       .catch((error) =>
         this.#keep({ ...state, state: abort.signal.aborted ? "cancelled" : "failed", error: explain(error) }),
       )
+      .catch((error) => this.#options.log.error({ err: error, run_id: runId }, "the run's end can't be kept"))
       .finally(() => this.#running.delete(runId));
     this.#running.set(runId, { abort, done });
     return true;
   }
 
   async state(runId: string): Promise<RunState | undefined> {
-    const { artifacts, spec } = this.#options;
-    const text = await artifacts.read(this.#url(runId));
+    const { artifacts } = this.#options;
+    const text = await artifacts.read(jobUrl(this.#folder(runId)));
     if (text === undefined) return undefined;
     const { pid, ...kept } = job.parse(JSON.parse(text));
-    const tasks = Object.values(pipelineSpecSchema.parse(spec).components).flatMap((component) =>
+    const tasks = Object.values(this.#spec.components).flatMap((component) =>
       Object.keys(component.dag?.tasks ?? {}),
     );
     const reports = await Promise.all(
@@ -99,12 +112,8 @@ export class LocalLauncher implements Launcher {
     return join(this.#options.dataDir, "runs", runId);
   }
 
-  #url(runId: string): string {
-    return pathToFileURL(join(this.#folder(runId), "job.json")).href;
-  }
-
-  async #keep(state: z.output<typeof job>): Promise<void> {
-    await this.#options.artifacts.write(this.#url(state.run_id), JSON.stringify(state, null, 2));
+  async #keep(state: z.output<typeof job>, folder = this.#folder(state.run_id)): Promise<void> {
+    await this.#options.artifacts.write(jobUrl(folder), JSON.stringify(state, null, 2));
   }
 
   async #run(
@@ -112,9 +121,9 @@ export class LocalLauncher implements Launcher {
     parameters: Readonly<Record<string, string | number>>,
     signal: AbortSignal,
   ): Promise<void> {
-    const { artifacts, onTask, spec } = this.#options;
+    const { artifacts, onTask } = this.#options;
     await runPipeline(
-      pipelineSpecSchema.parse(spec),
+      this.#spec,
       { ...parameters, run_id: runId },
       {
         rootUrl: pathToFileURL(join(this.#folder(runId), "tasks")).href,
@@ -144,45 +153,67 @@ export class LocalLauncher implements Launcher {
       ...(container.command.length > 0 ? container.command : entrypoint),
       ...container.args,
     ];
+    mkdirSync(join(this.#folder(runId), "tasks", task), { recursive: true });
     const logs = createWriteStream(join(this.#folder(runId), `${task}-${attempt}.log`));
-    const lines: string[] = [];
+    logs.on("error", (error) => this.#options.log.warn({ err: error, task }, "the step's log can't be kept"));
     const child = spawn(program!, args, {
       // A group of its own: Ctrl-C in the terminal reaches the launcher alone, which then stops the step.
       detached: true,
       env: { ...inherited(), ...env },
       stdio: ["ignore", "pipe", "pipe"],
     });
-    const stop = (): void => void kill(child.pid, "SIGTERM");
-    const limit = Number(env.TIME_LIMIT_SECONDS ?? 3600);
-    // The step watches its limit itself and says so; this is for one that no longer can.
-    const timer = setTimeout(() => kill(child.pid, "SIGKILL"), (limit + 5) * 1000);
-    signal.addEventListener("abort", stop, { once: true });
-    let rest = "";
+    // As in a container, nothing that the step started outlives it.
+    child.once("exit", () => kill(child.pid, "SIGKILL"));
+    let last = "";
     for (const stream of [child.stdout, child.stderr]) {
-      stream.setEncoding("utf8").on("data", (text: string) => {
-        logs.write(text);
-        const parts = (rest + text).split("\n");
-        rest = parts.pop()!;
-        for (const line of parts) this.#options.onOutput?.(line);
-        lines.push(...parts);
-        lines.splice(0, lines.length - 20);
+      stream.pipe(logs, { end: false });
+      createInterface({ input: stream }).on("line", (line) => {
+        this.#options.onOutput?.(line);
+        if (/\S/.test(line) && !/^(\s+at |Node\.js v)/.test(line)) last = line.trim();
       });
     }
+    const { grace = 5 } = this.#options;
+    const limit = Number(env.TIME_LIMIT_SECONDS ?? 3600);
+    let isLate = false;
+    // The step watches its limit itself and says so; this is for one that no longer can.
+    const timers = [
+      setTimeout(
+        () => {
+          isLate = true;
+          kill(child.pid, "SIGKILL");
+        },
+        (limit + grace) * 1000,
+      ),
+    ];
+    const stop = (): void => {
+      kill(child.pid, "SIGTERM");
+      timers.push(setTimeout(() => kill(child.pid, "SIGKILL"), grace * 1000));
+    };
+    signal.addEventListener("abort", stop, { once: true });
     try {
       const [code, by] = await new Promise<[number | null, NodeJS.Signals | null]>((resolve, reject) => {
         child.once("error", reject).once("close", (...ending) => resolve(ending));
       });
       signal.throwIfAborted();
-      if (code !== 0) {
-        const how = by === null ? `exit code ${code}` : `ended by ${by}`;
-        const last = [...lines, rest].filter((line) => line.trim() !== "" && !line.startsWith("{")).at(-1);
-        throw new Error(`${task}: ${how}${last === undefined ? "" : `: ${last.trim()}`}`);
-      }
+      if (isLate) throw new Error(`${task}: killed, because it took longer than its limit of ${limit} s`);
+      const how = by === null ? `exit code ${code}` : `ended by ${by}`;
+      if (code !== 0) throw new Error(`${task}: ${how}${last === "" ? "" : `: ${messageIn(last)}`}`);
     } finally {
-      clearTimeout(timer);
+      timers.forEach(clearTimeout);
       signal.removeEventListener("abort", stop);
       logs.end();
     }
+  }
+}
+
+const jobUrl = (folder: string): string => pathToFileURL(join(folder, "job.json")).href;
+
+/** The message of a structured log line; any other line as it is. */
+function messageIn(line: string): string {
+  try {
+    return String(JSON.parse(line).message ?? line);
+  } catch {
+    return line;
   }
 }
 

@@ -1,8 +1,8 @@
-import { accessSync, constants, mkdirSync } from "node:fs";
+import { accessSync, constants, mkdirSync, readFileSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import ora, { type Ora } from "ora";
-import { fileArtifacts } from "../adapters/artifacts.ts";
+import { artifactPath, fileArtifacts } from "../adapters/artifacts.ts";
 import { createLogger } from "../contracts/log.ts";
 import { type RunEvent, runRequest } from "../contracts/messages.ts";
 import { explain, Problem, parse } from "../contracts/problem.ts";
@@ -87,14 +87,14 @@ async function runPipelineOnce(
   const file = options.orders ?? CDNOW.file;
   const dataDir = dataDirOf(options.dataDir, file);
   makeFolder(dataDir, "--data-dir");
-  progress.start(`orders: reading ${basename(file)}`);
+  progress.start("orders");
   const orders = await readOrders(dataDir, {
     file,
     ...(options.columns === undefined ? {} : { columns: columnPairs(options.columns) }),
     ...(options.dateFormat === undefined ? {} : { dateFormat: options.dateFormat }),
     ...(options.decimal === undefined ? {} : { decimal: decimalSign(options.decimal) }),
   });
-  progress.succeed(`orders      ${count(orders.rows)} rows, ${orders.firstOrderOn} to ${orders.lastOrderOn}`);
+  progress.succeed("orders", `${count(orders.rows)} rows, ${orders.firstOrderOn} to ${orders.lastOrderOn}`);
   const run_date = wantedRunDate ?? dayAfter(orders.lastOrderOn);
   if (orders.firstOrderOn !== null && run_date <= orders.firstOrderOn) {
     throw new Problem(
@@ -114,14 +114,15 @@ async function runPipelineOnce(
     dataDir,
     port: 0,
     log,
-    onTask: async (_, { task, state }) => {
+    onTask: (_, { task, state }) => {
       if (state === "started") progress.start(task);
-      if (state === "retrying") progress.warn(`${task.padEnd(11)} failed, once more`);
+      if (state === "retrying") progress.warn(`${task} failed, once more`);
       if (state !== "succeeded") return;
-      const report = stepReport.parse(
-        JSON.parse((await fileArtifacts.read(stepReportUrl(pathToFileURL(dataDir).href, run_id, task)))!),
+      const path = artifactPath(stepReportUrl(pathToFileURL(dataDir).href, run_id, task));
+      progress.succeed(
+        task,
+        `${count(rowsOf(stepReport.parse(JSON.parse(readFileSync(path, "utf8")))))} rows`,
       );
-      progress.succeed(`${task.padEnd(11)} ${count(rowsOf(report))} rows`);
     },
     ...(options.json ? { onOutput: (line: string) => void process.stderr.write(`${line}\n`) } : {}),
   });
@@ -144,7 +145,7 @@ async function runPipelineOnce(
   const warehouse = await openLocalWarehouse(dataDir);
   try {
     const { modelId } = await confirmRun(event, warehouse);
-    progress.succeed(`confirmed   by the tables, ${elapsed(performance.now() - startedAt)} in all`);
+    progress.succeed("confirmed", `by the tables, ${elapsed(performance.now() - startedAt)} in all`);
     const results = await readResults(warehouse, run_date);
     const warnings = event.steps.flatMap((step) => step.warnings);
     for (const warning of warnings) progress.warn(warning);
@@ -248,23 +249,23 @@ class Progress {
     this.#visible = visible;
   }
 
-  start(text: string): void {
-    if (!this.#visible) return;
+  start(step: string): void {
     this.#end();
     this.#startedAt = performance.now();
-    const spinner = ora({ text, discardStdin: false }).start();
+    // Without a terminal there is nothing to turn: the line at the end says it all.
+    if (!this.#visible || !process.stderr.isTTY) return;
+    const spinner = ora({ text: step, discardStdin: false }).start();
     this.#spinner = spinner;
     this.#timer = setInterval(() => {
-      if (spinner.isSpinning) spinner.text = `${text} ${elapsed(performance.now() - this.#startedAt)}`;
+      spinner.text = `${step} ${elapsed(performance.now() - this.#startedAt)}`;
     }, 100).unref();
   }
 
-  succeed(text: string): void {
-    if (!this.#visible) return;
-    const took =
-      this.#spinner === undefined ? "" : `${elapsed(performance.now() - this.#startedAt)}  `.padStart(8);
-    (this.#spinner ?? ora()).succeed(`${text.slice(0, 12).padEnd(12)}${took}${text.slice(12)}`);
+  succeed(step: string, detail: string): void {
+    const took = elapsed(performance.now() - this.#startedAt);
+    if (this.#visible) (this.#spinner ?? ora()).succeed(`${step.padEnd(10)}${took.padStart(7)}  ${detail}`);
     this.#end();
+    this.#startedAt = performance.now();
   }
 
   warn(text: string): void {

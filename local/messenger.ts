@@ -88,7 +88,7 @@ export class LocalMessenger implements Messenger {
   /** Pushes every message of the topic to an endpoint, as a Pub/Sub push subscription does. */
   push({ topic, url, maxDeliveryAttempts, minimumBackoff }: PushOptions): void {
     this.#topics.on(topic, async (message: Message) => {
-      const data = Buffer.from(JSON.stringify(message.data)).toString("base64");
+      const data = Buffer.from(JSON.stringify(message.data) ?? "").toString("base64");
       try {
         await pRetry(
           async (deliveryAttempt) => {

@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import { setTimeout } from "node:timers/promises";
 import { type RunState, runState } from "../contracts/launcher.ts";
 import {
@@ -10,7 +9,7 @@ import {
   runEvent,
 } from "../contracts/messages.ts";
 import { Problem } from "../contracts/problem.ts";
-import type { Row, Warehouse } from "../contracts/warehouse.ts";
+import { QueryError, type Row, type Warehouse } from "../contracts/warehouse.ts";
 
 export interface OrchestratorOptions {
   readonly messenger: Messenger;
@@ -28,22 +27,22 @@ export interface OrchestratorOptions {
  */
 export async function requestRun(request: RunRequest, options: OrchestratorOptions): Promise<RunEvent> {
   const { messenger, invokerUrl, timeLimit, pollInterval } = options;
-  const health = await fetch(`${invokerUrl}/healthcheck`);
-  if (!health.ok)
-    throw new Problem(`The invoker is not well: it answered ${health.status}.`, { status: 503 });
-
   const done = new AbortController();
   const signal = AbortSignal.any([done.signal, options.signal]);
   try {
+    await checkHealth(
+      invokerUrl,
+      AbortSignal.any([signal, AbortSignal.timeout(Math.min(timeLimit, 10_000))]),
+    );
     // Subscribed before the request is sent: the event can't come before somebody listens.
     const waits = [
       finalEvent(messenger, request.run_id, signal),
       refused(messenger, request.run_id, signal),
       foundByAsking(invokerUrl, request, pollInterval, signal),
       tooLate(request.run_id, timeLimit, signal),
-      interrupted(options.signal),
+      interrupted(options.signal, done.signal),
+      messenger.publish(REQUESTS, request, { run_id: request.run_id }).then(() => never<RunEvent>()),
     ];
-    await messenger.publish(REQUESTS, request, { run_id: request.run_id });
     return await Promise.race(waits);
   } finally {
     done.abort();
@@ -57,55 +56,69 @@ export interface Confirmation {
 }
 
 /**
- * Checks that a run that says it succeeded did its work: the run date's partition has rows, no assertion failed, and
- * the model that scored is the champion. Throws a Problem that names what is missing.
+ * Checks that a run that says it succeeded did its work: the run date's partition has rows, assertions were
+ * checked and none failed, and the model that scored is a champion. Throws a Problem that names what is missing.
  */
 export async function confirmRun(event: RunEvent, warehouse: Warehouse): Promise<Confirmation> {
   const parameters = {
     run_id: { type: "STRING", value: event.run_id },
     run_date: { type: "DATE", value: event.run_date },
   } as const;
-  const query = async (sql: string): Promise<Row> => (await warehouse.query(sql, parameters))[0] ?? {};
+  const lie = (problems: string): Problem =>
+    new Problem(`Run ${event.run_id} says that it succeeded, but ${problems}.`, { status: 500 });
+  const query = async (sql: string): Promise<Row> => {
+    const rows = await warehouse.query(sql, parameters).catch((error: Error) => {
+      throw error instanceof QueryError ? lie(`its tables can't be read: ${error.message}`) : error;
+    });
+    return rows[0] ?? {};
+  };
   const mart = await query(
     "SELECT COUNT(*) AS customers, MIN(model_id) AS model_id FROM mlops_mkt.rfm WHERE run_date = @run_date",
   );
   const checks = await query(
     "SELECT COUNT(*) AS checks, COUNTIF(failed_rows > 0 AND severity = 'error') AS failed FROM ops.checks WHERE run_id = @run_id",
   );
-  const champions = await query(
-    "SELECT COUNT(*) AS champions FROM rfm.models WHERE run_date = @run_date AND is_champion AND sample = 'production'",
+  const unknown = await query(
+    `SELECT COUNT(*) AS customers FROM mlops_mkt.rfm WHERE run_date = @run_date AND model_id NOT IN
+     (SELECT model_id FROM rfm.models WHERE run_date <= @run_date AND is_champion AND sample = 'production')`,
   );
   const problems = [
     ...(Number(mart.customers) === 0 ? ["mlops_mkt.rfm has no rows of the run date"] : []),
     ...(Number(checks.checks) === 0 ? ["no assertion was checked"] : []),
     ...(Number(checks.failed) > 0 ? [`${checks.failed} assertions failed`] : []),
-    ...(mart.model_id !== null && Number(champions.champions) > 1
-      ? ["the run date has several champions"]
-      : []),
+    ...(Number(unknown.customers) > 0 ? [`${unknown.customers} customers were scored by no champion`] : []),
   ];
-  if (problems.length > 0) {
-    throw new Problem(`Run ${event.run_id} says that it succeeded, but ${problems.join(", ")}.`, {
-      status: 500,
-    });
-  }
+  if (problems.length > 0) throw lie(problems.join(", "));
   return { customers: Number(mart.customers), modelId: mart.model_id as string | null };
 }
 
-async function interrupted(signal: AbortSignal): Promise<RunEvent> {
-  if (!signal.aborted) await once(signal, "abort");
-  throw signal.reason;
+async function checkHealth(invokerUrl: string, signal: AbortSignal): Promise<void> {
+  const answer = await fetch(`${invokerUrl}/healthcheck`, { signal }).then(
+    ({ status }) => (status === 200 ? undefined : `it answered ${status}`),
+    (error) => error.cause?.message ?? error.message,
+  );
+  if (answer !== undefined) throw new Problem(`The invoker is not well: ${answer}.`, { status: 503 });
 }
 
 const never = <T>(): Promise<T> => new Promise(() => {});
 
+const interrupted = (signal: AbortSignal, done: AbortSignal): Promise<never> =>
+  new Promise((_, reject) => {
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true, signal: done });
+  });
+
 async function finalEvent(messenger: Messenger, runId: string, signal: AbortSignal): Promise<RunEvent> {
-  for await (const message of messenger.subscribe(EVENTS, { run_id: runId }, signal))
-    return runEvent.parse(message.data);
+  // Not every Messenger filters (Pub/Sub's emulator does not), and what is no event is asked for in the end.
+  for await (const message of messenger.subscribe(EVENTS, { run_id: runId }, signal)) {
+    const event = runEvent.safeParse(message.data).data;
+    if (event?.run_id === runId) return event;
+  }
   return await never();
 }
 
 async function refused(messenger: Messenger, runId: string, signal: AbortSignal): Promise<RunEvent> {
   for await (const letter of messenger.subscribe(`${REQUESTS}-dead-letter`, { run_id: runId }, signal)) {
+    if (letter.attributes.run_id !== runId) continue;
     throw new Problem(`The invoker did not take the request of run ${runId}: ${letter.attributes.reason}`);
   }
   return await never();
@@ -143,8 +156,12 @@ async function stateOf(
   runId: string,
   signal: AbortSignal,
 ): Promise<RunState | undefined> {
-  const response = await fetch(`${invokerUrl}/runs/${runId}`, { signal }).catch(() => undefined);
-  return response?.ok ? runState.parse(await response.json()) : undefined;
+  try {
+    const response = await fetch(`${invokerUrl}/runs/${runId}`, { signal });
+    return response.ok ? runState.parse(await response.json()) : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 async function tooLate(runId: string, timeLimit: number, signal: AbortSignal): Promise<RunEvent> {

@@ -184,9 +184,9 @@ describe("loadOrders", () => {
   it("keeps every row and makes NULL of what it can't convert", async () => {
     const { rows, firstOrderOn } = await load(
       "order_id,customer_id,date,amount,quantity\n" +
-        "1,007,2020-01-02,3,2\n ,  ,,  ,\n3,8,2020-02-30,x,1.5\n4,9,9999-12-31,inf,3.0\n5,10,infinity,NaN,\n\n6,11\n",
+        '1,007,2020-01-02,3,2\n ,  ,,  ,\n3,8,2020-02-30,x,1.5\n4,9,9999-12-31,inf,3.0\n5,10,infinity,NaN,\n\n6,11\n7,"12\n13"\n',
     );
-    assert.deepEqual([rows, firstOrderOn], [6, "2020-01-02"]);
+    assert.deepEqual([rows, firstOrderOn], [7, "2020-01-02"]);
     assert.deepEqual(await table("order_id, customer_id, ordered_at, amount, quantity"), [
       ["1", "007", "2020-01-02 00:00:00+00", 3, "2"],
       [null, null, null, null, null],
@@ -194,6 +194,7 @@ describe("loadOrders", () => {
       ["4", "9", null, "Infinity", "3"],
       ["5", "10", null, "NaN", null],
       ["6", "11", null, null, null],
+      ["7", "12\n13", null, null, null],
     ]);
   });
 
@@ -291,11 +292,11 @@ describe("loadOrders", () => {
       ["7", "2020-01-02 03:04:05+00", 1.234, null],
     ]);
     const texts = await parquet(
-      "SELECT '007'::BLOB AS customer, 20200102 AS date, '1,50' AS amount, 4::DOUBLE AS quantity",
+      "SELECT encode('Zoë') AS customer, 20200102 AS date, '1,50' AS amount, 4::DOUBLE AS quantity",
     );
     const summary = await loadOrders(connection, { file: texts });
     assert.deepEqual([summary.dateFormat, summary.decimal], ["%Y%m%d", ","]);
-    assert.deepEqual(await table("customer_id, amount, quantity"), [["007", 1.5, "4"]]);
+    assert.deepEqual(await table("customer_id, amount, quantity"), [["Zoë", 1.5, "4"]]);
   });
 
   it("reads Latin-1", async () => {
@@ -303,6 +304,9 @@ describe("loadOrders", () => {
       columns: { customer_id: "Käufer" },
     });
     assert.deepEqual(await table("customer_id"), [["Müller"]]);
+    // Windows has the euro sign where Latin-1 has a control character
+    await load(Buffer.from(`${amounts("1.50")}ü;2020-01-01;\x802.50\n`, "latin1"));
+    assert.deepEqual(await table("amount"), [[1.5], [2.5]]);
     // Where only a late row tells
     await load(
       Buffer.from(`${amounts("1.5")}${"2;2020-01-01;2.5\n".repeat(50_000)}é;2020-01-01;3\n`, "latin1"),
@@ -330,6 +334,9 @@ describe("loadOrders", () => {
   it("keeps the delimiter of the header when the rows have more of another", async () => {
     await load("customer_id;date;amount\n1;2020-01-01;1,5\n2;2020-01-01,00:00;2,5\n");
     assert.deepEqual((await table("amount")).flat(), [1.5, 2.5]);
+    const columns = { amount: 'in "EUR", , , , net' };
+    await load('customer_id;date;"in ""EUR"", , , , net"\n1;2020-01-01;1,5\n', { columns });
+    assert.deepEqual((await table("amount")).flat(), [1.5]);
   });
 
   it("says what is wrong with a file", async () => {
@@ -383,6 +390,11 @@ describe("loadOrders", () => {
       ordered_at: "other",
     });
     assert.deepEqual(await table("ordered_at, amount"), [["2021-01-01 00:00:00+00", 6]]);
+    // What is told is out of the question for the others
+    assert.equal(
+      (await load(csv, { columns: { customer_id: "client", quantity: "total" } })).columns["amount"],
+      "price",
+    );
     await refused(
       load(csv, { columns: { custmer_id: "client" } }),
       "no column custmer_id",

@@ -122,10 +122,7 @@ describe("SQL project", function () {
       "SELECT first_purchase_on FROM rfm.customer_history WHERE customer_id = 'b' AND sample = 'production'",
     );
     assert.equal(b?.first_purchase_on, "2024-01-04", "the earliest valid order of an id counts");
-    assert.match(
-      result.failures.join("\n"),
-      /rejected_share does not hold.*"rejected_share":0\.846/,
-    );
+    assert.match(result.failures.join("\n"), /rejected_share does not hold.*"rejected_share":0\.846/);
   });
 
   it("keeps going when few orders are invalid", async () => {

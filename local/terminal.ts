@@ -39,6 +39,11 @@ export function renderTables(results: Results, steps: readonly StepReport[]): st
         amount(row.expected_value),
       ]),
     ),
+    ...(scoring === null
+      ? []
+      : [
+          "P(active) is 1 for customers with one purchase: BG/NBD lets them stop only after a repeat purchase.",
+        ]),
     scoring === null
       ? "No model scored: the run gives RFM only."
       : table(

@@ -1,15 +1,6 @@
+import type { Routine } from "../../contracts/warehouse.ts";
 import { conditionalExpectedPurchases, discountedExpectedPurchases, probabilityAlive } from "./bg-nbd.ts";
 import { conditionalExpectedValue } from "./gamma-gamma.ts";
-
-/** A function of the fitted model that SQL calls. Everything it reaches is plain JavaScript without Node's APIs. */
-export type Routine = {
-  name: string;
-  parameters: readonly { name: string; type: "FLOAT64" }[];
-  returns: "FLOAT64";
-  description: string;
-  /** Takes the parameters in their order. */
-  call: (...values: number[]) => number;
-};
 
 function routine(
   name: string,

@@ -80,7 +80,7 @@ export async function train(step: Step<RunSettings>, warehouse: Warehouse): Prom
   const championMetrics =
     champion === undefined || metrics.length === 0 ? [] : judgeOn(customers, weeks, champion, champion);
   const decision = decideChampion(
-    { converged: production.bgNbd.converged && production.gammaGamma.converged, metrics },
+    { converged: isUsable(production), metrics },
     champion === undefined ? undefined : { metrics: championMetrics },
     { metric: parameters.promotion_metric, tolerance: parameters.promotion_tolerance },
   );
@@ -103,7 +103,7 @@ export async function train(step: Step<RunSettings>, warehouse: Warehouse): Prom
     bg_nbd_log_likelihood: fitted.bgNbd.logLikelihood,
     gamma_gamma_log_likelihood: fitted.gammaGamma.logLikelihood,
     customers: fitted.customers,
-    converged: fitted.bgNbd.converged && fitted.gammaGamma.converged,
+    converged: isUsable(fitted),
     is_champion: decision.promoted,
     reason: decision.reason,
   }));
@@ -117,6 +117,10 @@ export async function train(step: Step<RunSettings>, warehouse: Warehouse): Prom
   );
   report.outputs.model_id = scoring;
 }
+
+/** With q of 1 or less the mean value of a purchase is not finite, however well the fit converged. */
+const isUsable = ({ bgNbd, gammaGamma }: FittedModel): boolean =>
+  bgNbd.converged && gammaGamma.converged && gammaGamma.parameters.q > 1;
 
 function orCannotFit<T>(work: () => T): T | CannotFit {
   try {

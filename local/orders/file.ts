@@ -117,10 +117,9 @@ function openCsv(
           return;
         } catch (error) {
           const { message } = error as Error;
-          const [, expected, found] = /Expected Number of Columns: (\d+) Found: (\d+)/.exec(message) ?? [];
           if (encoding === "utf-8" && message.includes("not utf-8 encoded")) encoding = "latin-1";
-          // A row that ends early keeps what it has; one with too many fields may have shifted values, so it stops.
-          else if (!padded && Number(found) < Number(expected)) padded = true;
+          // A row that ends early keeps what it has; one with too many values fails again, as they may be shifted.
+          else if (!padded && message.includes("Expected Number of Columns")) padded = true;
           else throw unreadable(path, error);
         }
       }

@@ -66,13 +66,21 @@ function specification(description: string, height: number, content: object): ob
   };
 }
 
-const quantity = (field: string, title: string, more: object = {}) => ({ field, type: "quantitative", title, ...more });
+const quantity = (field: string, title: string, more: object = {}) => ({
+  field,
+  type: "quantitative",
+  title,
+  ...more,
+});
 const shown = (field: string, title: string, format?: string) =>
   format === undefined ? { field, type: "nominal", title } : { field, type: "quantitative", title, format };
 const colors = (series: readonly Series[]) => ({
   field: "label",
   type: "nominal",
-  scale: { domain: series.map((name) => SERIES[name].label), range: series.map((name) => SERIES[name].color) },
+  scale: {
+    domain: series.map((name) => SERIES[name].label),
+    range: series.map((name) => SERIES[name].color),
+  },
   legend: null,
 });
 const dashes = (series: readonly Series[]) => ({
@@ -294,7 +302,11 @@ export function calibration(results: Results, period: Period): Chart {
         },
         {
           transform: [{ filter: "datum.predictor == 'model'" }],
-          mark: { ...lineAndPoints, color: SERIES.model.color, point: { size: 55, color: SERIES.model.color } },
+          mark: {
+            ...lineAndPoints,
+            color: SERIES.model.color,
+            point: { size: 55, color: SERIES.model.color },
+          },
         },
       ],
     }),
@@ -345,7 +357,9 @@ export function activeDistribution(results: Results): Chart {
   const bins = results.activeBins;
   const total = sum(bins.map(({ customers }) => customers));
   const sure = bins.findLast(({ bin }) => bin >= 0.9499)?.customers ?? 0;
-  const [highest = 0, second = 0] = bins.map(({ customers }) => customers).toSorted((one, other) => other - one);
+  const [highest = 0, second = 0] = bins
+    .map(({ customers }) => customers)
+    .toSorted((one, other) => other - one);
   // One-time buyers all stand in one bar, which would leave the others too low to read
   const cut = highest > 4 * second && second > 0;
   const top = cut ? 1.5 * second : highest;
@@ -398,7 +412,8 @@ export function valueDistribution(results: Results): Chart {
   const bins = Array.from({ length: last - first + 1 }, (_, i) => first + i);
   const total = sum([...known.values()]);
   let below = 0;
-  const median = bins.find((bin) => (below += known.get(bin) ?? 0) >= total / 2)!;
+  let middle = first;
+  for (; below < total / 2; middle++) below += known.get(middle) ?? 0;
   const values = bins.map((bin) => ({
     range: bin < 0 ? "less than 1" : `${whole(2 ** bin)} – ${whole(2 ** (bin + 1))}`,
     customers: known.get(bin) ?? 0,
@@ -407,7 +422,7 @@ export function valueDistribution(results: Results): Chart {
   const most = Math.max(...known.values());
   return {
     id: "expected-value",
-    title: `Half of the customers are each expected to spend less than ${whole(2 ** (median + 1))}`,
+    title: `${percent(below / total)} of customers are each expected to spend less than ${whole(2 ** middle)}`,
     caption: `Each bar counts the customers whose expected value over the next ${results.calendar.horizon_weeks} weeks is in the range; from bar to bar the value doubles.`,
     spec: specification("Customers by expected value.", Math.max(120, 20 * bins.length), {
       data: { values },

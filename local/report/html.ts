@@ -6,7 +6,7 @@ export class Html {
   }
 }
 
-type Part = Html | string | number | null | undefined | readonly Part[];
+type Part = Html | string | number | false | null | undefined | readonly Part[];
 
 /** Markup from a template literal: whatever is put in is escaped unless it is `Html` itself; lists are joined. */
 export function html(strings: TemplateStringsArray, ...parts: readonly Part[]): Html {
@@ -14,7 +14,7 @@ export function html(strings: TemplateStringsArray, ...parts: readonly Part[]): 
 }
 
 function markup(part: Part): string {
-  if (part === null || part === undefined) return "";
+  if (part === null || part === undefined || part === false) return "";
   if (part instanceof Html) return part.text;
   if (Array.isArray(part)) return part.map(markup).join("");
   return String(part).replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);

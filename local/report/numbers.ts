@@ -19,10 +19,12 @@ export const precise = (value: Maybe): string =>
     ? new Intl.NumberFormat("en-US", { maximumSignificantDigits: 4 }).format(value)
     : "–";
 /** A share (0 to 1) as 12.3 %. */
-export const percent = (share: Maybe): string => (typeof share === "number" ? `${oneDecimal(100 * share)} %` : "–");
+export const percent = (share: Maybe): string =>
+  typeof share === "number" ? `${oneDecimal(100 * share)} %` : "–";
 /** A difference of shares in percentage points, with its sign. */
 export const points = (difference: Maybe): string =>
   typeof difference === "number"
     ? `${difference > 0 ? "+" : difference < 0 ? "−" : ""}${oneDecimal(Math.abs(100 * difference))}`
     : "–";
-export const sum = (values: readonly Maybe[]): number => values.reduce<number>((total, value) => total + (value ?? 0), 0);
+export const sum = (values: readonly Maybe[]): number =>
+  values.reduce<number>((total, value) => total + (value ?? 0), 0);
