@@ -304,9 +304,9 @@ describe("loadOrders", () => {
       columns: { customer_id: "Käufer" },
     });
     assert.deepEqual(await table("customer_id"), [["Müller"]]);
-    // Windows has the euro sign where Latin-1 has a control character
-    await load(Buffer.from(`${amounts("1.50")}ü;2020-01-01;\x802.50\n`, "latin1"));
-    assert.deepEqual(await table("amount"), [[1.5], [2.5]]);
+    // Windows has the euro sign where Latin-1 has none, which DuckDB refuses
+    const windows = Buffer.from(`${amounts("1.50")}ü;2020-01-01;\x802.50\n`, "latin1");
+    await refused(load(windows), "not latin-1 encoded", "again as CSV in UTF-8");
     // Where only a late row tells
     await load(
       Buffer.from(`${amounts("1.5")}${"2;2020-01-01;2.5\n".repeat(50_000)}é;2020-01-01;3\n`, "latin1"),
@@ -392,7 +392,7 @@ describe("loadOrders", () => {
     assert.deepEqual(await table("ordered_at, amount"), [["2021-01-01 00:00:00+00", 6]]);
     // What is told is out of the question for the others
     assert.equal(
-      (await load(csv, { columns: { customer_id: "client", quantity: "total" } })).columns["amount"],
+      (await load(csv, { columns: { customer_id: "client", quantity: "total" } })).columns.amount,
       "price",
     );
     await refused(

@@ -11,18 +11,21 @@ export async function backtest(
 ): Promise<void> {
   const { parameters, report } = step;
   const customers = await rowsOf(warehouse, "backtest", backtestRow, parameters.run_date);
-  const metrics = judge(
-    customers.map((customer) => ({
-      predictedPurchases: customer.predicted_purchases,
-      predictedValue: customer.predicted_value,
-      rfmScore: customer.rfm_score,
-      pastSpend: customer.past_spend,
-      pastRatePurchases: customer.t > 0 ? (customer.x / customer.t) * customer.weeks : 0,
-      actualPurchases: customer.actual_purchases,
-      actualRevenue: customer.actual_value,
-      x: customer.x,
-    })),
-  );
+  const metrics =
+    customers.length === 0
+      ? []
+      : judge(
+          customers.map((customer) => ({
+            predictedPurchases: customer.predicted_purchases,
+            predictedValue: customer.predicted_value,
+            rfmScore: customer.rfm_score,
+            pastSpend: customer.past_spend,
+            pastRatePurchases: customer.t > 0 ? (customer.x / customer.t) * customer.weeks : 0,
+            actualPurchases: customer.actual_purchases,
+            actualRevenue: customer.actual_value,
+            x: customer.x,
+          })),
+        );
   report.rows["rfm.model_metrics"] = await replaceMetrics(
     warehouse,
     parameters.run_date,

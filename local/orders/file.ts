@@ -170,7 +170,7 @@ function unreadable(path: string, error: unknown): Problem {
     .filter((line) => line !== "")
     .join("; ");
   return new Problem(`${path} can't be read as a table: ${sentence}`, {
-    remedy: "Mend the file or export it again as CSV or Parquet.",
+    remedy: "Mend the file or export it again as CSV in UTF-8 or as Parquet.",
     cause: error,
   });
 }

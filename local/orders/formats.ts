@@ -54,8 +54,7 @@ export function dateOf(value: string, format: string, times: readonly string[] =
  */
 export function numberOf(value: string, decimal: Decimal): string {
   const number = decimal === "," ? `translate(${value}, ',.', '.,')` : value;
-  // \x{80} is the euro sign where Windows' own Latin-1 was taken for the standard's.
-  const bare = `regexp_replace(${number}, '[\\s\\p{Z}\\p{Sc}\\x{80}'']', '', 'g')`;
+  const bare = `regexp_replace(${number}, '[\\s\\p{Z}\\p{Sc}'']', '', 'g')`;
   const grouped = `regexp_matches(${bare}, '^[+-]?[1-9]\\d{0,2}(,\\d{3})+(\\.\\d*)?$')`;
   return `coalesce(TRY_CAST(${number} AS DOUBLE),
     TRY_CAST(CASE WHEN ${grouped} THEN replace(${bare}, ',', '') ELSE ${bare} END AS DOUBLE))`;

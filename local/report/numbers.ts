@@ -1,30 +1,27 @@
 type Maybe = number | null | undefined;
 
-const written = (digits: number) => {
-  const format = new Intl.NumberFormat("en-US", {
-    minimumFractionDigits: digits,
-    maximumFractionDigits: digits,
-  });
+const writer = (options: Intl.NumberFormatOptions) => {
+  const format = new Intl.NumberFormat("en-US", options);
   return (value: Maybe): string => (typeof value === "number" ? format.format(value) : "–");
 };
+const digits = (count: number) => writer({ minimumFractionDigits: count, maximumFractionDigits: count });
 
-/** 12345.6 as 12,346. */
-export const whole = written(0);
-export const oneDecimal = written(1);
-export const twoDecimals = written(2);
-export const threeDecimals = written(3);
-/** Four significant digits. */
-export const precise = (value: Maybe): string =>
-  typeof value === "number"
-    ? new Intl.NumberFormat("en-US", { maximumSignificantDigits: 4 }).format(value)
-    : "–";
+/** 12345.6 as 12,346; what is missing as a dash, here as below. */
+export const whole = digits(0);
+export const oneDecimal = digits(1);
+export const twoDecimals = digits(2);
+export const threeDecimals = digits(3);
+export const fourSignificant = writer({ maximumSignificantDigits: 4 });
 /** A share (0 to 1) as 12.3 %. */
-export const percent = (share: Maybe): string =>
-  typeof share === "number" ? `${oneDecimal(100 * share)} %` : "–";
-/** A difference of shares in percentage points, with its sign. */
+export const percent = (share: Maybe): string => (share == null ? "–" : `${oneDecimal(100 * share)}\u00a0%`);
+/** A difference of shares in percentage points, with its sign: +1.2. */
 export const points = (difference: Maybe): string =>
-  typeof difference === "number"
-    ? `${difference > 0 ? "+" : difference < 0 ? "−" : ""}${oneDecimal(Math.abs(100 * difference))}`
-    : "–";
+  difference == null ? "–" : signed.format(100 * difference).replace("-", "−");
+const signed = new Intl.NumberFormat("en-US", {
+  minimumFractionDigits: 1,
+  maximumFractionDigits: 1,
+  signDisplay: "exceptZero",
+});
+
 export const sum = (values: readonly Maybe[]): number =>
   values.reduce<number>((total, value) => total + (value ?? 0), 0);

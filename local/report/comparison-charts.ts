@@ -1,0 +1,153 @@
+import type { Results } from "../results.ts";
+import {
+  bySeries,
+  type Chart,
+  category,
+  line,
+  quantity,
+  SERIES,
+  type Series,
+  specification,
+} from "./chart.ts";
+import { percent } from "./numbers.ts";
+
+/** What the predictions are compared with. */
+export interface Period {
+  readonly evaluation: "holdout" | "backtest";
+  /** As in "purchases ...": after the run date. */
+  readonly during: string;
+  /** As in "purchases before ...": the run date. */
+  readonly start: string;
+}
+
+type Point = {
+  readonly bucket: number;
+  readonly value: number;
+  readonly predictor: string;
+  readonly label: string;
+};
+
+/** The points of a curve, of the given predictors; none when the run has no such figures. */
+function pointsOf(
+  { metrics }: Results,
+  { evaluation }: Period,
+  metric: string,
+  labels: Record<string, Series>,
+): Point[] {
+  return metrics.flatMap(({ bucket, value, predictor, ...row }) => {
+    const series = labels[predictor];
+    return row.evaluation === evaluation && row.metric === metric && bucket !== null && series !== undefined
+      ? [{ bucket, value, predictor, label: SERIES[series].label }]
+      : [];
+  });
+}
+
+const EXPECTED_AND_ACTUAL = { model: "model", oracle: "actual" } as const;
+const LEGEND = ["actual", "model"] as const;
+const PURCHASES = quantity("value", "Purchases per customer");
+const purchases = line("value", "Purchases per customer", ".2f");
+
+/** Expected and actual purchases by earlier repeat purchases, as figures of Fader, Hardie & Lee (2005) have them. */
+export function purchasesByFrequency(results: Results, period: Period): Chart | null {
+  const points = pointsOf(results, period, "purchases_by_frequency", EXPECTED_AND_ACTUAL);
+  if (points.length === 0) return null;
+  const customers = new Map(
+    pointsOf(results, period, "customers_by_frequency", EXPECTED_AND_ACTUAL).map(({ bucket, value }) => [
+      bucket,
+      value,
+    ]),
+  );
+  const values = points.map((point) => ({
+    ...point,
+    group: point.bucket === 7 ? "7+" : String(point.bucket),
+    customers: customers.get(point.bucket),
+  }));
+  return {
+    id: "purchases-by-frequency",
+    title: "Do customers come back as often as the model expects?",
+    caption:
+      "Customers are grouped by how often they had bought again before; where the two lines meet, the model was right on average.",
+    legend: LEGEND,
+    spec: specification(`Expected and actual purchases ${period.during}, by repeat purchases before.`, 280, {
+      data: { values },
+      mark: { type: "line", point: { size: 55 }, strokeWidth: 2.5 },
+      encoding: {
+        x: category("group", `Repeat purchases before ${period.start}`, { sort: { field: "bucket" } }),
+        y: PURCHASES,
+        color: bySeries(LEGEND, "color"),
+        tooltip: [
+          line("label", "Line"),
+          line("group", "Repeat purchases before"),
+          purchases,
+          line("customers", "Customers in the group", ",.0f"),
+        ],
+      },
+    }),
+  };
+}
+
+/** Mean purchases expected and actual, by tenth of the customers as the model orders them. */
+export function calibration(results: Results, period: Period): Chart | null {
+  const values = pointsOf(results, period, "purchases_by_decile", EXPECTED_AND_ACTUAL);
+  if (values.length === 0) return null;
+  const of = (predictor: string) => ({ transform: [{ filter: { field: "predictor", equal: predictor } }] });
+  const { color } = SERIES.model;
+  return {
+    id: "calibration",
+    title: "Do those expected to buy more really buy more?",
+    caption:
+      "Customers are ordered by expected purchases and cut into ten equal groups; a point at the top of its bar is a group where the model was right on average.",
+    legend: LEGEND,
+    spec: specification(`Expected and actual purchases ${period.during}, by tenth of the customers.`, 280, {
+      data: { values },
+      encoding: {
+        x: category("bucket", "Tenth of customers (10 = most expected)"),
+        y: PURCHASES,
+        tooltip: [line("label", "Shown"), line("bucket", "Tenth"), purchases],
+      },
+      layer: [
+        { ...of("oracle"), mark: { type: "bar", color: SERIES.actual.color, opacity: 0.35 } },
+        { ...of("model"), mark: { type: "line", point: { size: 55, color }, strokeWidth: 2.5, color } },
+      ],
+    }),
+  };
+}
+
+const RANKINGS = ["oracle", "model", "rfm", "past_spend"] as const;
+
+/** Part of the period's revenue that the first customers of each ranking brought. */
+export function gainCurves(results: Results, period: Period): Chart | null {
+  const labels = Object.fromEntries(RANKINGS.map((name) => [name, name]));
+  const points = pointsOf(results, period, "cumulative_revenue_gain", labels);
+  if (points.length === 0) return null;
+  const legend = [...RANKINGS, "chance"] as const;
+  const diagonal = [0, 1].map((share) => ({ share, value: share, label: SERIES.chance.label }));
+  const at20 = (["model", "rfm", "past_spend"] as const).map((name) => {
+    const point = points.find(({ predictor, bucket }) => predictor === name && bucket === 20);
+    return `${SERIES[name].label} ${percent(point?.value)}`;
+  });
+  return {
+    id: "gain",
+    title: `Revenue of the best 20 % of customers: ${at20.join(", ")}`,
+    caption:
+      "Pick how many customers to reach; the higher a line is there, the more of the revenue they brought. Where lines lie on each other, the rankings do equally well.",
+    legend,
+    spec: specification(`Cumulative share of revenue ${period.during}, by ranking of the customers.`, 340, {
+      data: { values: [...points.map((point) => ({ ...point, share: point.bucket / 100 })), ...diagonal] },
+      mark: { type: "line", strokeWidth: 2.2, point: { size: 12 } },
+      encoding: {
+        x: quantity("share", "Customers reached, best first (% of all)", SHARES),
+        y: quantity("value", "Revenue they brought (% of all)", SHARES),
+        color: bySeries(legend, "color"),
+        strokeDash: bySeries(legend, "dash"),
+        tooltip: [
+          line("label", "Ranking"),
+          line("share", "Customers reached", ".0%"),
+          line("value", "Revenue", ".1%"),
+        ],
+      },
+    }),
+  };
+}
+
+const SHARES = { scale: { domain: [0, 1] }, axis: { format: "%", tickCount: 5 } };
