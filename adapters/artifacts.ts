@@ -1,4 +1,5 @@
-import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { randomUUID } from "node:crypto";
+import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { ArtifactStore } from "../contracts/artifacts.ts";
@@ -22,8 +23,13 @@ export const fileArtifacts: ArtifactStore = {
   async write(url, text) {
     const path = artifactPath(url);
     await mkdir(dirname(path), { recursive: true });
-    const temporary = join(dirname(path), `.${basename(path)}.${process.pid}`);
-    await writeFile(temporary, text);
-    await rename(temporary, path);
+    const temporary = join(dirname(path), `.${basename(path)}.${randomUUID()}`);
+    try {
+      await writeFile(temporary, text);
+      await rename(temporary, path);
+    } catch (error) {
+      await rm(temporary, { force: true });
+      throw error;
+    }
   },
 };

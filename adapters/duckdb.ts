@@ -6,6 +6,8 @@ import {
   DuckDBInstance,
   type DuckDBResultReader,
   DuckDBScalarFunction,
+  DuckDBTimestampTZValue,
+  DuckDBTimestampValue,
   type DuckDBValue,
 } from "@duckdb/node-api";
 import pRetry from "p-retry";
@@ -20,7 +22,7 @@ import {
   type Target,
   type Warehouse,
 } from "../contracts/warehouse.ts";
-import { parametersOf, positionOf, translate } from "./googlesql-to-duckdb.ts";
+import { parametersOf, positionOf, translate, withoutText } from "./googlesql-to-duckdb.ts";
 
 export interface DuckDbOptions {
   /** Functions that SQL can call, and the dataset that they are in. */
@@ -80,9 +82,9 @@ export class DuckDbWarehouse implements Warehouse {
     const values = bindings(model.query, parameters);
     await this.#makeDataset(model.target.dataset);
     return await this.#transaction(model.query, async (connection) => {
-      // Sums of integers are HUGEINT in DuckDB; GoogleSQL's only integer is INT64.
+      // DuckDB has INTEGER for literals and HUGEINT for sums; GoogleSQL's only integer is INT64.
       const columns = await read(connection, `DESCRIBE ${select}`, values);
-      const wide = columns.rows.filter((column) => column.column_type === "HUGEINT");
+      const wide = columns.rows.filter((column) => /^(HUGEINT|INTEGER)$/.test(String(column.column_type)));
       const casts = wide.map(({ column_name }) => {
         const name = quote(String(column_name));
         return `CAST(${name} AS BIGINT) AS ${name}`;
@@ -140,9 +142,16 @@ export class DuckDbWarehouse implements Warehouse {
         // One JSON document, typed by the table: a statement's work does not grow with the rows.
         const columns = (await read(connection, `DESCRIBE ${path}`)).rows;
         const structure = Object.fromEntries(columns.map((row) => [row.column_name, row.column_type]));
+        const unknown = Object.keys(Object.assign({}, ...rows)).filter((column) => !(column in structure));
+        if (unknown.length > 0)
+          throw new Problem(`${target.dataset}.${target.name} has no column ${unknown.join(", ")}.`);
+        const nulls = Object.fromEntries(Object.keys(structure).map((column) => [column, null]));
         await connection.run(
-          `INSERT INTO ${path} BY NAME SELECT UNNEST(from_json($rows::JSON, $structure), recursive := true)`,
-          { rows: JSON.stringify(rows), structure: JSON.stringify([structure]) },
+          `INSERT INTO ${path} BY NAME SELECT UNNEST(from_json_strict($rows::JSON, $structure), recursive := true)`,
+          {
+            rows: JSON.stringify(rows.map((row) => ({ ...nulls, ...row }))),
+            structure: JSON.stringify([structure]),
+          },
         );
       }
       return { rows: rows.length, bytesBilled: 0 };
@@ -248,9 +257,10 @@ async function read(
 /** Integers and decimals as numbers, dates as YYYY-MM-DD, timestamps as ISO 8601. */
 function toPlain(value: DuckDBValue): unknown {
   if (value === null || ["string", "number", "boolean"].includes(typeof value)) return value;
-  if (typeof value === "bigint") return Number(value);
-  const text = value.toString();
-  const timestamp = /^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d(?:\.\d+)?)(?:\+00)?$/.exec(text);
+  // By itself a timestamp with time zone tells the time in that of this process.
+  const utc = value instanceof DuckDBTimestampTZValue ? new DuckDBTimestampValue(value.micros) : value;
+  const text = utc.toString();
+  const timestamp = /^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d(?:\.\d+)?)$/.exec(text);
   if (timestamp) return `${timestamp[1]}T${timestamp[2]}Z`;
   return /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : text;
 }
@@ -277,6 +287,6 @@ function queryError(sql: string, error: unknown): unknown {
   if (error instanceof Problem || error instanceof QueryError) return error;
   const message = (error as Error).message.split("\n\nLINE ")[0]!.trim();
   const named = /(?:column|named|function with name|Table with name) "?(\w+)"?/i.exec(message)?.[1];
-  const offset = named === undefined ? -1 : sql.search(new RegExp(`\\b${named}\\b`));
+  const offset = named === undefined ? -1 : withoutText(sql).search(new RegExp(`\\b${named}\\b`, "i"));
   return new QueryError(message, offset < 0 ? undefined : positionOf(sql, offset), error);
 }

@@ -16,6 +16,10 @@ export function parametersOf(sql: string): Set<string> {
   return new Set([...sql.matchAll(TOKENS)].flatMap((match) => match[3] ?? []));
 }
 
+/** The query with blanks in place of strings and comments. */
+export const withoutText = (sql: string): string =>
+  sql.replace(TOKENS, (whole, kept?: string) => (kept === undefined ? whole : " ".repeat(kept.length)));
+
 /**
  * Translates a GoogleSQL query to DuckDB's dialect. Around the translator, which takes them wrongly: a path in one pair
  * of backticks is split into its parts, and parameters travel as names. Translations are kept in a folder, a file each,
@@ -23,23 +27,21 @@ export function parametersOf(sql: string): Set<string> {
  * Throws QueryError with the position of a syntax error.
  */
 export async function translate(sql: string, parameters: Parameters, cacheDir?: string): Promise<string> {
-  const prepared = sql.replace(TOKENS, (whole, kept, path, parameter) => {
-    if (kept !== undefined) return whole;
-    return path === undefined ? `__param_${parameter}` : `\`${path.split(".").join("`.`")}\``;
-  });
+  const prepared = sql.replace(TOKENS, prepare);
   const cached = cacheDir === undefined ? undefined : join(cacheDir, `${fingerprint(prepared)}.sql`);
   let translated = cached !== undefined && existsSync(cached) ? readFileSync(cached, "utf8") : undefined;
   if (translated === undefined) {
     const { Dialect, transpile } = await import("@polyglot-sql/sdk");
     const result = transpile(prepared, Dialect.BigQuery, Dialect.DuckDB);
-    if (!result.success || result.sql?.length !== 1) throw syntaxError(sql, prepared, result);
+    if (!result.success || result.sql?.length !== 1) throw syntaxError(sql, result);
     translated = result.sql[0]!;
     if (cached !== undefined) await fileArtifacts.write(pathToFileURL(cached).href, translated);
   }
   return translated.replace(/__param_(\w+)/g, (_, name: string) => {
     const parameter = parameters[name];
     if (parameter === undefined) {
-      const position = positionOf(sql, sql.indexOf(`@${name}`));
+      const used = [...sql.matchAll(TOKENS)].find((match) => match[3] === name);
+      const position = positionOf(sql, used?.index ?? 0);
       throw new QueryError(`the query uses the parameter @${name}, which has no value`, position);
     }
     return `CAST($${name} AS ${DUCKDB_TYPES[parameter.type]})`;
@@ -56,22 +58,24 @@ function fingerprint(sql: string): string {
   return createHash("sha256").update(`${translatorVersion}\n${sql}`).digest("hex").slice(0, 24);
 }
 
+function prepare(whole: string, kept?: string, path?: string, parameter?: string): string {
+  if (kept !== undefined) return whole;
+  return path === undefined ? `__param_${parameter}` : `\`${path.split(".").join("`.`")}\``;
+}
+
 function syntaxError(
   sql: string,
-  prepared: string,
-  result: { error?: string | null; errorStart?: number | null },
+  { error, errorStart }: { error?: string | null; errorStart?: number | null },
 ): QueryError {
-  const message = (result.error ?? "it is not one statement").replace(
-    /^Parse error at line \d+, column \d+: /,
-    "",
-  );
-  if (result.errorStart === undefined || result.errorStart === null) return new QueryError(message);
-  // The offset is in the prepared text; names before it are longer there by what the preparation added.
-  const before = Buffer.from(prepared).subarray(0, result.errorStart).toString();
-  const added = (before.match(/__param_/g)?.length ?? 0) * ("__param_".length - "@".length);
-  const dots = before.match(/`\.`/g)?.length ?? 0;
-  const writtenDots = sql.slice(0, before.length).match(/`\.`/g)?.length ?? 0;
-  return new QueryError(message, positionOf(sql, before.length - added - 2 * (dots - writtenDots)));
+  const message = (error ?? "it is not one statement").replace(/^Parse error at line \d+, column \d+: /, "");
+  if (errorStart === undefined || errorStart === null) return new QueryError(message);
+  // The offset is in the prepared text: what the preparation added before it does not count.
+  let added = 0;
+  for (const match of sql.matchAll(TOKENS)) {
+    if (match.index + added >= errorStart) break;
+    added += prepare(...(match as unknown as [string])).length - match[0].length;
+  }
+  return new QueryError(message, positionOf(sql, errorStart - added));
 }
 
 /** Line and column, from 1, of an offset in a text. */

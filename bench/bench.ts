@@ -13,7 +13,8 @@ import { readCdnow } from "../jobs/clv/samples.ts";
 
 const RUNS = 5;
 
-const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
+const median = (values: readonly number[]): number =>
+  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
 const seconds = (milliseconds: number): string => `${(milliseconds / 1000).toFixed(2)} s`;
 const timed = (work: () => unknown): number => {
   const startedAt = performance.now();
@@ -26,7 +27,9 @@ process.stdout.write(`Node ${process.version}, ${availableParallelism()} cores, 
 const folder = mkdtempSync(join(tmpdir(), "bench-"));
 const run = (): void => {
   const script = new URL("../local/start.ts", import.meta.url).pathname;
-  const { status, stderr } = spawnSync(process.execPath, [script, "--json", "--data-dir", folder], { encoding: "utf8" });
+  const { status, stderr } = spawnSync(process.execPath, [script, "--json", "--data-dir", folder], {
+    encoding: "utf8",
+  });
   if (status !== 0) throw new Error(stderr);
 };
 const firstRun = timed(run);
@@ -37,12 +40,19 @@ main.push(["first run in a new folder", seconds(firstRun)], ["later runs", secon
 process.stdout.write(`${main.toString()}\n\n`);
 
 const customers = readCdnow("cdnow");
-const fits = new Table({ head: ["fit of both models", "customers", "distinct statistics", "time"], style: { head: [] } });
+const fits = new Table({
+  head: ["fit of both models", "customers", "distinct statistics", "time"],
+  style: { head: [] },
+});
 for (const times of [1, 10, 100]) {
   const purchases = distinct(customers.map(({ x, tX, T }) => ({ x, tX, T, customers: times })));
   const buyers = customers.filter(({ paidRepeats }) => paidRepeats > 0);
-  const values = distinct(buyers.map(({ paidRepeats, meanValue }) => ({ x: paidRepeats, meanValue, customers: times })));
-  const times_ = Array.from({ length: RUNS }, () => timed(() => [fitBgNbd(purchases), fitGammaGamma(values)]));
+  const values = distinct(
+    buyers.map(({ paidRepeats, meanValue }) => ({ x: paidRepeats, meanValue, customers: times })),
+  );
+  const times_ = Array.from({ length: RUNS }, () =>
+    timed(() => [fitBgNbd(purchases), fitGammaGamma(values)]),
+  );
   fits.push([
     times === 1 ? "CDNOW" : `every customer ${times} times`,
     (customers.length * times).toLocaleString("en-US"),

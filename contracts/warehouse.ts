@@ -47,7 +47,7 @@ export interface Outcome {
 
 /**
  * Where the tables are. Queries are GoogleSQL with named parameters (@run_date); dates come back as YYYY-MM-DD,
- * timestamps as ISO 8601, numbers as numbers. Errors in a query are thrown as QueryError.
+ * timestamps as ISO 8601 in UTC, numbers as numbers (above 2^53 the nearest). Errors in a query are thrown as QueryError.
  */
 export interface Warehouse {
   /** Project (BigQuery) or database (DuckDB) of tables that name none. */
@@ -55,7 +55,10 @@ export interface Warehouse {
   /** Makes the view or table, replaces the partition of parameter run_date, or makes sure that the log is there; atomically. */
   materialize(model: Model, parameters: Parameters): Promise<Outcome>;
   query(sql: string, parameters?: Parameters): Promise<Row[]>;
-  /** Replaces, atomically, the rows of a log that have these values in these columns. */
+  /**
+   * Replaces, atomically, the rows of a log that have these values in these columns. Numbers that are not finite become
+   * null. Throws, and changes nothing, when the log has no such column or a value is not of its column's type.
+   */
   replaceRows(target: Target, key: Readonly<Record<string, string>>, rows: readonly Row[]): Promise<Outcome>;
   close(): Promise<void>;
 }

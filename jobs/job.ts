@@ -6,7 +6,7 @@ import { openPublisher } from "../adapters/publisher.ts";
 import { openWarehouse } from "../adapters/warehouse.ts";
 import { createLogger, type Logger } from "../contracts/log.ts";
 import type { Publisher } from "../contracts/messages.ts";
-import { explain, parse } from "../contracts/problem.ts";
+import { explain, Problem, parse } from "../contracts/problem.ts";
 import { runId } from "../contracts/run.ts";
 import { type StepReport, stepReportUrl, stepStarted } from "../contracts/step.ts";
 import type { Routine, Warehouse } from "../contracts/warehouse.ts";
@@ -62,7 +62,7 @@ export async function runJob<S extends z.ZodType>(
   work: (step: Step<z.output<S>>) => Promise<void>,
 ): Promise<void> {
   const { values } = parseArgs({ options: { "executor-input": { type: "string" } } });
-  const input = parse(executorInput, JSON.parse(values["executor-input"] ?? "{}"), "--executor-input");
+  const input = parse(executorInput, json(values["executor-input"]), "--executor-input");
   const env = parse(environment, process.env, "environment");
   const given = parse(common, input.inputs.parameterValues, "parameters");
   const log = createLogger({ component: "job", step: given.step, run_id: given.run_id });
@@ -71,7 +71,6 @@ export async function runJob<S extends z.ZodType>(
   const open: Warehouse[] = [];
 
   const finish = async (error: unknown): Promise<void> => {
-    clearTimeout(timer);
     report.status = error === undefined ? "succeeded" : "failed";
     report.finished_at = new Date().toISOString();
     report.error = error === undefined ? null : explain(error);
@@ -85,15 +84,14 @@ export async function runJob<S extends z.ZodType>(
       process.exitCode = 1;
     }
   };
-  const timer = setTimeout(async () => {
-    await finish(new Error(`the step took longer than its limit of ${env.TIME_LIMIT_SECONDS} s`));
-    process.exit(1);
-  }, env.TIME_LIMIT_SECONDS * 1000);
+  const tooLate = new Error(`the step took longer than its limit of ${env.TIME_LIMIT_SECONDS} s`);
+  const limit = Promise.withResolvers<never>();
+  const timer = setTimeout(() => limit.reject(tooLate), env.TIME_LIMIT_SECONDS * 1000);
 
   try {
     await fileArtifacts.write(reportUrl, JSON.stringify(report, null, 2));
     log.info(`${given.step} of ${given.run_date} started`);
-    await work({
+    const done = work({
       parameters: {
         ...given,
         ...(parse(schema, input.inputs.parameterValues, "parameters") as object),
@@ -114,10 +112,22 @@ export async function runJob<S extends z.ZodType>(
         await fileArtifacts.write(uri, text);
       },
     });
+    await Promise.race([done, limit.promise]);
     await finish(undefined);
   } catch (error) {
     await finish(error);
+    // What hangs can't be closed.
+    if (error === tooLate) process.exit();
   } finally {
+    clearTimeout(timer);
     await Promise.all(open.map((warehouse) => warehouse.close()));
+  }
+}
+
+function json(text = "{}"): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new Problem("--executor-input is not JSON.", { cause });
   }
 }

@@ -31,7 +31,7 @@ export function givenSettings(options: Readonly<Record<string, unknown>>): Recor
 }
 
 /** A port as an option's value. */
-export function port(text: string): number {
+export function portOption(text: string): number {
   const value = Number(text);
   if (Number.isInteger(value) && value >= 0 && value <= 65_535) return value;
   throw new InvalidArgumentError("A port is a whole number from 0 to 65535.");

@@ -44,7 +44,6 @@ export class LocalLauncher implements Launcher {
 
   async launch(runId: string, parameters: Readonly<Record<string, string | number>>): Promise<boolean> {
     const folder = this.#folder(runId);
-    if (existsSync(folder)) return false;
     const state = { run_id: runId, run_date: String(parameters.run_date), error: null, pid: process.pid };
     let claim: string | undefined;
     try {
@@ -159,7 +158,8 @@ export class LocalLauncher implements Launcher {
     const child = spawn(program!, args, {
       // A group of its own: Ctrl-C in the terminal reaches the launcher alone, which then stops the step.
       detached: true,
-      env: { ...inherited(), ...env },
+      // Every step is a new process: what one has compiled the next need not.
+      env: { NODE_COMPILE_CACHE: join(this.#options.dataDir, "compile-cache"), ...inherited(), ...env },
       stdio: ["ignore", "pipe", "pipe"],
     });
     // As in a container, nothing that the step started outlives it.

@@ -1,13 +1,14 @@
 import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import dagre from "@dagrejs/dagre";
 import type { Target } from "../contracts/warehouse.ts";
 import { compile, type Graph } from "../jobs/sql-runner/dataform.ts";
-import { localCommand, port, runCommand } from "./command.ts";
+import { localCommand, portOption, runCommand } from "./command.ts";
 import { listen, sqlDir } from "./edition.ts";
 
 /** npm run lineage: which table is made of which, as a page; the project is compiled anew at every look. */
 const options = localCommand("run lineage", "Serves the graph of the SQL project's tables on 127.0.0.1.")
-  .option("--port <port>", "port", port, 8080)
+  .option("--port <port>", "port", portOption, 8080)
   .option("--json", "prints the graph as JSON and ends", false)
   .parse()
   .opts<{ port: number; json: boolean }>();
@@ -30,7 +31,8 @@ await runCommand(async () => {
     }
   });
   await listen(server, options.port);
-  process.stdout.write(`The graph is on http://127.0.0.1:${options.port}; end with Ctrl-C.\n`);
+  const { port } = server.address() as AddressInfo;
+  process.stdout.write(`The graph is on http://127.0.0.1:${port}; end with Ctrl-C.\n`);
 });
 
 function page(graph: Graph): string {

@@ -74,8 +74,8 @@ export class LocalMessenger implements Messenger {
     filter: Record<string, string>,
     signal: AbortSignal,
   ): AsyncGenerator<Message> {
-    const messages = on(this.#topics, topic, { signal });
     try {
+      const messages = on(this.#topics, topic, { signal });
       for await (const [message] of messages as AsyncIterable<[Message]>) {
         if (Object.entries(filter).every(([name, value]) => message.attributes[name] === value))
           yield message;

@@ -30,17 +30,15 @@ export async function requestRun(request: RunRequest, options: OrchestratorOptio
   const done = new AbortController();
   const signal = AbortSignal.any([done.signal, options.signal]);
   try {
-    await checkHealth(
-      invokerUrl,
-      AbortSignal.any([signal, AbortSignal.timeout(Math.min(timeLimit, 10_000))]),
-    );
+    const interruption = interrupted(options.signal, done.signal);
+    await Promise.race([interruption, checkHealth(invokerUrl, Math.min(timeLimit, 10_000))]);
     // Subscribed before the request is sent: the event can't come before somebody listens.
     const waits = [
       finalEvent(messenger, request.run_id, signal),
       refused(messenger, request.run_id, signal),
       foundByAsking(invokerUrl, request, pollInterval, signal),
       tooLate(request.run_id, timeLimit, signal),
-      interrupted(options.signal, done.signal),
+      interruption,
       messenger.publish(REQUESTS, request, { run_id: request.run_id }).then(() => never<RunEvent>()),
     ];
     return await Promise.race(waits);
@@ -92,7 +90,8 @@ export async function confirmRun(event: RunEvent, warehouse: Warehouse): Promise
   return { customers: Number(mart.customers), modelId: mart.model_id as string | null };
 }
 
-async function checkHealth(invokerUrl: string, signal: AbortSignal): Promise<void> {
+async function checkHealth(invokerUrl: string, timeLimit: number): Promise<void> {
+  const signal = AbortSignal.timeout(timeLimit);
   const answer = await fetch(`${invokerUrl}/healthcheck`, { signal }).then(
     ({ status }) => (status === 200 ? undefined : `it answered ${status}`),
     (error) => error.cause?.message ?? error.message,
@@ -104,6 +103,7 @@ const never = <T>(): Promise<T> => new Promise(() => {});
 
 const interrupted = (signal: AbortSignal, done: AbortSignal): Promise<never> =>
   new Promise((_, reject) => {
+    if (signal.aborted) reject(signal.reason);
     signal.addEventListener("abort", () => reject(signal.reason), { once: true, signal: done });
   });
 

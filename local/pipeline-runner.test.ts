@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { setTimeout } from "node:timers/promises";
 import fc from "fast-check";
 import { Problem } from "../contracts/problem.ts";
+import { runSettings } from "../contracts/run.ts";
+import { pipelineSpec } from "../jobs/pipeline.ts";
 import { type Execution, runPipeline } from "./pipeline-runner.ts";
 import { type Container, parsePipelineSpec } from "./pipeline-spec.ts";
 
@@ -376,6 +378,10 @@ describe("pipeline runner", () => {
       const spec = specOf({ a: { task: { retryPolicy } }, b: { after: ["a"] } }, statusTask);
       await assert.rejects(engine.run(spec), { message: "the run was cancelled" });
       assert.deepEqual(engine.names, ["a", "exit"]);
+      assert.deepEqual(
+        engine.events.find(({ task, state }) => task === "a" && state !== "started")?.state,
+        "failed",
+      );
       assert.deepEqual(status(engine), {
         state: "CANCELLED",
         pipelineTaskName: "steps",
@@ -398,6 +404,25 @@ describe("pipeline runner", () => {
       await assert.rejects(new Engine({ exit: fail("no network") }).run(specOf({ a: {} }, statusTask)), {
         message: "no network",
       });
+    });
+  });
+
+  it("takes the project's own pipeline", async () => {
+    const images = { "sql-runner": "sql-runner", clv: "clv", notify: "notify" };
+    const spec = pipelineSpec({ images, env: {}, retry: { times: 0, after: "1s" } });
+    const wrote = ({ files }: Attempt): void =>
+      void files.set("file:///root/train/executor_output.json", '{"parameterValues": {"model_id": "m-1"}}');
+    const engine = new Engine({ train: wrote });
+    const settings = runSettings.parse({});
+    await engine.run(spec, { run_id: "run-1", run_date: "2024-01-01", ...settings });
+    assert.deepEqual(engine.names, ["features", "train", "score", "backtest", "publish", "notify"]);
+    const { parameterValues } = JSON.parse(engine.args("score")[1]!).inputs;
+    assert.deepEqual(parameterValues, {
+      step: "score",
+      run_id: "run-1",
+      run_date: "2024-01-01",
+      ...settings,
+      model_id: "m-1",
     });
   });
 

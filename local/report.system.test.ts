@@ -89,7 +89,10 @@ describe("report in Chromium", () => {
 
   it("runs no markup from data, in the page or in a tooltip", async () => {
     const { page, troubles } = await open(resultsOfMarkup(), 1280);
-    await page.locator("#segment-map .mark-rect.role-mark path").first().hover();
+    await page
+      .locator("#segment-map .mark-rect.role-mark path")
+      .first()
+      .hover({ position: { x: 4, y: 4 } });
     const tooltip = page.locator("#vg-tooltip-element.visible");
     await tooltip.waitFor();
     assert.ok((await tooltip.textContent())?.includes("<img src=x"));

@@ -1,6 +1,6 @@
 import { createLogger } from "../contracts/log.ts";
 import { EVENTS, runEvent } from "../contracts/messages.ts";
-import { localCommand, port, runCommand } from "./command.ts";
+import { localCommand, portOption, runCommand } from "./command.ts";
 import { startEdition } from "./edition.ts";
 import { CDNOW, dataDirOf, readOrders } from "./orders-source.ts";
 
@@ -9,7 +9,7 @@ const options = localCommand(
   "run serve",
   "Serves the invoker on 127.0.0.1: /healthcheck, /invoke, /runs/{run_id}, /openapi.json.",
 )
-  .option("--port <port>", "port", port, 8080)
+  .option("--port <port>", "port", portOption, 8080)
   .option("--orders <file>", "order log: CSV, CSV.gz or Parquet", CDNOW.file)
   .option("--data-dir <dir>", "folder of the warehouse and the runs (default: .data/ and the log's name)")
   .parse()

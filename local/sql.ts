@@ -19,10 +19,11 @@ const options = withRunSettings(
     .option("--run-date <date>", "orders before this day count", CDNOW.runDate)
     .option("--orders <file>", "order log: CSV, CSV.gz or Parquet", CDNOW.file)
     .option("--data-dir <dir>", "folder of the warehouse (default: .data/ and the log's name)")
+    .option("--sql-dir <dir>", "folder of the Dataform project", sqlDir)
     .option("--watch", "runs what changed, and what depends on it, whenever a file is saved", false),
 )
   .parse()
-  .opts<{ runDate: string; orders: string; dataDir?: string; watch: boolean }>();
+  .opts<{ runDate: string; orders: string; dataDir?: string; sqlDir: string; watch: boolean }>();
 
 await runCommand(async () => {
   const run_date = parse(runDate, options.runDate, "--run-date");
@@ -40,7 +41,7 @@ await runCommand(async () => {
     model_id: await lastChampion(warehouse, run_date),
   });
 
-  let { actions } = compile(sqlDir, { project: warehouse.project });
+  let { actions } = compile(options.sqlDir, { project: warehouse.project });
   const failures = await run(warehouse, actions, parameters).catch((error) => {
     if (!options.watch) throw error;
     process.stdout.write(`${explain(error)}\n`);
@@ -51,20 +52,20 @@ await runCommand(async () => {
     process.exitCode = failures > 0 ? 1 : 0;
     return;
   }
-  process.stdout.write(`Watching ${sqlDir}; end with Ctrl-C.\n`);
-  watch(sqlDir, { ignoreInitial: true, awaitWriteFinish: { stabilityThreshold: 50, pollInterval: 10 } }).on(
-    "all",
-    async () => {
-      try {
-        const next = compile(sqlDir, { project: warehouse.project }).actions;
-        const changed = affected(actions, next);
-        actions = next;
-        if (changed.length > 0) await run(warehouse, changed, parameters);
-      } catch (error) {
-        process.stdout.write(`${explain(error)}\n`);
-      }
-    },
-  );
+  process.stdout.write(`Watching ${options.sqlDir}; end with Ctrl-C.\n`);
+  watch(options.sqlDir, {
+    ignoreInitial: true,
+    awaitWriteFinish: { stabilityThreshold: 50, pollInterval: 10 },
+  }).on("all", async () => {
+    try {
+      const next = compile(options.sqlDir, { project: warehouse.project }).actions;
+      const changed = affected(actions, next);
+      actions = next;
+      if (changed.length > 0) await run(warehouse, changed, parameters);
+    } catch (error) {
+      process.stdout.write(`${explain(error)}\n`);
+    }
+  });
 });
 
 /** Runs the actions and tells what they did; returns how many assertions do not hold. */
@@ -76,7 +77,7 @@ async function run(
   const startedAt = performance.now();
   const result = await runActions(
     warehouse,
-    sqlDir,
+    options.sqlDir,
     actions,
     parameters,
     createLogger({ component: "sql" }, "error"),

@@ -136,9 +136,11 @@ describe("npm start", function () {
     it("stops its steps on Ctrl-C, exits with 130 and leaves the tables as they were", async () => {
       const child = start("--json", "--data-dir", dataDir);
       let seen = "";
-      child.stderr!.on("data", (chunk) => {
+      child.stderr!.on("data", function interrupt(chunk) {
         seen += chunk;
-        if (seen.includes("features of 1997-10-01 started")) child.kill("SIGINT");
+        if (!seen.includes("features of 1997-10-01 started")) return;
+        child.stderr!.off("data", interrupt);
+        child.kill("SIGINT");
       });
       const { code, stdout } = await ended(child);
       assert.equal(code, 130);
@@ -321,8 +323,8 @@ describe("npm start", function () {
     const folderOnly = join(folder, "read-only");
     mkdirSync(folderOnly);
     chmodSync(folderOnly, 0o555);
-    // Root may write everywhere: a file system that nobody can write to serves as well.
-    const dataDirThere = process.getuid?.() === 0 ? "/proc/customer-value" : join(folderOnly, "data");
+    // Root may write everywhere but in a file system of the kernel's.
+    const dataDirThere = process.getuid?.() === 0 ? "/sys/customer-value" : join(folderOnly, "data");
     const { code, stderr } = await npmStart("--data-dir", dataDirThere);
     assert.equal(code, 1);
     assert.match(stderr, /can't be made or written[\s\S]*--data-dir/);

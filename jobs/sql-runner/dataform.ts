@@ -47,6 +47,8 @@ const compiledAction = z.object({
   query: z.string(),
   fileName: z.string(),
   tags: z.array(z.string()).default([]),
+  preOps: z.array(z.string()).default([]),
+  postOps: z.array(z.string()).default([]),
   dependencyTargets: z.array(target).default([]),
   bigquery: z
     .object({ partitionBy: z.string().optional(), clusterBy: z.array(z.string()).default([]) })
@@ -56,6 +58,7 @@ const compiledAction = z.object({
 const compiledGraph = z.object({
   tables: z.array(compiledAction).default([]),
   assertions: z.array(compiledAction).default([]),
+  operations: z.array(z.object({ fileName: z.string() })).default([]),
   declarations: z.array(z.object({ target, actionDescriptor: descriptor })).default([]),
   graphErrors: z
     .object({
@@ -71,25 +74,24 @@ const compiledGraph = z.object({
  * Throws a Problem that names the file when the project can't be compiled.
  */
 export function compile(projectDir: string, overrides: Overrides = {}): Graph {
-  const core = loadCore(resolve(projectDir));
   const { request, response } = protocol();
   const override = {
     ...(overrides.project === undefined ? {} : { defaultDatabase: overrides.project }),
     ...(overrides.vars === undefined ? {} : { vars: overrides.vars }),
   };
-  const filePaths = readdirSync(projectDir, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => relative(projectDir, join(entry.parentPath, entry.name)).split(sep).join("/"));
-  const encoded = request.encode(
-    request.fromObject({
-      compile: {
-        compileConfig: { projectDir: resolve(projectDir), filePaths, projectConfigOverride: override },
-      },
-    }),
-  );
   let answer: string;
   try {
-    answer = core.main(Buffer.from(encoded.finish()).toString("base64"));
+    const filePaths = readdirSync(projectDir, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => relative(projectDir, join(entry.parentPath, entry.name)).split(sep).join("/"));
+    const encoded = request.encode(
+      request.fromObject({
+        compile: {
+          compileConfig: { projectDir: resolve(projectDir), filePaths, projectConfigOverride: override },
+        },
+      }),
+    );
+    answer = loadCore(resolve(projectDir)).main(Buffer.from(encoded.finish()).toString("base64"));
   } catch (error) {
     throw new Problem(`The SQL project ${projectDir} can't be compiled: ${messageOf(error)}`, {
       cause: error,
@@ -102,6 +104,10 @@ export function compile(projectDir: string, overrides: Overrides = {}): Graph {
     throw new Problem(
       errors.map(({ fileName, message }) => `${join(projectDir, fileName)}: ${message}`).join("\n"),
     );
+  }
+  const withOperations = graph.tables.filter(({ preOps, postOps }) => preOps.length + postOps.length > 0);
+  for (const { fileName } of [...graph.operations, ...withOperations]) {
+    throw new Problem(`${join(projectDir, fileName)}: operations are not supported, only one SELECT a file.`);
   }
   return {
     actions: [

@@ -41,7 +41,10 @@ export async function runActions(
 ): Promise<Result> {
   const result: Result = { rows: {}, bytesBilled: 0, checks: [], warnings: [], failures: [] };
   const models = actions.filter(({ kind }) => kind === "model");
-  const assertions = actions.filter(({ kind }) => kind === "assertion");
+  const assertions = actions
+    .filter(({ kind }) => kind === "assertion")
+    // A line of its own, so that the query has the same columns alone and inside another one.
+    .map((assertion) => ({ ...assertion, query: `\n${assertion.query}\n` }));
 
   await inOrder(models, async (model) => {
     const startedAt = performance.now();

@@ -25,35 +25,55 @@ export function describeQueryError(projectDir: string, action: Action, error: Qu
 }
 
 /**
- * Offset in the source of an offset in the compiled query. Between ${…} the compiled text stands in the source to the
- * letter, so the pieces between them are found one after another; a place inside ${…} is where it begins.
+ * Offset in the source of an offset in the compiled query. Outside of ${…} and of blocks the compiled text stands in
+ * the source to the letter, so these pieces are found one after another; a place inside ${…} is where it begins.
  */
 function sourceOffset(source: string, compiled: string, offset: number): number | undefined {
-  const placeholder = /\$\{(?:[^{}"'`]|"[^"]*"|'[^']*'|\{[^{}]*\})*\}/g;
-  const bodyStart = source.indexOf(compiled.trimStart().slice(0, firstDifference(source, compiled)));
-  if (bodyStart < 0) return undefined;
-  let compiledAt = compiled.length - compiled.trimStart().length;
-  let sourceAt = bodyStart;
-  while (sourceAt <= source.length) {
-    placeholder.lastIndex = sourceAt;
-    const next = placeholder.exec(source);
-    const piece = source.slice(sourceAt, next?.index ?? source.length).trimEnd();
-    const found = compiled.indexOf(piece, compiledAt);
-    if (found < 0) return undefined;
-    if (offset < found) return sourceAt;
-    if (offset <= found + piece.length || next === null)
-      return Math.min(sourceAt + offset - found, source.length);
-    compiledAt = found + piece.length;
-    sourceAt = next.index + next[0].length;
-    if (compiled.indexOf(source.slice(sourceAt, sourceAt + 1), compiledAt) > offset) return next.index;
+  const wanted = Math.min(offset, compiled.trimEnd().length);
+  const pieces = literalPieces(source);
+  let end = 0;
+  let hole = 0;
+  for (const { at, text } of pieces) {
+    const isLast = at + text.length === source.length;
+    const found = isLast ? compiled.length - text.length : compiled.indexOf(text, end);
+    if (found < end || !compiled.startsWith(text, found)) return undefined;
+    if (wanted < found) return hole;
+    if (wanted < found + text.length || isLast) return at + wanted - found;
+    end = found + text.length;
+    hole = at + text.length;
   }
   return undefined;
 }
 
-/** Length of the start of the compiled query that stands in the source to the letter. */
-function firstDifference(source: string, compiled: string): number {
-  const text = compiled.trimStart();
-  let length = Math.min(text.length, 40);
-  while (length > 0 && !source.includes(text.slice(0, length))) length -= 1;
-  return length;
+/** What of a .sqlx file gets into the query as it is: all but config, js and operations blocks and ${…}; comments whole. */
+function literalPieces(source: string): { at: number; text: string }[] {
+  const opening = /--.*|#.*|\/\*[\s\S]*?\*\/|\$\{|^\s*(?:config|js|pre_operations|post_operations)\s*\{/gm;
+  const pieces: { at: number; text: string }[] = [];
+  let at = 0;
+  for (let match = opening.exec(source); match !== null; match = opening.exec(source)) {
+    if (!match[0].endsWith("{") || /^(--|#|\/\*)/.test(match[0])) continue;
+    pieces.push({ at, text: source.slice(at, match.index) });
+    at = endOfScript(source, opening.lastIndex);
+    opening.lastIndex = at;
+  }
+  return [...pieces, { at, text: source.slice(at) }];
+}
+
+const SCRIPT = /"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|\/\/.*|\/\*[\s\S]*?\*\/|[`{}]/g;
+const TEMPLATE = /\\[\s\S]|`|\$\{/g;
+
+/** Offset behind the brace that closes the JavaScript that begins at start. */
+function endOfScript(source: string, start: number): number {
+  const open = ["{"];
+  let at = start;
+  while (open.length > 0) {
+    const token = open.at(-1) === "`" ? TEMPLATE : SCRIPT;
+    token.lastIndex = at;
+    const text = token.exec(source)?.[0];
+    if (text === undefined) return source.length;
+    at = token.lastIndex;
+    if (text === "}" || (text === "`" && open.at(-1) === "`")) open.pop();
+    else if (text === "`" || text === "{" || text === "${") open.push(text);
+  }
+  return at;
 }

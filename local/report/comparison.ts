@@ -36,7 +36,7 @@ const NAMES = { backtest: "back-test", holdout: "hold-out" };
 export function introduction({ calendar }: Results, { evaluation }: Period): string {
   return evaluation === "backtest"
     ? "The order log goes on after the run date, so the predictions can be compared with what customers then did (a back-test). The model did not see those orders."
-    : `The log ends at the run date, so there is no back-test. Instead a model was fitted without the last ${calendar.holdout_weeks} weeks (the hold-out) and compared with what customers did in them.`;
+    : `The log has no whole week after the run date, so there is no back-test. Instead a model was fitted without the last ${calendar.holdout_weeks} weeks (the hold-out) and compared with what customers did in them.`;
 }
 
 const METHODS = {

@@ -1,0 +1,39 @@
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { artifactPath, fileArtifacts } from "./artifacts.ts";
+
+describe("artifacts", () => {
+  const folder = mkdtempSync(join(tmpdir(), "artifacts-"));
+  const url = (name: string): string => pathToFileURL(join(folder, name)).href;
+  after(() => rmSync(folder, { recursive: true }));
+
+  it("are files, of buckets below /gcs", () => {
+    assert.equal(artifactPath("file:///a%20b/c"), "/a b/c");
+    assert.equal(artifactPath("gs://bucket/a/b.json"), "/gcs/bucket/a/b.json");
+  });
+
+  it("are read as they were written, in folders that are made", async () => {
+    await fileArtifacts.write(url("new/folder/ä b.txt"), "ä\n");
+    assert.equal(await fileArtifacts.read(url("new/folder/ä b.txt")), "ä\n");
+    assert.equal(await fileArtifacts.read(url("new/none.txt")), undefined);
+  });
+
+  it("are whole for readers while several write the same one", async () => {
+    const texts = Array.from({ length: 20 }, (_, index) => String(index).repeat(50_000));
+    const writes = Promise.all(texts.map((text) => fileArtifacts.write(url("same.txt"), text)));
+    const seen = await Promise.all(texts.map(() => fileArtifacts.read(url("same.txt"))));
+    await writes;
+    assert.ok(texts.includes((await fileArtifacts.read(url("same.txt")))!));
+    assert.ok(seen.every((text) => text === undefined || texts.includes(text)));
+    assert.deepEqual(readdirSync(folder).toSorted(), ["new", "same.txt"]);
+  });
+
+  it("leave nothing behind when they can't be written", async () => {
+    mkdirSync(join(folder, "taken/full"), { recursive: true });
+    await assert.rejects(fileArtifacts.write(url("taken"), "text"), { code: /EISDIR|ENOTEMPTY|EEXIST/ });
+    assert.ok(!readdirSync(folder).some((name) => name.startsWith(".taken")));
+  });
+});

@@ -1,0 +1,190 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { pathToFileURL } from "node:url";
+import { stepReport } from "../contracts/step.ts";
+
+/** Real processes that run a job by the job protocol. */
+describe("job", () => {
+  let folder: string;
+  const file = (name: string): string => join(folder, name);
+  const reportFile = (): string => file("runs/run-1/steps/train.json");
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), "job-"));
+  });
+  afterEach(() => rmSync(folder, { recursive: true }));
+
+  const input = (parameterValues: object = {}): object => ({
+    inputs: {
+      parameterValues: {
+        step: "train",
+        run_id: "run-1",
+        run_date: "2024-01-01",
+        weeks: "7",
+        ...parameterValues,
+      },
+    },
+    outputs: {
+      artifacts: { model: { artifacts: [{ uri: pathToFileURL(file("model.json")).href }] } },
+      outputFile: file("outputs.json"),
+    },
+  });
+
+  /** Runs a job whose work is this code; it takes the parameter weeks. */
+  async function run(
+    work: string,
+    args: string[] = ["--executor-input", JSON.stringify(input())],
+    env: Record<string, string> = {},
+  ): Promise<{ code: number | null; log: string }> {
+    const job = JSON.stringify(new URL("./job.ts", import.meta.url).href);
+    const problem = JSON.stringify(new URL("../contracts/problem.ts", import.meta.url).href);
+    writeFileSync(
+      file("main.ts"),
+      `import { readFileSync } from "node:fs";
+       import { z } from ${JSON.stringify(import.meta.resolve("zod"))};
+       import { runJob } from ${job};
+       import { Problem } from ${problem};
+       await runJob(z.object({ weeks: z.coerce.number().int() }), async (step) => { ${work} });`,
+    );
+    const child = spawn(process.execPath, [file("main.ts"), ...args], {
+      stdio: ["ignore", "ignore", "pipe"],
+      env: {
+        WAREHOUSE_URL: `duckdb://${file("warehouse.duckdb")}`,
+        MESSENGER_URL: "http://127.0.0.1:1",
+        ARTIFACTS_URL: pathToFileURL(folder).href,
+        TIME_LIMIT_SECONDS: "60",
+        ...env,
+      },
+    });
+    const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
+    return { log: await text(child.stderr), code: await ended };
+  }
+  const report = () => stepReport.parse(JSON.parse(readFileSync(reportFile(), "utf8")));
+
+  it("writes a report when it starts and when it ends, its outputs and its artifacts", async () => {
+    const { code, log } = await run(`
+      const path = ${JSON.stringify(reportFile())};
+      step.report.warnings.push(JSON.parse(readFileSync(path, "utf8")).status);
+      step.report.rows["rfm.models"] = step.parameters.weeks;
+      step.report.outputs.model_id = step.parameters.run_date;
+      await step.writeArtifact("model", "fitted");`);
+    assert.equal(code, 0);
+    const { started_at, finished_at, ...rest } = report();
+    assert.ok(started_at <= finished_at!);
+    assert.deepEqual(rest, {
+      step: "train",
+      status: "succeeded",
+      rows: { "rfm.models": 7 },
+      bytes_billed: 0,
+      warnings: ["running"],
+      outputs: { model_id: "2024-01-01" },
+      error: null,
+    });
+    assert.equal(readFileSync(file("outputs.json"), "utf8"), '{"parameterValues":{"model_id":"2024-01-01"}}');
+    assert.equal(readFileSync(file("model.json"), "utf8"), "fitted");
+    const lines = log
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    assert.deepEqual(
+      lines.map(({ message, severity, run_id, step }) => [message, severity, run_id, step]),
+      [
+        ["train of 2024-01-01 started", "INFO", "run-1", "train"],
+        ["train succeeded", "INFO", "run-1", "train"],
+      ],
+    );
+  });
+
+  it("ends with exit code 1, the problem in its report and no outputs, when the work throws", async () => {
+    const { code, log } = await run(`
+      step.report.outputs.model_id = "m-1";
+      throw new Problem("no repeat purchases", { remedy: "Take a longer history." });`);
+    assert.equal(code, 1);
+    const { status, error, finished_at } = report();
+    assert.deepEqual(
+      { status, error },
+      { status: "failed", error: "no repeat purchases\nTake a longer history." },
+    );
+    assert.ok(finished_at !== null);
+    assert.ok(!existsSync(file("outputs.json")));
+    assert.equal(JSON.parse(log.trim().split("\n").at(-1)!).severity, "ERROR");
+  });
+
+  it("fails when a parameter is wrong, and says which in its report", async () => {
+    const { code } = await run("", ["--executor-input", JSON.stringify(input({ weeks: "many" }))]);
+    assert.equal(code, 1);
+    assert.match(report().error!, /^parameters: weeks: .*number/);
+  });
+
+  it("fails when it writes an artifact that the pipeline does not declare", async () => {
+    const { code } = await run('await step.writeArtifact("chart", "");');
+    assert.equal(code, 1);
+    assert.match(report().error!, /no output artifact chart of train/);
+  });
+
+  it("fails when its outputs can't be written", async () => {
+    const given = { ...input(), outputs: { outputFile: join(folder, "main.ts", "outputs.json") } };
+    assert.equal((await run("", ["--executor-input", JSON.stringify(given)])).code, 1);
+    assert.equal(report().status, "failed");
+  });
+
+  for (const [how, work] of [
+    ["hangs", "await new Promise((resolve) => setTimeout(resolve, 60_000));"],
+    [
+      "hangs with the warehouse open",
+      "await step.warehouse(); await new Promise(() => setInterval(() => {}, 1000));",
+    ],
+  ] as const) {
+    it(`fails when it ${how} beyond its time limit, and says so`, async () => {
+      const { code } = await run(work, undefined, { TIME_LIMIT_SECONDS: "0.3" });
+      assert.equal(code, 1);
+      const { status, error } = report();
+      assert.deepEqual(
+        { status, error },
+        { status: "failed", error: "the step took longer than its limit of 0.3 s" },
+      );
+      assert.ok(!existsSync(file("outputs.json")));
+    });
+  }
+
+  it("does not live until its time limit when it is done", async () => {
+    const startedAt = performance.now();
+    assert.equal((await run("")).code, 0);
+    assert.ok(performance.now() - startedAt < 30_000);
+  });
+
+  it("closes the warehouse when it ends, so that the next step can have it", async () => {
+    const work =
+      'await (await step.warehouse()).query("SELECT 1"); if (step.parameters.weeks > 7) throw new Error("x");';
+    assert.equal((await run(work, ["--executor-input", JSON.stringify(input({ weeks: "8" }))])).code, 1);
+    assert.equal((await run(work)).code, 0);
+  });
+
+  it("names what is wrong with its executor input or its environment", async () => {
+    const cases: [string[], Record<string, string>, RegExp][] = [
+      [["--executor-input", "{no json"], {}, /--executor-input is not JSON/],
+      [[], {}, /--executor-input: outputs: /],
+      [
+        ["--executor-input", JSON.stringify(input({ run_id: "A B" }))],
+        {},
+        /run_id: must be 3 to 63 .*given: "A B"/,
+      ],
+      [
+        ["--executor-input", JSON.stringify(input())],
+        { TIME_LIMIT_SECONDS: "soon" },
+        /environment: TIME_LIMIT_SECONDS: /,
+      ],
+    ];
+    const results = await Promise.all(
+      cases.map(async ([args, env, message]) => ({ ...(await run("", args, env)), message })),
+    );
+    for (const { code, log, message } of results) {
+      assert.equal(code, 1);
+      assert.match(log, message);
+    }
+    assert.ok(!existsSync(reportFile()));
+  });
+});

@@ -1,0 +1,132 @@
+import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { PGraph } from "p-graph";
+import { IMAGES, pipelineSpec, STEPS } from "./pipeline.ts";
+
+const options: Parameters<typeof pipelineSpec>[0] = {
+  images: {
+    "sql-runner": "registry/sql-runner@sha256:1",
+    clv: "registry/clv@sha256:2",
+    notify: "registry/notify@sha256:3",
+  },
+  env: {
+    WAREHOUSE_URL: "bigquery://project",
+    MESSENGER_URL: "pubsub://project",
+    ARTIFACTS_URL: "gs://bucket",
+  },
+  retry: { times: 2, after: "60s" },
+};
+const spec = pipelineSpec(options);
+
+interface AnyInput {
+  readonly componentInputParameter?: string;
+  readonly runtimeValue?: { readonly constant: string };
+  readonly taskOutputParameter?: { readonly producerTask: string; readonly outputParameterKey: string };
+  readonly taskFinalStatus?: { readonly producerTask: string };
+}
+interface AnyTask {
+  readonly taskInfo: { readonly name: string };
+  readonly componentRef: { readonly name: string };
+  readonly dependentTasks?: readonly string[];
+  readonly inputs: { readonly parameters: Readonly<Record<string, AnyInput>> };
+}
+interface AnyComponent {
+  readonly executorLabel?: string;
+  readonly dag?: { readonly tasks: Readonly<Record<string, AnyTask>> };
+  readonly inputDefinitions: {
+    readonly parameters: Readonly<Record<string, { isOptional?: boolean; parameterType: string }>>;
+  };
+  readonly outputDefinitions?: { readonly parameters: Readonly<Record<string, { parameterType: string }>> };
+}
+const components: Record<string, AnyComponent> = spec.components;
+const dags: AnyComponent[] = [spec.root, ...Object.values(components)].filter(
+  (component) => "dag" in component,
+);
+
+describe("pipeline", () => {
+  it("refers only to components and executors that are there, each used once", () => {
+    const used = dags.flatMap(({ dag }) =>
+      Object.values(dag!.tasks).map(({ componentRef }) => componentRef.name),
+    );
+    assert.deepEqual(used.toSorted(), Object.keys(components).toSorted());
+    const labels = Object.values(components).flatMap(({ executorLabel }) => executorLabel ?? []);
+    assert.deepEqual(labels.toSorted(), Object.keys(spec.deploymentSpec.executors).toSorted());
+    for (const component of Object.values(components))
+      assert.ok((component.executorLabel === undefined) !== (component.dag === undefined));
+  });
+
+  it("gives each task exactly what its component takes, from inputs and outputs that are there, of the same type", () => {
+    for (const { dag, inputDefinitions } of dags) {
+      for (const [name, { taskInfo, componentRef, inputs }] of Object.entries(dag!.tasks)) {
+        assert.equal(taskInfo.name, name);
+        const takes = components[componentRef.name]!.inputDefinitions.parameters;
+        assert.deepEqual(Object.keys(inputs.parameters).toSorted(), Object.keys(takes).toSorted(), name);
+        for (const [
+          parameter,
+          { componentInputParameter, taskOutputParameter, runtimeValue, taskFinalStatus },
+        ] of Object.entries(inputs.parameters)) {
+          const producer = dag!.tasks[(taskOutputParameter ?? taskFinalStatus)?.producerTask ?? ""];
+          const given = taskOutputParameter
+            ? components[producer!.componentRef.name]!.outputDefinitions!.parameters[
+                taskOutputParameter.outputParameterKey
+              ]
+            : taskFinalStatus
+              ? producer && { parameterType: "TASK_FINAL_STATUS" }
+              : runtimeValue
+                ? { parameterType: "STRING" }
+                : inputDefinitions.parameters[componentInputParameter!];
+          assert.equal(given?.parameterType, takes[parameter]!.parameterType, `${name}.${parameter}`);
+        }
+      }
+    }
+  });
+
+  it("has no cycles, and takes nothing from a task that it does not come after", () => {
+    for (const { dag } of dags) {
+      const tasks = Object.entries(dag!.tasks);
+      const nodes = Object.fromEntries(tasks.map(([name]) => [name, { run: async () => {} }]));
+      const edges = tasks.flatMap(([name, { dependentTasks = [], inputs }]) => [
+        ...dependentTasks.map((upstream): [string, string] => [upstream, name]),
+        ...Object.values(inputs.parameters).flatMap(({ taskOutputParameter }): [string, string][] =>
+          taskOutputParameter ? [[taskOutputParameter.producerTask, name]] : [],
+        ),
+      ]);
+      // Throws when there is a cycle or a name that is no task.
+      new PGraph(nodes, edges);
+    }
+  });
+
+  it("ends with a task that runs whatever happened", () => {
+    assert.deepEqual(spec.root.dag.tasks.notify!.dependentTasks, ["steps"]);
+    assert.deepEqual(spec.root.dag.tasks.notify!.triggerPolicy, { strategy: "ALL_UPSTREAM_TASKS_COMPLETED" });
+  });
+
+  it("gives each step its image, its environment and its time limit", () => {
+    for (const [name, { image, timeLimitSeconds }] of Object.entries(STEPS)) {
+      const { container } = spec.deploymentSpec.executors[`exec-${name}`]!;
+      assert.equal(container.image, options.images[image]);
+      assert.deepEqual(container.args, ["--executor-input", "{{$}}"]);
+      const env = Object.fromEntries(container.env.map(({ name, value }) => [name, value]));
+      assert.deepEqual(env, { ...options.env, TIME_LIMIT_SECONDS: String(timeLimitSeconds) });
+    }
+    const images = new Set(
+      Object.values(spec.deploymentSpec.executors).map(({ container }) => container.image),
+    );
+    assert.deepEqual(images, new Set(IMAGES.map((image) => options.images[image])));
+  });
+
+  it("is the same text for the same options", () => {
+    assert.equal(JSON.stringify(pipelineSpec(structuredClone(options))), JSON.stringify(spec));
+  });
+
+  it("is the one of jobs/pipeline.golden.json", () => {
+    const golden = new URL("./pipeline.golden.json", import.meta.url);
+    const text = `${JSON.stringify(spec, null, 2)}\n`;
+    if (process.env.UPDATE_GOLDEN === "1") writeFileSync(golden, text);
+    assert.deepEqual(
+      JSON.parse(text),
+      JSON.parse(readFileSync(golden, "utf8")),
+      "The pipeline has changed. If it should: UPDATE_GOLDEN=1 npx mocha jobs/pipeline.test.ts, and look at the difference.",
+    );
+  });
+});
