@@ -286,7 +286,9 @@ function scalarFunction({ name, parameters, call }: Routine): DuckDBScalarFuncti
 function queryError(sql: string, error: unknown): unknown {
   if (error instanceof Problem || error instanceof QueryError) return error;
   const message = (error as Error).message.split("\n\nLINE ")[0]!.trim();
-  const named = /(?:column|named|function with name|Table with name) "?(\w+)"?/i.exec(message)?.[1];
+  const named = /(?:column named|column|named|function with name|Table with name) "?(\w+)"?/i.exec(
+    message,
+  )?.[1];
   const offset = named === undefined ? -1 : withoutText(sql).search(new RegExp(`\\b${named}\\b`, "i"));
   return new QueryError(message, offset < 0 ? undefined : positionOf(sql, offset), error);
 }

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { setFlagsFromString } from "node:v8";
 import { type Parameters, QueryError } from "../contracts/warehouse.ts";
 import { fileArtifacts } from "./artifacts.ts";
 
@@ -31,6 +32,8 @@ export async function translate(sql: string, parameters: Parameters, cacheDir?: 
   const cached = cacheDir === undefined ? undefined : join(cacheDir, `${fingerprint(prepared)}.sql`);
   let translated = cached !== undefined && existsSync(cached) ? readFileSync(cached, "utf8") : undefined;
   if (translated === undefined) {
+    // Else V8 spends seconds optimising 23 MB of WebAssembly that runs for milliseconds.
+    setFlagsFromString("--wasm-tiering-budget=2000000000");
     const { Dialect, transpile } = await import("@polyglot-sql/sdk");
     const result = transpile(prepared, Dialect.BigQuery, Dialect.DuckDB);
     if (!result.success || result.sql?.length !== 1) throw syntaxError(sql, result);

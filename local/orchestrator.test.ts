@@ -66,9 +66,9 @@ describe("orchestrator", () => {
       signal: new AbortController().signal,
       ...options,
     });
-  /** A Messenger that does this when a request is published, and then waits. */
+  /** A Messenger that does this when a request is published, and then waits; it does not filter, as Pub/Sub's emulator. */
   const messengerThat = (act: (data: unknown) => void | Promise<void>, wait = 0): Messenger => ({
-    subscribe: (...given) => messenger.subscribe(...given),
+    subscribe: (topic, _filter, signal) => messenger.subscribe(topic, {}, signal),
     publish: async (topic, data, attributes) => {
       seen.push({ id: topic, data, attributes });
       await act(data);
@@ -100,7 +100,6 @@ describe("orchestrator", () => {
     it("does not take the event of another run, nor what is no event", async () => {
       const others = messengerThat(async () => {
         await tell({ ...event, run_id: "run-2" }, "run-2");
-        // As from a Messenger that does not filter, or a sender who mistook the attribute.
         await tell({ ...event, run_id: "run-2" });
         await tell({ run_id: "run-1", status: "fine" });
         await tell();
@@ -185,7 +184,14 @@ describe("orchestrator", () => {
 
     it("ends at once when it is interrupted: before, while publishing, while waiting", async () => {
       const reason = new Error("interrupted");
+      health = 0;
       await assert.rejects(ask({ signal: AbortSignal.abort(reason) }), reason);
+      const during = new AbortController();
+      const silent = ask({ signal: during.signal });
+      await setTimeout(20);
+      during.abort(reason);
+      await assert.rejects(silent, reason);
+      health = 200;
       for (const wait of [0, 3000]) {
         const interrupt = new AbortController();
         const startedAt = performance.now();

@@ -131,6 +131,7 @@ describe("Dataform project", () => {
       'config { type: "table" } SELECT 1 post_operations { SELECT 2 }',
       /operations/,
     ],
+    ["a mistake in a script", "definitions/bad.js", 'declare({ schema: "raw", nme: "x" });', /nme/],
     ["an include that is no JavaScript", "includes/bad.js", "module.exports = {", /Unexpected|end of input/],
   ];
   for (const [what, file, text, message] of mistakes) {
