@@ -156,11 +156,15 @@ describe("job", () => {
     assert.ok(performance.now() - startedAt < 30_000);
   });
 
-  it("closes the warehouse when it ends, so that the next step can have it", async () => {
-    const work =
-      'await (await step.warehouse()).query("SELECT 1"); if (step.parameters.weeks > 7) throw new Error("x");';
-    assert.equal((await run(work, ["--executor-input", JSON.stringify(input({ weeks: "8" }))])).code, 1);
-    assert.equal((await run(work)).code, 0);
+  it("closes the warehouse when it ends, well or not, so that all is in its file", async () => {
+    const work = `const warehouse = await step.warehouse();
+      await warehouse.withConnection((connection) => connection.run("CREATE OR REPLACE TABLE t AS SELECT 1"));
+      if (step.parameters.weeks > 7) throw new Error("broken");`;
+    const failing = ["--executor-input", JSON.stringify(input({ weeks: "8" }))];
+    for (const [args, code] of [[failing, 1] as const, [undefined, 0] as const]) {
+      assert.equal((await run(work, args)).code, code);
+      assert.ok(existsSync(file("warehouse.duckdb")) && !existsSync(file("warehouse.duckdb.wal")));
+    }
   });
 
   it("names what is wrong with its executor input or its environment", async () => {

@@ -126,7 +126,7 @@ describe("pipeline", () => {
     assert.deepEqual(
       JSON.parse(text),
       JSON.parse(readFileSync(golden, "utf8")),
-      "The pipeline has changed. If it should: UPDATE_GOLDEN=1 npx mocha jobs/pipeline.test.ts, and look at the difference.",
+      "The pipeline has changed. If it should: UPDATE_GOLDEN=1 npx mocha --grep golden, and look at the difference.",
     );
   });
 });

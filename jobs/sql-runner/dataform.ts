@@ -166,23 +166,16 @@ function loadCore(projectDir: string): Core {
   const corePath = native.resolve("@dataform/core");
   const context: vm.Context = vm.createContext({ console, Buffer, URL, TextEncoder, TextDecoder });
   context.global = context;
-  const files: string[] = [];
-  Object.defineProperty(context, "__dataform_current_file", { get: () => files.at(-1) ?? null });
   const modules = new Map<string, { exports: unknown }>();
   let core: Core | undefined;
 
   const evaluate = (file: string, code: string): unknown => {
     const module = { exports: {} };
     modules.set(file, module);
-    files.push(file);
-    try {
-      const wrapper = vm.runInContext(`(function (require, module, exports) {${code}\n})`, context, {
-        filename: file,
-      });
-      wrapper(requireModule, module, module.exports);
-    } finally {
-      files.pop();
-    }
+    const wrapper = vm.runInContext(`(function (require, module, exports) {${code}\n})`, context, {
+      filename: file,
+    });
+    wrapper(requireModule, module, module.exports);
     return module.exports;
   };
   const requireModule = (name: string): unknown => {
