@@ -156,7 +156,7 @@ describe("local commands", function () {
       );
       await says("Watching");
       const before = output().length;
-      writeFileSync(segments, readFileSync(segments, "utf8").replace("'Champions'", "'Best of all'"));
+      writeFileSync(segments, readFileSync(segments, "utf8").replace('"Champions"', '"Best of all"'));
       // segments, what is made of it, and their assertions; not the statistics
       await says(/8 actions in/);
       assert.match(output().slice(before), /rfm\.segments +11 rows[\s\S]*mlops_mkt\.rfm_segments +11 rows/);
