@@ -29,7 +29,11 @@ export function parse<S extends z.ZodType>(
   if (result.success) return result.data;
   const details = result.error.issues.map((issue) => {
     const field = issue.path.join(".");
-    const given = issue.input === undefined ? "" : ` (given: ${shorten(JSON.stringify(issue.input))})`;
+    // NaN is what is left of text that is no number: nothing that a person gave.
+    const given =
+      issue.input === undefined || Number.isNaN(issue.input)
+        ? ""
+        : ` (given: ${shorten(JSON.stringify(issue.input))})`;
     return `${field === "" ? "" : `${field}: `}${issue.message}${given}`;
   });
   throw new Problem(`${what}: ${details.join("; ")}`, remedy === undefined ? {} : { remedy });

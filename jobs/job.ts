@@ -115,7 +115,11 @@ export async function runJob<S extends z.ZodType>(
     await Promise.race([done, limit.promise]);
     await finish(undefined);
   } catch (error) {
-    await finish(error);
+    // Where there is no room for the report, the log line is the last word.
+    await finish(error).catch(() => {
+      log.error({ err: error }, `${given.step} failed: ${explain(error)}`);
+      process.exitCode = 1;
+    });
     // What hangs can't be closed.
     if (error === tooLate) process.exit();
   } finally {

@@ -159,6 +159,21 @@ describe("launcher", () => {
     assert.equal(file("count"), "ran\n");
   });
 
+  it("knows how a run ended even where the disk has no room for it", async () => {
+    let full = false;
+    const artifacts = {
+      ...fileArtifacts,
+      write: async (url: string, text: string) => {
+        if (full) throw new Error("ENOSPC: no space left on device");
+        await fileArtifacts.write(url, text);
+      },
+    };
+    const launcher = launcherOf("sleep 0.1; exit 3", { artifacts });
+    await launcher.launch("run-1", parameters);
+    full = true;
+    assert.equal((await ended(launcher)).state, "failed");
+  });
+
   it("says so when the data folder can't be made", async () => {
     writeFileSync(join(dataDir, "file"), "");
     const launcher = launcherOf("true", { dataDir: join(dataDir, "file") });

@@ -34,6 +34,7 @@ const job = runState.omit({ steps: true }).extend({ pid: z.number() });
 export class LocalLauncher implements Launcher {
   readonly #options: LocalLauncherOptions;
   readonly #spec: PipelineSpec;
+  readonly #endings = new Map<string, z.output<typeof job>>();
   readonly #running = new Map<string, { abort: AbortController; done: Promise<void> }>();
 
   /** Throws a Problem when the spec holds what the embedded edition can't run. */
@@ -63,10 +64,15 @@ export class LocalLauncher implements Launcher {
       });
     }
     const abort = new AbortController();
+    const end = async (ending: Pick<RunState, "state" | "error">): Promise<void> => {
+      // Known here even where the disk has no room for it.
+      this.#endings.set(runId, { ...state, ...ending });
+      await this.#keep({ ...state, ...ending });
+    };
     const done = this.#run(runId, parameters, abort.signal)
-      .then(() => this.#keep({ ...state, state: "succeeded" }))
-      .catch((error) =>
-        this.#keep({ ...state, state: abort.signal.aborted ? "cancelled" : "failed", error: explain(error) }),
+      .then(
+        () => end({ state: "succeeded", error: null }),
+        (error) => end({ state: abort.signal.aborted ? "cancelled" : "failed", error: explain(error) }),
       )
       .catch((error) => this.#options.log.error({ err: error, run_id: runId }, "the run's end can't be kept"))
       .finally(() => this.#running.delete(runId));
@@ -78,7 +84,7 @@ export class LocalLauncher implements Launcher {
     const { artifacts } = this.#options;
     const text = await artifacts.read(jobUrl(this.#folder(runId)));
     if (text === undefined) return undefined;
-    const { pid, ...kept } = job.parse(JSON.parse(text));
+    const { pid, ...kept } = this.#endings.get(runId) ?? job.parse(JSON.parse(text));
     const tasks = Object.values(this.#spec.components).flatMap((component) =>
       Object.keys(component.dag?.tasks ?? {}),
     );
