@@ -207,7 +207,10 @@ async function openFile(path: string, lockTimeout: number): Promise<DuckDBInstan
     const { message } = error as Error;
     const [reason, remedy] = message.includes("Could not set lock")
       ? ["another process has it open", "End that process or wait for it, then try again."]
-      : [message.split("\n")[0], "Check that the folder exists, can be written and has space left."];
+      : [
+          message.split("\n")[0],
+          "Check that the folder can be written and has space left; if the file is broken, move it away and run again.",
+        ];
     throw new Problem(`The warehouse ${path} can't be opened: ${reason}.`, {
       status: 503,
       remedy: remedy!,
@@ -239,7 +242,7 @@ async function addColumns(
     } else if (type !== column_type) {
       throw new Problem(
         `Column ${column_name} of ${target.dataset}.${target.name} would change its type from ${type} to ${column_type}.`,
-        { remedy: "Give the column another name, or drop the table (its other run dates are lost)." },
+        { remedy: "Give the column another name, or move the data folder away: a new one is made." },
       );
     }
   }

@@ -1,5 +1,3 @@
-import { z } from "zod";
-
 /** A query parameter: its GoogleSQL type and its value (dates as YYYY-MM-DD). */
 export interface Parameter {
   readonly type: "DATE" | "FLOAT64" | "INT64" | "STRING";
@@ -73,11 +71,3 @@ export class QueryError extends Error {
     this.position = position;
   }
 }
-
-/** One row of rfm.model_statistics: customers who share recency, frequency and age. */
-export const modelStatisticsRow = z.object({
-  x: z.number(),
-  t_x: z.number(),
-  t: z.number(),
-  customers: z.number(),
-});

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -41,15 +42,17 @@ describe("job", () => {
   ): Promise<{ code: number | null; log: string }> {
     const job = JSON.stringify(new URL("./job.ts", import.meta.url).href);
     const problem = JSON.stringify(new URL("../contracts/problem.ts", import.meta.url).href);
+    // Runs may be under way at once.
+    const main = file(`main-${randomUUID()}.ts`);
     writeFileSync(
-      file("main.ts"),
+      main,
       `import { existsSync, readFileSync } from "node:fs";
        import { z } from ${JSON.stringify(import.meta.resolve("zod"))};
        import { runJob } from ${job};
        import { Problem } from ${problem};
        await runJob(z.object({ weeks: z.coerce.number().int() }), async (step) => { ${work} });`,
     );
-    const child = spawn(process.execPath, [file("main.ts"), ...args], {
+    const child = spawn(process.execPath, [main, ...args], {
       stdio: ["ignore", "ignore", "pipe"],
       env: {
         WAREHOUSE_URL: `duckdb://${file("warehouse.duckdb")}`,

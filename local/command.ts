@@ -25,6 +25,11 @@ export function givenSettings(options: Readonly<Record<string, unknown>>): Recor
   return Object.fromEntries(
     Object.keys(runSettings.shape).flatMap((name) => {
       const value = options[name.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase())];
+      if (typeof value === "string" && value.trim() === "") {
+        throw new Problem(`--${name.replaceAll("_", "-")} is blank.`, {
+          remedy: "Give a value, or leave it out.",
+        });
+      }
       return value === undefined ? [] : [[name, value]];
     }),
   );

@@ -1,6 +1,7 @@
-import { renameSync } from "node:fs";
+import { renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { DuckDbWarehouse } from "../adapters/duckdb.ts";
+import { Problem } from "../contracts/problem.ts";
 
 const MARTS = ["rfm", "rfm_segments"];
 const FORMATS = { parquet: "FORMAT parquet, COMPRESSION zstd", csv: "FORMAT csv, HEADER" };
@@ -16,12 +17,20 @@ export async function exportMarts(
     for (const [extension, format] of Object.entries(FORMATS)) {
       const path = join(dir, `${mart}.${extension}`);
       const temporary = `${path}.part`;
-      await warehouse.withConnection((connection) =>
-        connection.run(
-          `COPY (SELECT * FROM mlops_mkt.${mart} WHERE run_date = DATE '${runDate}' ORDER BY ALL) TO '${temporary.replaceAll("'", "''")}' (${format})`,
-        ),
-      );
-      renameSync(temporary, path);
+      const rows = `SELECT * FROM mlops_mkt.${mart} WHERE run_date = DATE '${runDate}' ORDER BY ALL`;
+      try {
+        await warehouse.withConnection((connection) =>
+          connection.run(`COPY (${rows}) TO '${temporary.replaceAll("'", "''")}' (${format})`),
+        );
+        renameSync(temporary, path);
+      } catch (error) {
+        rmSync(temporary, { force: true });
+        throw new Problem(`${path} can't be written: ${(error as Error).message}`, {
+          remedy:
+            "Make room there, or choose another folder with --export. The tables and the report are done.",
+          cause: error,
+        });
+      }
       paths.push(path);
     }
   }

@@ -37,7 +37,7 @@ const TIME_LIMIT = 3_600_000;
 /** Runs the main job and tells of it; returns the exit code: 0 done, 1 not, 130 interrupted. Throws nothing. */
 export async function runMain(options: MainOptions): Promise<number> {
   const interrupt = new AbortController();
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.on(signal, () =>
       interrupt.abort(
         new Problem(
@@ -114,9 +114,9 @@ async function runPipelineOnce(
     dataDir,
     port: 0,
     log,
-    onTask: (_, { task, state }) => {
+    onTask: (_, { task, state, error }) => {
       if (state === "started") progress.start(task);
-      if (state === "retrying") progress.warn(`${task} failed, once more`);
+      if (state === "retrying") progress.warn(`${error?.message ?? task}\nIt is tried once more.`);
       if (state !== "succeeded") return;
       const path = artifactPath(stepReportUrl(pathToFileURL(dataDir).href, run_id, task));
       progress.succeed(
@@ -149,8 +149,6 @@ async function runPipelineOnce(
     const results = await readResults(warehouse, run_date);
     const warnings = event.steps.flatMap((step) => step.warnings);
     for (const warning of warnings) progress.warn(warning);
-    const exported =
-      options.export === undefined ? [] : await exportMarts(warehouse, run_date, resolve(options.export));
     const report = join(dataDir, "report.html");
     const context = {
       runId: run_id,
@@ -160,6 +158,8 @@ async function runPipelineOnce(
       generatedAt: event.finished_at,
     };
     await fileArtifacts.write(pathToFileURL(report).href, renderReport(results, context));
+    const exported =
+      options.export === undefined ? [] : await exportMarts(warehouse, run_date, resolve(options.export));
     const files = [`Report: ${report}`, ...exported.map((path) => `Export: ${path}`)];
     return {
       text: `\n${renderTables(results, event.steps)}\n\n${files.join("\n")}\n`,
@@ -201,17 +201,20 @@ function toJson(
 }
 
 function columnPairs(text: string): Record<string, string> {
-  return Object.fromEntries(
-    text.split(",").map((pair): [string, string] => {
-      const [ours, theirs] = pair.split(/=(.*)/s);
-      if (!ours || !theirs) {
-        throw new Problem(`--columns ${text}: "${pair}" is not a pair.`, {
+  const pairs: Record<string, string> = {};
+  for (const pair of text.split(",")) {
+    const [ours, theirs] = pair.split(/=(.*)/s).map((name) => name.trim());
+    if (!ours || !theirs || ours in pairs) {
+      throw new Problem(
+        `--columns ${text}: "${pair}" is ${ours && ours in pairs ? "there twice" : "not a pair"}.`,
+        {
           remedy: "Write it like --columns customer_id=CustID,ordered_at=Date,amount=Total",
-        });
-      }
-      return [ours.trim(), theirs.trim()];
-    }),
-  );
+        },
+      );
+    }
+    pairs[ours] = theirs;
+  }
+  return pairs;
 }
 
 function decimalSign(sign: string): "." | "," {

@@ -34,7 +34,7 @@ await runCommand(async () => {
     await edition.close();
     throw error;
   });
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stop.abort());
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => stop.abort());
   log.info(
     { orders: orders.rows, data_dir: dataDir },
     `serving on ${edition.url}, try: curl ${edition.url}/healthcheck`,

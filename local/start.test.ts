@@ -274,6 +274,13 @@ describe("npm start", function () {
       ],
       "a setting out of its range": () => [["--horizon-weeks", "0"], /horizon_weeks/],
       "an unknown option": () => [["--horizn", "3"], /unknown option[\s\S]*--horizon-weeks|unknown option/],
+      "a blank data folder": () => [["--data-dir", ""], /--data-dir is blank/],
+      "a blank setting": () => [["--horizon-weeks", ""], /--horizon-weeks is blank/],
+      "a setting that is no number": () => [["--horizon-weeks", "abc"], /horizon_weeks: .*expected number/],
+      "a column that is mapped twice": () => [
+        ["--columns", "customer_id=order_id,customer_id=customer_id"],
+        /"customer_id=customer_id" is there twice/,
+      ],
       "a folder that can't be made": () => [["--data-dir", join(file("a-file", "x"), "below")], /--data-dir/],
       "an export folder that is a file": () => [["--export", file("another-file", "x")], /--export/],
     };
@@ -328,6 +335,25 @@ describe("npm start", function () {
     const { code, stderr } = await npmStart("--data-dir", dataDirThere);
     assert.equal(code, 1);
     assert.match(stderr, /can't be made or written[\s\S]*--data-dir/);
+  });
+
+  it("prints nothing but JSON through npm, as the README says", async () => {
+    const args = ["start", "--silent", "--", "--json", "--data-dir", dataDir, "--run-date", "never"];
+    const options = { cwd: projectDir, stdio: ["ignore", "pipe", "pipe"] } as const;
+    const run = await ended(spawn("npm", args, options));
+    assert.equal(run.code, 1);
+    assert.equal(parsed(run).status, "failed");
+  });
+
+  it("tells a person of the orders that were set aside", async () => {
+    const rows = Array.from(
+      { length: 60 },
+      (_, day) => `${day},${day % 7},2024-01-${String(1 + (day % 28)).padStart(2, "0")},5`,
+    );
+    const path = file("few-bad.csv", csv(...rows, "x,1,2024-01-03,-1"));
+    const { code, stdout, stderr } = await npmStart("--orders", path, "--data-dir", join(folder, "few-bad"));
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /Set aside: 1 of 61 orders \(negative amount 1\)/);
   });
 
   it("shows its options", async () => {

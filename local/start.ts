@@ -25,6 +25,7 @@ const command = localCommand(
     `
 Examples:
   npm start
+  npm start --silent -- --json | jq .holdout
   npm start -- --run-date 1998-01-01 --horizon-weeks 26
   npm start -- --orders shop.csv --columns customer_id=CustID,ordered_at=Date,amount=Total --export out`,
   );

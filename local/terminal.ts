@@ -15,7 +15,14 @@ export const count = (value: number): string => whole.format(value);
 /** The results of a run as tables for the terminal: steps, segments, model, hold-out and back-test, top customers. */
 export function renderTables(results: Results, steps: readonly StepReport[]): string {
   const { scoring } = results;
+  const { orders, rejected_orders } = results.calendar;
+  const reasons = results.rejected.map((row) => `${row.rejection_reason} ${count(row.orders)}`).join(", ");
   return [
+    ...(rejected_orders === 0
+      ? []
+      : [
+          `Set aside: ${count(rejected_orders)} of ${count(orders + rejected_orders)} orders (${reasons}); see rfm.rejected_orders.`,
+        ]),
     table(
       "Steps",
       ["step", "time", "rows", ""],

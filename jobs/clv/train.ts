@@ -86,6 +86,11 @@ export async function train(step: Step<RunSettings>, warehouse: Warehouse): Prom
   );
   const scoring = decision.promoted ? model_id : (champion?.model_id ?? "");
   log.info({ model_id, champion: champion?.model_id, ...decision }, decision.reason);
+  if (scoring !== "" && !decision.promoted) {
+    report.warnings.push(
+      `The champion of ${champion?.run_date} scores, not the model fitted now. ${decision.reason}`,
+    );
+  }
   if (scoring === "")
     report.warnings.push(`No model is fit for use, so the run gives RFM only. ${decision.reason}`);
 
