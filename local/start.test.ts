@@ -339,8 +339,7 @@ describe("npm start", function () {
 
   it("prints nothing but JSON through npm, as the README says", async () => {
     const args = ["start", "--silent", "--", "--json", "--data-dir", dataDir, "--run-date", "never"];
-    const options = { cwd: projectDir, stdio: ["ignore", "pipe", "pipe"] } as const;
-    const run = await ended(spawn("npm", args, options));
+    const run = await ended(spawn("npm", args, { cwd: projectDir, stdio: ["ignore", "pipe", "pipe"] }));
     assert.equal(run.code, 1);
     assert.equal(parsed(run).status, "failed");
   });
