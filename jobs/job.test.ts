@@ -129,7 +129,8 @@ describe("job", () => {
   });
 
   it("fails when its outputs can't be written", async () => {
-    const given = { ...input(), outputs: { outputFile: join(folder, "main.ts", "outputs.json") } };
+    writeFileSync(file("no-folder"), "");
+    const given = { ...input(), outputs: { outputFile: file("no-folder/outputs.json") } };
     assert.equal((await run("", ["--executor-input", JSON.stringify(given)])).code, 1);
     assert.equal(report().status, "failed");
   });

@@ -1,0 +1,231 @@
+import * as gcp from "@pulumi/gcp";
+import * as pulumi from "@pulumi/pulumi";
+import type { z } from "zod";
+import { EVENTS, REQUESTS, runEvent, runRequest } from "../contracts/messages.ts";
+import { type Duration, googleDuration, toSeconds } from "./duration.ts";
+import type { Names } from "./names.ts";
+import { protocolBuffer } from "./pubsub-schema.ts";
+
+type Topic = typeof REQUESTS | typeof EVENTS;
+type Member = pulumi.Input<string>;
+
+export interface MessengerArgs {
+  readonly names: Pick<Names, "topics" | "subscriptions" | "schemas">;
+  readonly labels: Readonly<Record<string, string>>;
+  /** The only region where messages are stored. */
+  readonly region: string;
+  /** How long topics and subscriptions keep messages: 10 minutes to 31 days. */
+  readonly retention: Duration;
+  /** Where requests are pushed to: Workload's invoker. */
+  readonly push: {
+    /** URL that takes the push request. */
+    readonly endpoint: pulumi.Input<string>;
+    /** What the token is for, as the invoker's platform expects it: the URL of the Cloud Run service. */
+    readonly audience: pulumi.Input<string>;
+    /** Whom the token speaks for; may call the invoker and nothing else. */
+    readonly account: gcp.serviceaccount.Account;
+    /**
+     * How long the invoker may take to answer, 10 to 600 seconds.
+     * @default "60 seconds"
+     */
+    readonly deadline?: Duration;
+  };
+  /** Who may publish to a topic: IAM members by what they are. */
+  readonly publishers: Readonly<Record<Topic, Readonly<Record<string, Member>>>>;
+  /** Who may attach subscriptions to the events: IAM members by what they are. */
+  readonly listeners: Readonly<Record<string, Member>>;
+  /** Changes the arguments of children before they are made; the role is the one in names. */
+  readonly transform?: {
+    readonly topic?: (args: gcp.pubsub.TopicArgs, role: string) => gcp.pubsub.TopicArgs;
+    readonly subscription?: (args: gcp.pubsub.SubscriptionArgs, role: string) => gcp.pubsub.SubscriptionArgs;
+  };
+}
+
+const MESSAGES: Readonly<Record<Topic, readonly [name: string, schema: z.ZodType]>> = {
+  requests: ["RunRequest", runRequest],
+  events: ["RunEvent", runEvent],
+};
+
+/** Redelivered after 10 seconds at first and 10 minutes at last, a message is given up after an hour or so. */
+const BACK_OFF = { minimumBackoff: "10s", maximumBackoff: "600s" };
+const DELIVERY_ATTEMPTS = 12;
+
+/**
+ * Delivers messages from sender to receiver: a topic for requests, pushed to the invoker, and one for events, which
+ * Orchestrator subscribes to run by run. What can't be delivered is kept for somebody to look at.
+ */
+export class Messenger extends pulumi.ComponentResource {
+  readonly topics: Readonly<Record<Topic, gcp.pubsub.Topic>>;
+  /** Topics of messages that could not be delivered. */
+  readonly deadLetterTopics: Readonly<Record<Topic, gcp.pubsub.Topic>>;
+  /** Keep what could not be delivered until somebody acknowledges it. */
+  readonly deadLetters: Readonly<Record<Topic, gcp.pubsub.Subscription>>;
+  /** Pushes requests to the invoker. */
+  readonly requests: gcp.pubsub.Subscription;
+  /** Keeps the events of failed runs until somebody acknowledges them. */
+  readonly failures: gcp.pubsub.Subscription;
+
+  readonly #name: string;
+  readonly #args: MessengerArgs;
+  readonly #child: pulumi.CustomResourceOptions;
+
+  constructor(name: string, args: MessengerArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("customer-value:components:Messenger", name, {}, opts);
+    this.#name = name;
+    this.#args = args;
+    this.#child = { parent: this };
+
+    const agent = this.#serviceAgent();
+    this.topics = { requests: this.#topic(REQUESTS), events: this.#topic(EVENTS) };
+    this.deadLetterTopics = {
+      requests: this.#deadLetterTopic(REQUESTS),
+      events: this.#deadLetterTopic(EVENTS),
+    };
+    this.deadLetters = { requests: this.#deadLetter(REQUESTS), events: this.#deadLetter(EVENTS) };
+    this.requests = this.#subscription("requests", REQUESTS, this.#pushToInvoker());
+    this.failures = this.#subscription("failures", EVENTS, { filter: 'attributes.status = "failed"' });
+    this.#allowDeadLetters(agent);
+    this.#allowTokens(agent);
+    this.#allowPublishers();
+    this.#allowListeners();
+
+    this.registerOutputs({ requests: this.topics.requests.name, events: this.topics.events.name });
+  }
+
+  /** Pub/Sub's own identity, which moves dead letters and makes tokens; made, not looked up, so that a preview can plan it. */
+  #serviceAgent(): gcp.projects.ServiceIdentity {
+    return new gcp.projects.ServiceIdentity(
+      `${this.#name}-agent`,
+      { service: "pubsub.googleapis.com" },
+      this.#child,
+    );
+  }
+
+  #topic(topic: Topic): gcp.pubsub.Topic {
+    const schema = new gcp.pubsub.Schema(
+      `${this.#name}-${topic}`,
+      {
+        name: this.#args.names.schemas[topic],
+        type: "PROTOCOL_BUFFER",
+        definition: protocolBuffer(...MESSAGES[topic]),
+      },
+      this.#child,
+    );
+    return this.#anyTopic(topic, { schemaSettings: { schema: schema.id, encoding: "JSON" } });
+  }
+
+  /** Without a schema: what ends here may be anything. */
+  #deadLetterTopic(topic: Topic): gcp.pubsub.Topic {
+    return this.#anyTopic(`${topic}-dead-letter`, {});
+  }
+
+  #anyTopic(role: keyof Names["topics"], more: gcp.pubsub.TopicArgs): gcp.pubsub.Topic {
+    const { names, labels, region, retention, transform } = this.#args;
+    const args: gcp.pubsub.TopicArgs = {
+      name: names.topics[role],
+      labels,
+      messageRetentionDuration: googleDuration(retention),
+      messageStoragePolicy: { allowedPersistenceRegions: [region] },
+      ...more,
+    };
+    return new gcp.pubsub.Topic(`${this.#name}-${role}`, transform?.topic?.(args, role) ?? args, this.#child);
+  }
+
+  #pushToInvoker(): Partial<gcp.pubsub.SubscriptionArgs> {
+    const { endpoint, audience, account, deadline = "60 seconds" } = this.#args.push;
+    return {
+      ackDeadlineSeconds: toSeconds(deadline),
+      pushConfig: {
+        pushEndpoint: endpoint,
+        oidcToken: { serviceAccountEmail: account.email, audience },
+      },
+    };
+  }
+
+  #subscription(
+    role: keyof Names["subscriptions"],
+    topic: Topic,
+    more: Partial<gcp.pubsub.SubscriptionArgs>,
+  ): gcp.pubsub.Subscription {
+    return this.#anySubscription(role, {
+      topic: this.topics[topic].id,
+      retryPolicy: BACK_OFF,
+      deadLetterPolicy: {
+        deadLetterTopic: this.deadLetterTopics[topic].id,
+        maxDeliveryAttempts: DELIVERY_ATTEMPTS,
+      },
+      ...more,
+    });
+  }
+
+  #deadLetter(topic: Topic): gcp.pubsub.Subscription {
+    return this.#anySubscription(`${topic}-dead-letter`, { topic: this.deadLetterTopics[topic].id });
+  }
+
+  #anySubscription(
+    role: keyof Names["subscriptions"],
+    more: gcp.pubsub.SubscriptionArgs,
+  ): gcp.pubsub.Subscription {
+    const { names, labels, retention, transform } = this.#args;
+    const args: gcp.pubsub.SubscriptionArgs = {
+      name: names.subscriptions[role],
+      labels,
+      messageRetentionDuration: googleDuration(retention),
+      // Never: runs may be a month apart.
+      expirationPolicy: { ttl: "" },
+      ...more,
+    };
+    const transformed = transform?.subscription?.(args, role) ?? args;
+    return new gcp.pubsub.Subscription(`${this.#name}-${role}`, transformed, this.#child);
+  }
+
+  /** cloud.google.com/pubsub/docs/handling-failures#grant_forwarding_permissions */
+  #allowDeadLetters({ member }: gcp.projects.ServiceIdentity): void {
+    for (const topic of [REQUESTS, EVENTS] as const)
+      this.#allowOnTopic(this.deadLetterTopics[topic], `${topic}-dead-letter`, "publisher", {
+        agent: member,
+      });
+    for (const role of ["requests", "failures"] as const)
+      new gcp.pubsub.SubscriptionIAMMember(
+        `${this.#name}-${role}-subscriber-agent`,
+        { subscription: this[role].name, role: "roles/pubsub.subscriber", member },
+        this.#child,
+      );
+  }
+
+  /** cloud.google.com/pubsub/docs/authenticate-push-subscriptions: only for the account of the push. */
+  #allowTokens({ member }: gcp.projects.ServiceIdentity): void {
+    new gcp.serviceaccount.IAMMember(
+      `${this.#name}-push-token-agent`,
+      {
+        serviceAccountId: this.#args.push.account.name,
+        role: "roles/iam.serviceAccountOpenIdTokenCreator",
+        member,
+      },
+      this.#child,
+    );
+  }
+
+  #allowPublishers(): void {
+    for (const topic of [REQUESTS, EVENTS] as const)
+      this.#allowOnTopic(this.topics[topic], topic, "publisher", this.#args.publishers[topic]);
+  }
+
+  #allowListeners(): void {
+    this.#allowOnTopic(this.topics.events, EVENTS, "subscriber", this.#args.listeners);
+  }
+
+  #allowOnTopic(
+    { name }: gcp.pubsub.Topic,
+    topic: string,
+    role: "publisher" | "subscriber",
+    members: Readonly<Record<string, Member>>,
+  ): void {
+    for (const [who, member] of Object.entries(members))
+      new gcp.pubsub.TopicIAMMember(
+        `${this.#name}-${topic}-${role}-${who}`,
+        { topic: name, role: `roles/pubsub.${role}`, member },
+        this.#child,
+      );
+  }
+}

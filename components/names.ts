@@ -1,0 +1,69 @@
+import { createHash } from "node:crypto";
+import { Problem } from "../contracts/problem.ts";
+
+/** What the names and labels of a stack's resources follow from. */
+export interface Identity {
+  /** Name of the Pulumi project: lower-case letters, digits and hyphens, a letter first. */
+  readonly app: string;
+  readonly environment: string;
+  readonly project: string;
+}
+
+/** Kinds of resources: the roles there are, and the most characters that the service allows in a name. */
+const KINDS = {
+  serviceAccounts: { longest: 30, roles: ["invoker", "push", "jobs", "composer", "delivery"] },
+  topics: { longest: 255, roles: ["requests", "events", "requests-dead-letter", "events-dead-letter"] },
+  subscriptions: {
+    longest: 255,
+    roles: ["requests", "failures", "requests-dead-letter", "events-dead-letter"],
+  },
+  schemas: { longest: 255, roles: ["requests", "events"] },
+  repositories: { longest: 63, roles: ["images"] },
+  services: { longest: 49, roles: ["invoker"] },
+  composers: { longest: 63, roles: ["orchestrator"] },
+  identityPools: { longest: 32, roles: ["github"] },
+  // Names of buckets are shared by everybody on Google Cloud, hence the project in them.
+  buckets: { longest: 63, roles: ["artifacts"], global: true },
+} as const;
+
+type Kinds = typeof KINDS;
+export type Names = { readonly [K in keyof Kinds]: Readonly<Record<Kinds[K]["roles"][number], string>> };
+
+/**
+ * The names of a stack's resources, by kind and role: app-environment-role, shortened to what the service allows with a
+ * hash of the whole at the end. Datasets are not among them: their names are part of what readers of the tables see.
+ * Throws a Problem when the app's name can't begin a resource's.
+ */
+export function planNames({ app, environment, project }: Identity): Names {
+  if (!/^[a-z]([a-z0-9-]*[a-z0-9])?$/.test(app) || /goog|^gcp-/.test(app))
+    throw new Problem(`The Pulumi project's name, ${app}, can't begin the names of resources.`, {
+      remedy:
+        "Give it, in Pulumi.yaml, a name of lower-case letters, digits and hyphens, a letter first, without goog and not beginning with gcp-.",
+    });
+  const entries = Object.entries(KINDS).map(([kind, { longest, roles, ...rest }]) => {
+    const prefix = "global" in rest ? `${project}-${app}` : app;
+    return [
+      kind,
+      Object.fromEntries(roles.map((role) => [role, shorten(`${prefix}-${environment}-${role}`, longest)])),
+    ];
+  });
+  return Object.fromEntries(entries);
+}
+
+/** Labels of every resource: which app and environment it is of, and the commit that it was deployed from. */
+export function planLabels({ app, environment }: Identity, commit: string): Readonly<Record<string, string>> {
+  return { app: labelValue(app), environment: labelValue(environment), commit: labelValue(commit) };
+}
+
+function shorten(name: string, longest: number): string {
+  if (name.length <= longest) return name;
+  const hash = createHash("sha256").update(name).digest("hex").slice(0, 8);
+  return `${name.slice(0, longest - hash.length - 1)}-${hash}`;
+}
+
+/** cloud.google.com/resource-manager/docs/labels-overview#requirements, in ASCII. */
+const labelValue = (text: string) =>
+  text
+    .toLowerCase()
+    .replace(/[^a-z0-9_-]/g, "-")
+    .slice(0, 63);

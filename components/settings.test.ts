@@ -1,0 +1,262 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import fc from "fast-check";
+import { load } from "js-yaml";
+import { z } from "zod";
+import { Problem } from "../contracts/problem.ts";
+import { runSettings } from "../contracts/run.ts";
+import { declared, existingComposer, keyOfRunSetting, readSettings } from "./settings.ts";
+
+const yaml = (file: string) => load(readFileSync(new URL(`../${file}`, import.meta.url), "utf8")) as never;
+
+interface Declaration {
+  readonly type: string;
+  readonly items?: { readonly type: string };
+  readonly default?: unknown;
+  readonly description?: string;
+}
+const project: { name: string; config: Record<string, Declaration> } = yaml("Pulumi.yaml");
+
+const runSchemas = Object.entries(runSettings.shape).map(([name, schema]) => [keyOfRunSetting(name), schema]);
+const schemas: Record<string, z.ZodType> = {
+  ...declared.shape,
+  ...existingComposer.shape,
+  ...Object.fromEntries(runSchemas),
+};
+
+const minimal = { project: "my-project", region: "europe-west1", ordersTable: "my-shop.raw.orders" };
+const existing = {
+  orchestrator: "existing-composer",
+  composerEnvironment: "data-platform",
+  composerDagBucket: "a-bucket",
+};
+
+const read = (values: Readonly<Record<string, string>>, stack = "dev") =>
+  readSettings({ name: project.name, get: (key) => values[key] }, stack);
+
+function problemOf(values: Readonly<Record<string, string>>, stack = "dev"): Problem {
+  try {
+    read(values, stack);
+  } catch (error) {
+    assert.ok(error instanceof Problem, String(error));
+    return error;
+  }
+  assert.fail(`${JSON.stringify(values)} is taken`);
+}
+
+/** What pulumi.Config.get answers: a list as JSON, everything else as its text. */
+const asText = (value: unknown) => (typeof value === "string" ? value : JSON.stringify(value));
+
+/** What the command of a remedy sets, by key. */
+const proposed = (remedy = "") =>
+  Object.fromEntries(
+    [...remedy.matchAll(/^pulumi config set (--path )?'?customer-value:(\w+)(?:\[0\]')? '?(.*?)'?$/gm)].map(
+      ([, path, key = "", value]) => [key, asText(path ? [value] : value)],
+    ),
+  );
+
+describe("settings", () => {
+  describe("declared in Pulumi.yaml", () => {
+    it("have the same keys, and each a description", () => {
+      assert.deepEqual(Object.keys(project.config).sort(), Object.keys(schemas).sort());
+      for (const [key, { description }] of Object.entries(project.config))
+        assert.match(description ?? "", /\.$/, key);
+    });
+
+    for (const [key, schema] of Object.entries(schemas))
+      it(`${key} has the same type and default`, () => {
+        const { type, items } = z.toJSONSchema(schema) as { type: string; items?: { type: string } };
+        const declaration = project.config[key];
+        // Pulumi declares no number with decimals.
+        assert.equal(declaration?.type, type === "number" ? "string" : type);
+        assert.equal(declaration?.items?.type, items?.type);
+        const unset = schema.safeParse(undefined);
+        const optional = unset.success || !(key in minimal);
+        assert.deepEqual(
+          declaration?.default === undefined ? undefined : asText(declaration.default),
+          optional ? asText(unset.data ?? "") : undefined,
+        );
+      });
+  });
+
+  it("are complete with project, region and the orders table", () => {
+    assert.deepEqual(read(minimal), {
+      environment: "dev",
+      project: "my-project",
+      region: "europe-west1",
+      warehouseLocation: "europe-west1",
+      orders: { project: "my-shop", dataset: "raw", table: "orders" },
+      marketing: { project: "my-project", dataset: "mlops_mkt", readers: [] },
+      schedule: { cron: "0 6 * * 1", timeZone: "Etc/UTC" },
+      orchestrator: { kind: "composer", imageVersion: "composer-3-airflow-2.10.5-build.10" },
+      notificationEmails: [],
+      protectData: false,
+      bytesBilledLimit: 1e11,
+      messageRetention: "7 days",
+      invokerCallers: [],
+      githubRepository: undefined,
+      run: runSettings.parse({}),
+    });
+  });
+
+  it("are the same with Pulumi.yaml's defaults", () => {
+    const defaults = Object.entries(project.config).flatMap(([key, { default: value }]) =>
+      value === undefined ? [] : [[key, asText(value)]],
+    );
+    assert.deepEqual(read({ ...Object.fromEntries(defaults), ...minimal }), read(minimal));
+  });
+
+  it("take what a stack says", () => {
+    const settings = read({
+      ...minimal,
+      ...existing,
+      environment: "prod",
+      warehouseLocation: "EU",
+      marketingProject: "my-marketing",
+      marketingReaders: '["group:marketing@example.com"]',
+      bytesBilledLimit: "2 TB",
+      messageRetention: "12 hours",
+      horizonWeeks: "52",
+      annualDiscountRate: "0.2",
+    });
+    assert.equal(settings.protectData, true);
+    assert.equal(settings.warehouseLocation, "EU");
+    assert.deepEqual(settings.marketing, {
+      project: "my-marketing",
+      dataset: "mlops_mkt",
+      readers: ["group:marketing@example.com"],
+    });
+    assert.deepEqual(settings.orchestrator, {
+      kind: "existing-composer",
+      environment: "data-platform",
+      dagBucket: "a-bucket",
+    });
+    assert.equal(settings.bytesBilledLimit, 2e12);
+    assert.equal(settings.messageRetention, "12 hours");
+    assert.deepEqual(settings.run, {
+      ...runSettings.parse({}),
+      horizon_weeks: 52,
+      annual_discount_rate: 0.2,
+    });
+  });
+
+  it("protect data in prod, unless told otherwise", () => {
+    for (const [stack, onDestroy, protectData] of [
+      ["dev", "", false],
+      ["dev", "keep-data", true],
+      ["prod", "", true],
+      ["prod", "destroy-data", false],
+    ] as const)
+      assert.equal(read({ ...minimal, onDestroy }, stack).protectData, protectData, `${stack} ${onDestroy}`);
+  });
+
+  for (const [file, keys] of [
+    ["Pulumi.dev.yaml", Object.keys(minimal)],
+    ["Pulumi.prod.yaml", undefined],
+  ] as const)
+    it(`of ${file} are valid`, () => {
+      const { config }: { config: Record<string, unknown> } = yaml(file);
+      const entries = Object.entries(config).map(([key, value]): [string, string] => {
+        assert.ok(key.startsWith(`${project.name}:`), key);
+        return [key.slice(project.name.length + 1), asText(value)];
+      });
+      if (keys) assert.deepEqual(entries.map(([key]) => key).sort(), [...keys].sort());
+      for (const [key] of entries) assert.ok(key in schemas, key);
+      const environment = /\.(\w+)\./.exec(file)?.[1] ?? "";
+      assert.equal(read(Object.fromEntries(entries), environment).environment, environment);
+    });
+
+  describe("that are wrong", () => {
+    for (const [key, schema] of Object.entries(schemas)) {
+      const { type } = z.toJSONSchema(schema) as { type: string };
+      const base = { ...minimal, ...existing };
+      const example = asText(proposedExample(schema));
+      const text = fc.oneof(
+        fc.string(),
+        // Nearly right: one character put somewhere into an allowed value.
+        fc
+          .tuple(fc.nat(example.length), fc.string({ minLength: 1, maxLength: 1 }))
+          .map(([at, character]) => example.slice(0, at) + character + example.slice(at)),
+        fc.constantFrom("allUsers", "allAuthenticatedUsers", "null", "-1", "1e999", "true"),
+      );
+      const value = type === "array" ? fc.oneof(text, fc.array(text, { minLength: 1 }).map(asText)) : text;
+
+      it(`${key}: any wrong value is told, with a command that sets a right one`, () => {
+        fc.assert(
+          fc.property(value, (given) => {
+            let problem: Problem;
+            try {
+              read({ ...base, [key]: given });
+              return;
+            } catch (error) {
+              assert.ok(error instanceof Problem, String(error));
+              problem = error;
+            }
+            const text = given.trim() || "not set";
+            assert.ok(problem.message.startsWith(`customer-value:${key} is ${text}: `), problem.message);
+            const remedy = proposed(problem.remedy);
+            assert.deepEqual(Object.keys(remedy), [key]);
+            read({ ...base, ...remedy });
+          }),
+          { numRuns: 200 },
+        );
+      });
+    }
+
+    const wrong: Record<string, readonly string[]> = {
+      project: ["My-project", "short", "goes-on-", "1abcdef", "a".repeat(31)],
+      region: ["mars", "EU", "europe-west1-b"],
+      ordersTable: ["raw.orders", "my-shop.raw.orders.x", "my-shop.ra-w.orders", "my-shop:raw.orders"],
+      marketingReaders: ['["allUsers"]', '["allAuthenticatedUsers"]', '"group:a@b.c"', "group:a@b.c"],
+      schedule: [
+        "@daily",
+        "0 6 * *",
+        "60 6 * * 1",
+        "0 24 * * *",
+        "0 6 0 * *",
+        "0 6 * 13 *",
+        "0 6 * * 8",
+        "5-1 * * * *",
+        "*/0 * * * *",
+        "0 6 * * MON",
+      ],
+      timeZone: ["Mars/Olympus", "paris"],
+      composerImageVersion: ["composer-2.9.3-airflow-2.9.1", "latest"],
+      composerDagBucket: ["gs://bucket", "bucket/dags"],
+      notificationEmails: ['["on-call"]'],
+      bytesBilledLimit: ["100", "0 GB", "100 GiB", "-1 GB"],
+      messageRetention: ["7", "9 minutes", "32 days", "1 week", "-1 days", "0 days"],
+      githubRepository: ["https://github.com/a/b", "a"],
+      environment: ["staging", "production"],
+      horizonWeeks: ["0", "521", "1.5", "many"],
+      annualDiscountRate: ["10 %", "1.5"],
+    };
+    for (const [key, values] of Object.entries(wrong))
+      it(`${key} is not ${values.join(" or ")}`, () => {
+        for (const value of values) {
+          const { message } = problemOf({ ...minimal, ...existing, [key]: value });
+          assert.ok(message.startsWith(`customer-value:${key} is ${value}: `), message);
+        }
+      });
+
+    it("are told all at once, also those that are missing", () => {
+      const problem = problemOf({ region: "mars", orchestrator: "existing-composer" }, "staging");
+      assert.deepEqual(
+        problem.message.split("\n").map((line) => line.split(": ")[0]),
+        [
+          "customer-value:environment is staging",
+          "customer-value:project is not set",
+          "customer-value:region is mars",
+          "customer-value:ordersTable is not set",
+          "customer-value:composerEnvironment is not set",
+          "customer-value:composerDagBucket is not set",
+        ],
+      );
+      assert.equal(read(proposed(problem.remedy) as Record<string, string>).project, "my-project");
+    });
+  });
+});
+
+function proposedExample(schema: z.ZodType): unknown {
+  return schema.meta()?.example ?? schema.parse(undefined);
+}

@@ -1,0 +1,224 @@
+import { z } from "zod";
+import { Problem } from "../contracts/problem.ts";
+import { runSettings } from "../contracts/run.ts";
+import { type Duration, toSeconds, UNITS } from "./duration.ts";
+
+/** Regions that have all the services of the stack. */
+export const REGIONS = [
+  ...["asia-east1", "asia-northeast1", "asia-south1", "asia-southeast1", "australia-southeast1"],
+  ...["europe-southwest1", "europe-west1", "europe-west2", "europe-west3", "europe-west4", "europe-west6"],
+  ...["europe-west9", "northamerica-northeast1", "southamerica-east1"],
+  ...["us-central1", "us-east1", "us-east4", "us-west1"],
+];
+
+const BYTES: Readonly<Record<string, number>> = { MB: 1e6, GB: 1e9, TB: 1e12 };
+const PROJECT = "[a-z][a-z0-9-]{4,28}[a-z0-9]";
+
+const matching = (pattern: RegExp, error: string) => z.string(error).regex(pattern, error);
+const list = <S extends z.ZodType>(item: S) =>
+  z.preprocess((value) => (typeof value === "string" ? fromJson(value) : value), z.array(item)).default([]);
+
+const project = matching(
+  RegExp(`^${PROJECT}$`),
+  "must be 6 to 30 lower-case letters, digits and hyphens, a letter first",
+);
+const member = matching(
+  /^(user|group|serviceAccount|domain):[^\s:]+$/,
+  "must be user:…, group:…, serviceAccount:… or domain:…",
+);
+
+/** What each setting may be; Pulumi.yaml says what it means. The example is a value that is allowed. */
+export const declared = z.object({
+  environment: z.enum(["dev", "prod"]).meta({ example: "dev" }),
+  project: project.meta({ example: "my-project" }),
+  region: z.enum(REGIONS).meta({ example: "europe-west1" }),
+  warehouseLocation: z
+    .enum(["EU", "US", ...REGIONS])
+    .optional()
+    .meta({ example: "EU" }),
+  ordersTable: matching(
+    RegExp(`^${PROJECT}\\.\\w{1,1024}\\.[\\w-]{1,1024}$`),
+    "must be project.dataset.table",
+  ).meta({ example: "my-shop.raw.orders" }),
+  marketingProject: project.optional().meta({ example: "my-marketing" }),
+  marketingDataset: matching(/^\w{1,1024}$/, "must be letters, digits and underscores")
+    .default("mlops_mkt")
+    .meta({ example: "mlops_mkt" }),
+  marketingReaders: list(member).meta({ example: "group:marketing@example.com" }),
+  schedule: z
+    .string()
+    .refine(isCron, "must be five fields: minute, hour, day, month, day of the week, in digits , - * /")
+    .default("0 6 * * 1")
+    .meta({ example: "0 6 * * 1" }),
+  timeZone: z
+    .string()
+    .refine(isTimeZone, "must be a time zone like Europe/Paris")
+    .default("Etc/UTC")
+    .meta({ example: "Europe/Paris" }),
+  orchestrator: z
+    .enum(["composer", "existing-composer"])
+    .default("composer")
+    .meta({ example: "existing-composer" }),
+  composerImageVersion: matching(
+    /^composer-3-airflow-\d+\.\d+\.\d+-build\.\d+$/,
+    "must be like composer-3-airflow-2.10.5-build.10",
+  )
+    .default("composer-3-airflow-2.10.5-build.10")
+    .meta({ example: "composer-3-airflow-2.10.5-build.10" }),
+  notificationEmails: list(z.email("must be an e-mail address")).meta({ example: "on-call@example.com" }),
+  onDestroy: z.enum(["keep-data", "destroy-data"]).optional().meta({ example: "keep-data" }),
+  bytesBilledLimit: matching(/^[1-9]\d{0,2} [MGT]B$/, "must be 1 to 999 MB, GB or TB, like 100 GB")
+    .default("100 GB")
+    .meta({ example: "100 GB" }),
+  messageRetention: z
+    .templateLiteral([z.number(), " ", z.enum(UNITS)], { error: "must be like 7 days" })
+    .refine(isRetention, "must be 10 minutes to 31 days")
+    .default("7 days")
+    .meta({ example: "7 days" }),
+  invokerCallers: list(member).meta({ example: "group:data-science@example.com" }),
+  githubRepository: matching(/^[\w.-]+\/[\w.-]+$/, "must be owner/name")
+    .optional()
+    .meta({ example: "example/customer-value" }),
+});
+
+/** What must also be said when orchestrator is existing-composer. */
+export const existingComposer = z.object({
+  composerEnvironment: matching(
+    /^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/,
+    "must be the name of a Composer environment: lower-case letters, digits and hyphens",
+  ).meta({ example: "data-platform" }),
+  composerDagBucket: matching(
+    /^[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]$/,
+    "must be the name of a bucket, without gs:// and folder",
+  ).meta({ example: "europe-west1-data-platform-bucket" }),
+});
+
+/** The part of pulumi.Config that is read; its name is the project's. */
+export interface ConfigReader {
+  readonly name: string;
+  get(key: string): string | undefined;
+}
+
+/** What is known of a stack before its first resource. */
+export type Settings = ReturnType<typeof readSettings>;
+
+/**
+ * The settings of a stack. Throws a Problem that tells, of every wrong one: the key, the value given, what is allowed,
+ * and the command that sets it.
+ */
+export function readSettings(config: ConfigReader, stack: string) {
+  const wrong: { what: string; command: string }[] = [];
+
+  function read<S extends z.ZodType>(key: string, schema: S): z.output<S> | undefined {
+    const name = `${config.name}:${key}`;
+    const given = config.get(key)?.trim() || (key === "environment" ? stack : undefined);
+    const result = schema.safeParse(given);
+    if (result.success) return result.data;
+    const allowed = result.error.issues.map(({ path, message }) => [...path.map(itemOf), message].join(" "));
+    const what = `${name} is ${given ?? "not set"}: ${allowed.join("; ")}`;
+    wrong.push({ what, command: setCommand(name, schema) });
+  }
+  const readAll = <S extends z.ZodObject>(schemas: S, keyOf = (name: string) => name) =>
+    Object.fromEntries(
+      Object.entries(schemas.shape).map(([name, schema]) => [name, read(keyOf(name), schema)]),
+    ) as z.output<S>;
+
+  const values = readAll(declared);
+  const run = readAll(runSettings, keyOfRunSetting);
+  const existing = values.orchestrator === "existing-composer" ? readAll(existingComposer) : undefined;
+  if (wrong.length > 0)
+    throw new Problem(wrong.map(({ what }) => what).join("\n"), {
+      remedy: wrong.map(({ command }) => command).join("\n"),
+    });
+
+  const { environment, project, region } = values;
+  const [ordersProject = "", ordersDataset = "", ordersTable = ""] = values.ordersTable.split(".");
+  const [bytes, unit = ""] = values.bytesBilledLimit.split(" ");
+  return {
+    environment,
+    project,
+    region,
+    warehouseLocation: values.warehouseLocation ?? region,
+    orders: { project: ordersProject, dataset: ordersDataset, table: ordersTable },
+    marketing: {
+      project: values.marketingProject ?? project,
+      dataset: values.marketingDataset,
+      readers: values.marketingReaders,
+    },
+    schedule: { cron: values.schedule, timeZone: values.timeZone },
+    orchestrator: existing
+      ? {
+          kind: "existing-composer" as const,
+          environment: existing.composerEnvironment,
+          dagBucket: existing.composerDagBucket,
+        }
+      : { kind: "composer" as const, imageVersion: values.composerImageVersion },
+    notificationEmails: values.notificationEmails,
+    protectData:
+      (values.onDestroy ?? (environment === "prod" ? "keep-data" : "destroy-data")) === "keep-data",
+    bytesBilledLimit: Number(bytes) * BYTES[unit]!,
+    messageRetention: values.messageRetention satisfies Duration,
+    invokerCallers: values.invokerCallers,
+    githubRepository: values.githubRepository,
+    run,
+  };
+}
+
+/** The key in Pulumi of what a run can be told: horizon_weeks is horizonWeeks. */
+export const keyOfRunSetting = (name: string): string =>
+  name.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());
+
+const itemOf = (index: PropertyKey) => `[${String(index)}]`;
+
+/** The command that sets an example: all of a setting, or the first of its list. */
+function setCommand(name: string, schema: z.ZodType): string {
+  const example = String(schema.meta()?.example ?? schema.parse(undefined));
+  const isList = schema instanceof z.ZodDefault && Array.isArray(schema.parse(undefined));
+  const quoted = /^[\w.:/@-]+$/.test(example) ? example : `'${example}'`;
+  return `pulumi config set ${isList ? `--path '${name}[0]'` : name} ${quoted}`;
+}
+
+function fromJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
+/** Whether the text is a cron expression: lists of numbers, ranges and steps within each field's limits. */
+function isCron(text: string): boolean {
+  const limits = [
+    [0, 59],
+    [0, 23],
+    [1, 31],
+    [1, 12],
+    [0, 7],
+  ] as const;
+  const fields = text.split(/\s+/);
+  const isItem = (item: string, [least, most]: readonly [number, number]) => {
+    const match = /^(?:\*|(\d+)(?:-(\d+))?)(?:\/(\d+))?$/.exec(item);
+    if (match === null) return false;
+    const [, from, to = from, step] = match;
+    const first = Number(from ?? least);
+    const last = Number(to ?? most);
+    return first >= least && first <= last && last <= most && step !== "0";
+  };
+  return (
+    fields.length === limits.length &&
+    limits.every((limit, index) => fields[index]!.split(",").every((item) => isItem(item, limit)))
+  );
+}
+
+function isTimeZone(name: string): boolean {
+  try {
+    return new Intl.DateTimeFormat("en", { timeZone: name }).resolvedOptions().timeZone !== "";
+  } catch {
+    return false;
+  }
+}
+
+function isRetention(duration: Duration): boolean {
+  const seconds = toSeconds(duration);
+  return seconds >= toSeconds("10 minutes") && seconds <= toSeconds("31 days");
+}
