@@ -11,7 +11,7 @@ import { projectDir, sqlDir } from "./edition.ts";
 
 /** The other commands of the README: serve, sql, lineage, format. */
 describe("local commands", function () {
-  this.timeout(90_000);
+  this.timeout(300_000);
   const folder = mkdtempSync(join(tmpdir(), "commands-"));
   const children: ChildProcess[] = [];
   after(() => {

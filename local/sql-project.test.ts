@@ -22,7 +22,7 @@ interface Order {
 
 /** The SQL project on small logs: given orders, expected rows. */
 describe("SQL project", function () {
-  this.timeout(60_000);
+  this.timeout(300_000);
   const folder = mkdtempSync(join(tmpdir(), "sql-project-"));
   const log = createLogger({ component: "test" }, "silent");
   let warehouse: DuckDbWarehouse;

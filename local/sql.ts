@@ -52,20 +52,21 @@ await runCommand(async () => {
     process.exitCode = failures > 0 ? 1 : 0;
     return;
   }
-  process.stdout.write(`Watching ${options.sqlDir}; end with Ctrl-C.\n`);
   watch(options.sqlDir, {
     ignoreInitial: true,
     awaitWriteFinish: { stabilityThreshold: 50, pollInterval: 10 },
-  }).on("all", async () => {
-    try {
-      const next = compile(options.sqlDir, { project: warehouse.project }).actions;
-      const changed = affected(actions, next);
-      actions = next;
-      if (changed.length > 0) await run(warehouse, changed, parameters);
-    } catch (error) {
-      process.stdout.write(`${explain(error)}\n`);
-    }
-  });
+  })
+    .on("ready", () => void process.stdout.write(`Watching ${options.sqlDir}; end with Ctrl-C.\n`))
+    .on("all", async () => {
+      try {
+        const next = compile(options.sqlDir, { project: warehouse.project }).actions;
+        const changed = affected(actions, next);
+        actions = next;
+        if (changed.length > 0) await run(warehouse, changed, parameters);
+      } catch (error) {
+        process.stdout.write(`${explain(error)}\n`);
+      }
+    });
 });
 
 /** Runs the actions and tells what they did; returns how many assertions do not hold. */

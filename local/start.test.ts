@@ -31,7 +31,7 @@ const parsed = ({ stdout }: Ended): any => JSON.parse(stdout);
 
 /** The command of the README, as a user runs it. */
 describe("npm start", function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   const folder = mkdtempSync(join(tmpdir(), "npm-start-"));
   const dataDir = join(folder, "cdnow");
   const file = (name: string, content: string | Buffer): string => {
