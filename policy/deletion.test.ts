@@ -1,0 +1,33 @@
+import assert from "node:assert/strict";
+import * as gcp from "@pulumi/gcp";
+import { deletionProtection, type Environment } from "./deletion.ts";
+import { type Declared, declared, evaluate } from "./evaluate.ts";
+
+const unprotected = [
+  declared(gcp.bigquery.Dataset, "rfm", { deleteContentsOnDestroy: true }),
+  declared(gcp.bigquery.Table, "scores", { deletionProtection: false }),
+  declared(gcp.cloudrunv2.Service, "invoker", { deletionProtection: false }),
+  declared(gcp.storage.Bucket, "artifacts", { forceDestroy: true }),
+];
+const found = async (environment: Environment, resources: Declared[], config?: object) =>
+  (await Promise.all(resources.map((it) => evaluate([deletionProtection(environment)], it, config)))).flat();
+
+describe("deletion", () => {
+  it("is prevented in prod", async () => {
+    const messages = await found("prod", unprotected);
+    assert.equal(messages.length, unprotected.length);
+    assert.match(messages[0]!, /"rfm": found deleteContentsOnDestroy true in prod/);
+  });
+
+  it("is allowed in dev, and of nothing in prod", async () => {
+    assert.deepEqual(await found("dev", unprotected), []);
+    const table = declared(gcp.bigquery.Table, "scores", { deletionProtection: true });
+    const bucket = declared(gcp.storage.Bucket, "artifacts", {});
+    assert.deepEqual(await found("prod", [table, bucket]), []);
+  });
+
+  it("takes the environment of the configuration before that of the stack", async () => {
+    assert.deepEqual(await found("prod", unprotected, { environment: "dev" }), []);
+    assert.equal((await found("dev", unprotected, { environment: "prod" })).length, unprotected.length);
+  });
+});

@@ -1,0 +1,44 @@
+import { policy, type Resource } from "./rule.ts";
+import { at, isEmpty } from "./value.ts";
+
+const required = ["environment", "app", "commit"];
+
+/** What takes labels, by the provider's module. */
+export const labelled: Readonly<Record<string, readonly string[]>> = {
+  artifactregistry: ["Repository"],
+  bigquery: ["Dataset", "Job", "Reservation", "Table"],
+  cloudrunv2: ["Job", "Service", "WorkerPool"],
+  composer: ["Environment"],
+  kms: ["CryptoKey"],
+  pubsub: ["Subscription", "Topic"],
+  secretmanager: ["RegionalSecret", "Secret"],
+  storage: ["Bucket"],
+};
+
+/** What takes `userLabels`; its `labels`, if any, are something else. */
+export const userLabelled: Readonly<Record<string, readonly string[]>> = {
+  monitoring: "AlertPolicy CustomService GenericService NotificationChannel Slo UptimeCheckConfig".split(" "),
+};
+
+/** Costs, alerts and incidents are traced to an environment, an app and a commit. */
+export function labels() {
+  return policy({
+    name: "labels",
+    description: `What takes labels carries ${required.join(", ")}.`,
+    remedy: "Give it the labels of the stack's settings.",
+    types: ["gcp:"],
+    *violations(resource) {
+      const property = labelsProperty(resource);
+      for (const label of property === undefined ? [] : required)
+        if (isEmpty(at(resource.properties, `${property}.${label}`))) yield `${property} without ${label}`;
+    },
+  });
+}
+
+/** A resource of another module is held to the labels that it has, if any. */
+function labelsProperty({ type, properties }: Resource): "labels" | "userLabels" | undefined {
+  const [, module = "", name = ""] = /^gcp:(\w+)\/\w+:(\w+)$/.exec(type) ?? [];
+  if (userLabelled[module]) return userLabelled[module].includes(name) ? "userLabels" : undefined;
+  if (labelled[module]?.includes(name)) return "labels";
+  return at(properties, "labels") && !Array.isArray(at(properties, "labels")) ? "labels" : undefined;
+}

@@ -1,0 +1,134 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createRequire } from "node:module";
+import { promisify } from "node:util";
+import analyzer from "@pulumi/pulumi/proto/analyzer_grpc_pb.js";
+import messages from "@pulumi/pulumi/proto/analyzer_pb.js";
+import fc from "fast-check";
+import { evaluate, LATER } from "./evaluate.ts";
+import { policies } from "./policies.ts";
+
+const require = createRequire(import.meta.url);
+// The copies that Pulumi itself uses.
+const requireOfPolicy = createRequire(require.resolve("@pulumi/policy"));
+const { credentials } = requireOfPolicy("@grpc/grpc-js");
+const { Struct } = requireOfPolicy("google-protobuf/google/protobuf/struct_pb.js");
+const { Empty } = requireOfPolicy("google-protobuf/google/protobuf/empty_pb.js");
+
+/** Asks the pack, started as the Pulumi engine starts it, what it is and what it finds in a bucket. */
+async function ask(env: object, bucket: object) {
+  const folder = import.meta.dirname;
+  const runner = require.resolve("@pulumi/pulumi/cmd/run-policy-pack");
+  const pack = spawn(process.execPath, [runner, "127.0.0.1:0", folder], {
+    cwd: folder,
+    env: { ...process.env, ...env },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  try {
+    const [port] = await once(pack.stdout, "data");
+    const client = new analyzer.AnalyzerClient(`127.0.0.1:${Number(port)}`, credentials.createInsecure());
+    const request = new messages.AnalyzeRequest().setType("gcp:storage/bucket:Bucket").setName("artifacts");
+    request.setProperties(Struct.fromJavaScript(bucket));
+    request.setOptions(new messages.AnalyzerResourceOptions().setDeletebeforereplacedefined(true));
+    const call = <Answer>(method: "getAnalyzerInfo" | "analyze", argument: object) =>
+      promisify<object, Answer>(client[method].bind(client) as never)(argument);
+    return {
+      info: (await call<messages.AnalyzerInfo>("getAnalyzerInfo", new Empty())).toObject(),
+      diagnostics: (await call<messages.AnalyzeResponse>("analyze", request)).toObject().diagnosticsList,
+    };
+  } finally {
+    pack.kill();
+  }
+}
+
+describe("policy pack", () => {
+  it("has policies of different names, described and mandatory", () => {
+    const all = policies("dev");
+    assert.equal(new Set(all.map(({ name }) => name)).size, all.length);
+    for (const { name, description, enforcementLevel } of all) {
+      assert.match(name, /^[a-z]+(-[a-z]+)*$/);
+      assert.match(description, /^[A-Z].*\.$/, name);
+      assert.equal(enforcementLevel, "mandatory", name);
+    }
+  });
+
+  it("is loaded by Pulumi, and finds what is wrong among what is not known yet", async () => {
+    const labels = { environment: "dev", app: LATER };
+    const bucket = {
+      location: LATER,
+      uniformBucketLevelAccess: false,
+      publicAccessPrevention: "enforced",
+      labels,
+    };
+    const { info, diagnostics } = await ask({ PULUMI_NODEJS_STACK: "dev" }, bucket);
+    assert.deepEqual(
+      info.policiesList.map(({ name }) => name),
+      policies("dev").map(({ name }) => name),
+    );
+    assert.deepEqual(
+      diagnostics.map(({ policyname, enforcementlevel }) => [policyname, enforcementlevel]),
+      ["bucket-uniform-access", "labels"].map((name) => [name, messages.EnforcementLevel.MANDATORY]),
+    );
+  });
+
+  it("takes the environment from the stack's setting, or else from its name", async () => {
+    const bucket = { forceDestroy: true };
+    const isProtected = async (stack: string, environment?: string) => {
+      const config = { "customer-value:environment": environment };
+      const env = { PULUMI_NODEJS_STACK: stack, PULUMI_CONFIG: JSON.stringify(config) };
+      const { diagnostics } = await ask(env, bucket);
+      return diagnostics.some(({ policyname }) => policyname === "deletion-protection");
+    };
+    assert.deepEqual(await Promise.all([isProtected("prod"), isProtected("eu", "prod")]), [true, true]);
+    assert.deepEqual(await Promise.all([isProtected("dev"), isProtected("prod", "dev")]), [false, false]);
+  });
+
+  it("takes whatever a resource may look like", async () => {
+    const types =
+      "storage/bucket:Bucket pubsub/subscription:Subscription bigquery/table:Table bigquery/dataset:Dataset";
+    const others = "cloudrunv2/service:Service composer/environment:Environment serviceaccount/key:Key x/y:Z";
+    const type = fc.constantFrom(
+      ...`${types} ${others}`.split(" ").map((token) => `gcp:${token}`),
+      "docker:index/image:Image",
+    );
+    const names = "labels template containers image role accesses policyData location zone deadLetterPolicy";
+    const more =
+      "deletionProtection timePartitioning pushConfig expirationPolicy ttl serviceAccount imageName members";
+    const name = fc.oneof(fc.constantFrom(...`${names} ${more}`.split(" ")), fc.string());
+    const leaf = fc.oneof(
+      fc.constantFrom(
+        LATER,
+        undefined,
+        "allUsers",
+        "roles/owner",
+        "node:latest",
+        '{"role": "roles/editor"}',
+        "{",
+        "",
+      ),
+      fc.jsonValue({ maxDepth: 1 }),
+    );
+    const { properties } = fc.letrec((tie) => ({
+      value: fc.oneof(
+        { maxDepth: 4, depthSize: "small" },
+        leaf,
+        fc.array(tie("value"), { maxLength: 3 }),
+        tie("properties"),
+      ),
+      properties: fc.dictionary(name, tie("value"), { maxKeys: 4, noNullPrototype: true }),
+    }));
+    const found = fc.asyncProperty(
+      type,
+      fc.string(),
+      properties as fc.Arbitrary<object>,
+      async (type, name, inputs) => {
+        for (const message of await evaluate(policies("prod"), { type, name, inputs })) {
+          assert.match(message, /^\S+ ".*": found .+\. Allowed: .+\. .+\.$/s);
+          assert.ok(!message.includes(LATER), message);
+        }
+      },
+    );
+    await fc.assert(found, { numRuns: 300 });
+  });
+});
