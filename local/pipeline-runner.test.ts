@@ -25,7 +25,7 @@ class Engine {
 
   async run(spec: unknown, parameters: Record<string, string | number> = {}): Promise<unknown> {
     return await runPipeline(parsePipelineSpec(spec), parameters, {
-      rootUrl: "file:///root",
+      rootUrl: "file:///base",
       signal: this.abort.signal,
       run: async (name, container, attempt, signal) => {
         const run: Attempt = { name, container, attempt, files: this.files };
@@ -136,7 +136,7 @@ describe("pipeline runner", () => {
   it("runs tasks after those that they depend on, by name, by parameter or by artifact", async () => {
     const engine = new Engine({
       a: ({ files }) =>
-        void files.set("file:///root/a/executor_output.json", '{"parameterValues": {"x": "1"}}'),
+        void files.set("file:///base/a/executor_output.json", '{"parameterValues": {"x": "1"}}'),
     });
     await engine.run(
       specOf({
@@ -238,7 +238,7 @@ describe("pipeline runner", () => {
   it("passes pipeline inputs, constants and outputs of earlier tasks, with their types", async () => {
     const written = { parameterValues: { id: "m-1", n: 3, share: 0.5, ok: true } };
     const engine = new Engine({
-      a: ({ files }) => void files.set("file:///root/a/executor_output.json", JSON.stringify(written)),
+      a: ({ files }) => void files.set("file:///base/a/executor_output.json", JSON.stringify(written)),
     });
     const outputs = { id: "STRING", n: "NUMBER_INTEGER", share: "NUMBER_DOUBLE", ok: "BOOLEAN" };
     const spec = specOf({
@@ -265,9 +265,9 @@ describe("pipeline runner", () => {
   it("takes an output parameter from its own file, as containers that know only arguments write it", async () => {
     const engine = new Engine({
       a: ({ files, container }) => {
-        assert.deepEqual(container.args, ["/root/a/id", "/root/a/n"]);
-        files.set("file:///root/a/id", "12");
-        files.set("file:///root/a/n", "12");
+        assert.deepEqual(container.args, ["/base/a/id", "/base/a/n"]);
+        files.set("file:///base/a/id", "12");
+        files.set("file:///base/a/n", "12");
       },
     });
     const spec = specOf({
@@ -308,15 +308,15 @@ describe("pipeline runner", () => {
       },
     });
     await engine.run(spec);
-    assert.deepEqual(engine.args("a"), ["file:///root/a/m", "--to=/root/a/m"]);
+    assert.deepEqual(engine.args("a"), ["file:///base/a/m", "--to=/root/a/m"]);
     const [input, ...others] = engine.args("b");
-    assert.deepEqual(others, ["file:///root/a/m", "/root/a/m", "0.5 and {{$}} $& as it is"]);
+    assert.deepEqual(others, ["file:///base/a/m", "/base/a/m", "0.5 and {{$}} $& as it is"]);
     assert.deepEqual(JSON.parse(input!), {
       inputs: {
         parameterValues: { x: 0.5, text: "{{$}} $& as it is" },
-        artifacts: { model: { artifacts: [{ name: "m", uri: "file:///root/a/m" }] } },
+        artifacts: { model: { artifacts: [{ name: "m", uri: "file:///base/a/m" }] } },
       },
-      outputs: { parameters: {}, artifacts: {}, outputFile: "/root/b/executor_output.json" },
+      outputs: { parameters: {}, artifacts: {}, outputFile: "/base/b/executor_output.json" },
     });
   });
 
@@ -411,7 +411,7 @@ describe("pipeline runner", () => {
     const images = { "sql-runner": "sql-runner", clv: "clv", notify: "notify" };
     const spec = pipelineSpec({ images, env: {}, retry: { times: 0, after: "1s" } });
     const wrote = ({ files }: Attempt): void =>
-      void files.set("file:///root/train/executor_output.json", '{"parameterValues": {"model_id": "m-1"}}');
+      void files.set("file:///base/train/executor_output.json", '{"parameterValues": {"model_id": "m-1"}}');
     const engine = new Engine({ train: wrote });
     const settings = runSettings.parse({});
     await engine.run(spec, { run_id: "run-1", run_date: "2024-01-01", ...settings });
