@@ -308,7 +308,7 @@ describe("pipeline runner", () => {
       },
     });
     await engine.run(spec);
-    assert.deepEqual(engine.args("a"), ["file:///base/a/m", "--to=/root/a/m"]);
+    assert.deepEqual(engine.args("a"), ["file:///base/a/m", "--to=/base/a/m"]);
     const [input, ...others] = engine.args("b");
     assert.deepEqual(others, ["file:///base/a/m", "/base/a/m", "0.5 and {{$}} $& as it is"]);
     assert.deepEqual(JSON.parse(input!), {
