@@ -35,7 +35,8 @@ describe("names", () => {
       push: "customer-value-dev-push",
       jobs: "customer-value-dev-jobs",
       composer: "customer-value-dev-composer",
-      delivery: "customer-value-dev-delivery",
+      deploy: "customer-value-dev-deploy",
+      preview: "customer-value-dev-preview",
     });
     assert.equal(names.topics["requests-dead-letter"], "customer-value-dev-requests-dead-letter");
     assert.equal(names.buckets.artifacts, "my-project-customer-value-dev-artifacts");

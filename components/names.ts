@@ -11,7 +11,7 @@ export interface Identity {
 
 /** Kinds of resources: the roles there are, and the most characters that the service allows in a name. */
 const KINDS = {
-  serviceAccounts: { longest: 30, roles: ["invoker", "push", "jobs", "composer", "delivery"] },
+  serviceAccounts: { longest: 30, roles: ["invoker", "push", "jobs", "composer", "deploy", "preview"] },
   topics: { longest: 255, roles: ["requests", "events", "requests-dead-letter", "events-dead-letter"] },
   subscriptions: {
     longest: 255,
