@@ -1,6 +1,6 @@
 import { Command, InvalidArgumentError } from "commander";
-import { explain, Problem } from "../contracts/problem.ts";
-import { runSettings } from "../contracts/run.ts";
+import { explain, Problem, parse } from "../contracts/problem.ts";
+import { type RunSettings, runSettings } from "../contracts/run.ts";
 
 /** A command of the embedded edition: its options, and what all of them share. */
 export function localCommand(name: string, description: string): Command {
@@ -20,19 +20,16 @@ export function withRunSettings(command: Command): Command {
   return command;
 }
 
-/** The settings of a run among the options of a command, by their own names. */
-export function givenSettings(options: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.keys(runSettings.shape).flatMap((name) => {
-      const value = options[name.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase())];
-      if (typeof value === "string" && value.trim() === "") {
-        throw new Problem(`--${name.replaceAll("_", "-")} is blank.`, {
-          remedy: "Give a value, or leave it out.",
-        });
-      }
-      return value === undefined ? [] : [[name, value]];
-    }),
-  );
+/** The settings of a run among the options of a command; throws a Problem that names the option. */
+export function runSettingsOf(options: Readonly<Record<string, unknown>>): RunSettings {
+  const given = Object.entries(runSettings.shape).flatMap(([name, schema]) => {
+    const value = options[name.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase())];
+    const option = `--${name.replaceAll("_", "-")}`;
+    if (typeof value === "string" && value.trim() === "")
+      throw new Problem(`${option} is blank.`, { remedy: "Give a value, or leave it out." });
+    return value === undefined ? [] : [[name, parse(schema, value, option)]];
+  });
+  return runSettings.parse(Object.fromEntries(given));
 }
 
 /** A port as an option's value. */

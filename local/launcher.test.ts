@@ -128,6 +128,17 @@ describe("launcher", () => {
     assert.deepEqual((await ended(launcher)).steps, [report]);
   });
 
+  it("tells no step of a run that has ended as running", async () => {
+    const launcher = launcherOf("true");
+    await launcher.launch("run-1", parameters);
+    const url = stepReportUrl(pathToFileURL(dataDir).href, "run-1", "step");
+    await fileArtifacts.write(url, JSON.stringify(stepStarted("step")));
+    assert.deepEqual(
+      (await ended(launcher)).steps.map(({ status }) => status),
+      ["failed"],
+    );
+  });
+
   it("launches a run once, however often and from however many launchers at once it is asked", async () => {
     const two = [launcherOf("echo ran >> count"), launcherOf("echo ran >> count")];
     const asked = [...two, ...two, ...two].map((launcher) => launcher.launch("run-1", parameters));

@@ -97,9 +97,14 @@ export class LocalLauncher implements Launcher {
       report === undefined ? [] : [stepReport.parse(JSON.parse(report))],
     );
     if (kept.state === "running" && !this.#running.has(runId) && !isAlive(pid)) {
-      return { ...kept, state: "failed", error: "The process that ran it ended before the run did.", steps };
+      return ended({
+        ...kept,
+        state: "failed",
+        error: "The process that ran it ended before the run did.",
+        steps,
+      });
     }
-    return { ...kept, steps };
+    return ended({ ...kept, steps });
   }
 
   async cancel(runId: string): Promise<void> {
@@ -211,6 +216,17 @@ export class LocalLauncher implements Launcher {
     }
   }
 }
+
+/** What a step that was killed last told of itself is that it is running: of a run that has ended, that is not so. */
+const ended = (run: RunState): RunState =>
+  run.state === "running"
+    ? run
+    : {
+        ...run,
+        steps: run.steps.map((step) =>
+          step.status === "running" ? { ...step, status: "failed" as const } : step,
+        ),
+      };
 
 const jobUrl = (folder: string): string => pathToFileURL(join(folder, "job.json")).href;
 

@@ -6,26 +6,21 @@ import { artifactPath, fileArtifacts } from "../adapters/artifacts.ts";
 import { createLogger } from "../contracts/log.ts";
 import { type RunEvent, runRequest } from "../contracts/messages.ts";
 import { explain, Problem, parse } from "../contracts/problem.ts";
-import { runDate, runIdFor, runSettings, today } from "../contracts/run.ts";
+import { runDate, runIdFor, today } from "../contracts/run.ts";
 import { stepReport, stepReportUrl } from "../contracts/step.ts";
-import { givenSettings } from "./command.ts";
+import { runSettingsOf } from "./command.ts";
 import { openLocalWarehouse, startEdition } from "./edition.ts";
 import { exportMarts } from "./export.ts";
 import { confirmRun, requestRun } from "./orchestrator.ts";
 import type { OrdersSummary } from "./orders.ts";
-import { CDNOW, dataDirOf, readOrders } from "./orders-source.ts";
+import { CDNOW, dataDirOf, type OrdersArguments, ordersOf, readOrders } from "./orders-source.ts";
 import { renderReport } from "./report.ts";
 import { type Results, readResults } from "./results.ts";
 import { count, elapsed, figuresOf, renderTables, rowsOf } from "./terminal.ts";
 
 /** The options of the command line, as commander gives them; settings of the run are among them by their names. */
-export interface MainOptions {
-  readonly orders?: string;
-  readonly columns?: string;
-  readonly dateFormat?: string;
-  readonly decimal?: string;
+export interface MainOptions extends OrdersArguments {
   readonly runDate?: string;
-  readonly dataDir?: string;
   readonly export?: string;
   readonly json: boolean;
   readonly [setting: string]: unknown;
@@ -74,36 +69,33 @@ async function runPipelineOnce(
   progress: Progress,
   onStart: (run: { run_id: string; run_date: string }) => void,
 ): Promise<{ text: string; json: object }> {
-  const settings = parse(
-    runSettings,
-    givenSettings(options),
-    "Options",
-    "Show them with: npm start -- --help",
-  );
+  const settings = runSettingsOf(options);
   const wantedRunDate = options.runDate ?? (options.orders === undefined ? CDNOW.runDate : undefined);
   if (wantedRunDate !== undefined) parse(runDate, wantedRunDate, "--run-date");
   if (options.export !== undefined) makeFolder(options.export, "--export");
 
-  const file = options.orders ?? CDNOW.file;
+  const { file, ...format } = ordersOf(options);
   const dataDir = dataDirOf(options.dataDir, file);
   makeFolder(dataDir, "--data-dir");
   progress.start("orders");
   const orders = await readOrders(dataDir, {
     file,
-    ...(options.columns === undefined ? {} : { columns: columnPairs(options.columns) }),
-    ...(options.dateFormat === undefined ? {} : { dateFormat: options.dateFormat }),
-    ...(options.decimal === undefined ? {} : { decimal: decimalSign(options.decimal) }),
+    ...format,
+    check: ({ first_order_on, last_order_on }) => {
+      const date = wantedRunDate ?? dayAfter(last_order_on);
+      if (date > first_order_on) return;
+      const others =
+        today() > first_order_on ? ` Give a later one: --run-date ${dayAfter(last_order_on)}` : "";
+      throw new Problem(
+        `The run date ${date} is not after the first order (${first_order_on}): no order would count.${others}`,
+      );
+    },
   });
-  progress.succeed("orders", `${count(orders.rows)} rows, ${orders.firstOrderOn} to ${orders.lastOrderOn}`);
-  const run_date = wantedRunDate ?? dayAfter(orders.lastOrderOn);
-  if (orders.firstOrderOn !== null && run_date <= orders.firstOrderOn) {
-    throw new Problem(
-      `The run date ${run_date} is not after the first order (${orders.firstOrderOn}): no order would count.`,
-      {
-        remedy: `Give a later one: --run-date ${dayAfter(orders.lastOrderOn)}`,
-      },
-    );
-  }
+  progress.succeed(
+    "orders",
+    `${count(orders.rows)} rows, ${orders.first_order_on} to ${orders.last_order_on}`,
+  );
+  const run_date = wantedRunDate ?? dayAfter(orders.last_order_on);
   signal.throwIfAborted();
 
   const run_id = runIdFor(run_date, `manual:${new Date().toISOString()}`);
@@ -200,28 +192,6 @@ function toJson(
   };
 }
 
-function columnPairs(text: string): Record<string, string> {
-  const pairs: Record<string, string> = {};
-  for (const pair of text.split(",")) {
-    const [ours, theirs] = pair.split(/=(.*)/s).map((name) => name.trim());
-    if (!ours || !theirs || ours in pairs) {
-      throw new Problem(
-        `--columns ${text}: "${pair}" is ${ours && ours in pairs ? "there twice" : "not a pair"}.`,
-        {
-          remedy: "Write it like --columns customer_id=CustID,ordered_at=Date,amount=Total",
-        },
-      );
-    }
-    pairs[ours] = theirs;
-  }
-  return pairs;
-}
-
-function decimalSign(sign: string): "." | "," {
-  if (sign === "." || sign === ",") return sign;
-  throw new Problem(`--decimal is ${JSON.stringify(sign)}; allowed is "." or ",".`);
-}
-
 function makeFolder(path: string, option: string): void {
   try {
     mkdirSync(path, { recursive: true });
@@ -235,8 +205,7 @@ function makeFolder(path: string, option: string): void {
 }
 
 /** The day after the last order, but not after today. */
-function dayAfter(day: string | null): string {
-  if (day === null) return today();
+function dayAfter(day: string): string {
   const next = new Date(Date.parse(day) + 86_400_000).toISOString().slice(0, 10);
   return [next, today()].sort()[0]!;
 }

@@ -101,14 +101,14 @@ export class LocalMessenger implements Messenger {
                 deliveryAttempt,
               }),
             });
-            if (!response.ok) throw new Error(`${response.status}: ${await response.text()}`);
+            if (!response.ok) throw new Error(await reasonOf(response));
           },
           { retries: maxDeliveryAttempts - 1, minTimeout: minimumBackoff, maxTimeout: 60_000, unref: true },
         );
       } catch (error) {
         this.deadLetters.push(message);
         this.#log.error(
-          { err: error, message_id: message.id, topic },
+          { reason: (error as Error).message, message_id: message.id, topic },
           `message ${message.id} of ${topic} is a dead letter`,
         );
         this.#topics.emit(`${topic}-dead-letter`, {
@@ -123,4 +123,13 @@ export class LocalMessenger implements Messenger {
     this.#server.closeAllConnections();
     await new Promise((resolve) => this.#server.close(resolve));
   }
+}
+
+/** Why it was refused, for people: what an application/problem+json document says, or the answer as it is. */
+async function reasonOf(response: Response): Promise<string> {
+  const text = await response.text();
+  if (!response.headers.get("content-type")?.startsWith("application/problem+json"))
+    return `${response.status}: ${text}`;
+  const { detail, remedy } = JSON.parse(text);
+  return [detail, remedy].filter(Boolean).join("\n");
 }

@@ -1,11 +1,44 @@
 import { createHash } from "node:crypto";
 import { basename, join, resolve } from "node:path";
+import type { Command } from "commander";
 import { Problem } from "../contracts/problem.ts";
 import { openLocalWarehouse, projectDir } from "./edition.ts";
 import { loadOrders, type OrdersOptions, type OrdersSummary } from "./orders.ts";
 
 /** The log that runs when none is given, and the run date of the papers. */
 export const CDNOW = { file: join(projectDir, "data", "cdnow.csv.gz"), runDate: "1997-10-01" };
+
+/** The options that tell which log to read, and how, as commander gives them. */
+export interface OrdersArguments {
+  readonly orders?: string;
+  readonly columns?: string;
+  readonly dateFormat?: string;
+  readonly decimal?: string;
+  readonly dataDir?: string;
+}
+
+/** Adds the options that tell which log to read, and how. */
+export function withOrders(command: Command): Command {
+  return command
+    .option("--orders <file>", "order log: CSV, CSV.gz or Parquet (default: the CDNOW log)")
+    .option(
+      "--columns <pairs>",
+      "names of the log's columns, like customer_id=CustID,ordered_at=Date,amount=Total",
+    )
+    .option("--date-format <format>", "format of its dates, like %d.%m.%Y (default: recognised)")
+    .option("--decimal <sign>", 'decimal sign of its amounts, "." or "," (default: recognised)')
+    .option("--data-dir <dir>", "folder of the warehouse and the runs (default: .data/ and the log's name)");
+}
+
+/** The log that the options name, and how to read it; throws a Problem that names the option. */
+export function ordersOf({ orders, columns, dateFormat, decimal }: OrdersArguments): OrdersOptions {
+  return {
+    file: orders ?? CDNOW.file,
+    ...(columns === undefined ? {} : { columns: columnPairs(columns) }),
+    ...(dateFormat === undefined ? {} : { dateFormat }),
+    ...(decimal === undefined ? {} : { decimal: decimalSign(decimal) }),
+  };
+}
 
 /** Each log has a warehouse of its own unless told: a model of one shop is no champion of another's. */
 export function dataDirOf(dataDir: string | undefined, file: string): string {
@@ -27,4 +60,26 @@ export async function readOrders(dataDir: string, options: OrdersOptions): Promi
   } finally {
     await warehouse.close();
   }
+}
+
+function columnPairs(text: string): Record<string, string> {
+  const pairs: Record<string, string> = {};
+  for (const pair of text.split(",")) {
+    const [ours, theirs] = pair.split(/=(.*)/s).map((name) => name.trim());
+    if (!ours || !theirs || ours in pairs) {
+      throw new Problem(
+        `--columns ${text}: "${pair}" is ${ours && ours in pairs ? "there twice" : "not a pair"}.`,
+        {
+          remedy: "Write it like --columns customer_id=CustID,ordered_at=Date,amount=Total",
+        },
+      );
+    }
+    pairs[ours] = theirs;
+  }
+  return pairs;
+}
+
+function decimalSign(sign: string): "." | "," {
+  if (sign === "." || sign === ",") return sign;
+  throw new Problem(`--decimal is ${JSON.stringify(sign)}; allowed is "." or ",".`);
 }

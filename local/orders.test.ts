@@ -61,8 +61,8 @@ describe("loadOrders", () => {
       file: join(import.meta.dirname, "../data/cdnow.csv.gz"),
     });
     assert.equal(summary.rows, 69_659);
-    assert.deepEqual([summary.firstOrderOn, summary.lastOrderOn], ["1997-01-01", "1998-06-30"]);
-    assert.deepEqual([summary.dateFormat, summary.decimal], ["ISO 8601", "."]);
+    assert.deepEqual([summary.first_order_on, summary.last_order_on], ["1997-01-01", "1998-06-30"]);
+    assert.deepEqual([summary.date_format, summary.decimal], ["ISO 8601", "."]);
     assert.deepEqual(
       await query("SELECT count(*), count(DISTINCT customer_id), round(sum(amount), 2) FROM raw.orders"),
       [["69659", "23570", 2500315.63]],
@@ -159,7 +159,7 @@ describe("loadOrders", () => {
       const content = (shape.bom ? "\ufeff" : "") + text + shape.newline;
 
       const summary = await load(shape.gzip ? gzipSync(content) : content);
-      assert.deepEqual([summary.dateFormat, summary.decimal], [shape.dateFormat, shape.decimal]);
+      assert.deepEqual([summary.date_format, summary.decimal], [shape.dateFormat, shape.decimal]);
       assert.deepEqual(
         summary.columns,
         Object.fromEntries(shape.columns.map((column, index) => [column, header[index]])),
@@ -182,11 +182,11 @@ describe("loadOrders", () => {
   });
 
   it("keeps every row and makes NULL of what it can't convert", async () => {
-    const { rows, firstOrderOn } = await load(
+    const { rows, first_order_on } = await load(
       "order_id,customer_id,date,amount,quantity\n" +
         '1,007,2020-01-02,3,2\n ,  ,,  ,\n3,8,2020-02-30,x,1.5\n4,9,9999-12-31,inf,3.0\n5,10,infinity,NaN,\n\n6,11\n7,"12\n13"\n',
     );
-    assert.deepEqual([rows, firstOrderOn], [7, "2020-01-02"]);
+    assert.deepEqual([rows, first_order_on], [7, "2020-01-02"]);
     assert.deepEqual(await table("order_id, customer_id, ordered_at, amount, quantity"), [
       ["1", "007", "2020-01-02 00:00:00+00", 3, "2"],
       [null, null, null, null, null],
@@ -219,31 +219,31 @@ describe("loadOrders", () => {
   ];
   for (const [value, format, time] of times) {
     it(`reads the time ${value}`, async () => {
-      assert.equal((await load(dates(value))).dateFormat, format);
+      assert.equal((await load(dates(value))).date_format, format);
       assert.deepEqual(await table("ordered_at"), [[`2020-01-02 ${time}+00`]]);
     });
   }
 
   it("tells day from month by the data", async () => {
-    assert.equal((await load(dates("1/2/2020 8:26 PM", "12/13/2020 8:26 AM"))).dateFormat, "%m/%d/%Y");
+    assert.equal((await load(dates("1/2/2020 8:26 PM", "12/13/2020 8:26 AM"))).date_format, "%m/%d/%Y");
     assert.deepEqual(await table("ordered_at"), [["2020-01-02 20:26:00+00"], ["2020-12-13 08:26:00+00"]]);
-    assert.equal((await load(dates("1/2/2020", "13/12/2020"))).dateFormat, "%d/%m/%Y");
-    assert.equal((await load(dates("2/2/2020", "3/3/2020"))).lastOrderOn, "2020-03-03");
+    assert.equal((await load(dates("1/2/2020", "13/12/2020"))).date_format, "%d/%m/%Y");
+    assert.equal((await load(dates("2/2/2020", "3/3/2020"))).last_order_on, "2020-03-03");
     await refused(
       load(dates("2/2/2020", "3/4/2020")),
       "ambiguous: 3/4/2020",
       "--date-format %d/%m/%Y or --date-format %m/%d/%Y",
     );
     assert.equal(
-      (await load(dates("3/4/2020 10:00"), { dateFormat: "%m/%d/%Y" })).firstOrderOn,
+      (await load(dates("3/4/2020 10:00"), { dateFormat: "%m/%d/%Y" })).first_order_on,
       "2020-03-04",
     );
-    assert.equal((await load(dates("4 Mar 2020"), { dateFormat: "%d %b %Y" })).firstOrderOn, "2020-03-04");
+    assert.equal((await load(dates("4 Mar 2020"), { dateFormat: "%d %b %Y" })).first_order_on, "2020-03-04");
   });
 
   it("takes the format of most dates, and the rest for none", async () => {
     assert.equal(
-      (await load(dates("1/2/2020", "13/12/2020", "14/12/2020", "12/14/2020"))).dateFormat,
+      (await load(dates("1/2/2020", "13/12/2020", "14/12/2020", "12/14/2020"))).date_format,
       "%d/%m/%Y",
     );
     assert.equal((await table("ordered_at"))[3]![0], null);
@@ -295,7 +295,7 @@ describe("loadOrders", () => {
       "SELECT encode('Zoë') AS customer, 20200102 AS date, '1,50' AS amount, 4::DOUBLE AS quantity",
     );
     const summary = await loadOrders(connection, { file: texts });
-    assert.deepEqual([summary.dateFormat, summary.decimal], ["%Y%m%d", ","]);
+    assert.deepEqual([summary.date_format, summary.decimal], ["%Y%m%d", ","]);
     assert.deepEqual(await table("customer_id, amount, quantity"), [["Zoë", 1.5, "4"]]);
   });
 
@@ -374,6 +374,11 @@ describe("loadOrders", () => {
       '--columns "customer_id=Cust Num,ordered_at=when"',
     );
     await refused(load("just text\nand more\n"), "ordered_at=NAME");
+    await refused(
+      load("customer_id,date,amount,amount\n1,2020-01-01,3,3\n"),
+      "several columns named amount",
+      "a name of its own",
+    );
     await refused(
       load("customer_id,date,price,total\n1,2020-01-01,3,3\n"),
       "several columns that can be amount: price, total",

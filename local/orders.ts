@@ -13,17 +13,22 @@ export interface OrdersOptions {
   dateFormat?: string;
   /** @default recognised */
   decimal?: Decimal;
+  /** Throws when these orders must not replace the old ones. */
+  check?: (days: OrderDays) => void;
 }
 
-export interface OrdersSummary {
+/** First and last day of the rows that have a date, YYYY-MM-DD, UTC. */
+interface OrderDays {
+  first_order_on: string;
+  last_order_on: string;
+}
+
+export interface OrdersSummary extends OrderDays {
   file: string;
   rows: number;
-  /** First and last day of the rows that have a date, YYYY-MM-DD, UTC. */
-  firstOrderOn: string | null;
-  lastOrderOn: string | null;
   /** Our name to the file's name. */
   columns: Record<string, string>;
-  dateFormat: string;
+  date_format: string;
   decimal: Decimal;
 }
 
@@ -32,7 +37,7 @@ export interface OrdersSummary {
  * column), customer_id, ordered_at (UTC, also where no zone is given), amount, payment_method, quantity. Every row
  * of the file is a row of the table, in the file's order; a value that is blank, or can't be converted, is NULL.
  * Blanks around a text are dropped. The session's time zone becomes UTC. Throws a Problem, and leaves the old table
- * as it was, when the file, its columns or its formats can't be made out or the table can't be written.
+ * as it was, when the file, its columns or its formats can't be made out, the check fails or the table can't be written.
  */
 export async function loadOrders(
   connection: DuckDBConnection,
@@ -68,9 +73,10 @@ export async function loadOrders(
         CASE WHEN ${quantity} = trunc(${quantity}) THEN TRY_CAST(${quantity} AS BIGINT) END AS quantity
       FROM order_text`,
       () => noDate(dates, `in the format ${dateFormat}`),
+      options.check,
     );
     const columns = Object.fromEntries([...positions].map(([target, index]) => [target, names[index]!]));
-    return { file: path, rows, ...range, columns, dateFormat, decimal };
+    return { file: path, rows, ...range, columns, date_format: dateFormat, decimal };
   } finally {
     await connection.run("DROP TABLE IF EXISTS temp.order_text");
   }
@@ -99,7 +105,8 @@ async function replaceOrders(
   path: string,
   select: string,
   noDateProblem: () => Promise<Problem>,
-): Promise<Pick<OrdersSummary, "firstOrderOn" | "lastOrderOn">> {
+  check: OrdersOptions["check"],
+): Promise<OrderDays> {
   try {
     await connection.run("BEGIN");
     await connection.run("CREATE SCHEMA IF NOT EXISTS raw");
@@ -107,10 +114,11 @@ async function replaceOrders(
     const range = await connection.runAndReadAll(
       "SELECT min(ordered_at)::DATE::VARCHAR, max(ordered_at)::DATE::VARCHAR FROM raw.orders",
     );
-    const [firstOrderOn, lastOrderOn] = range.getRows()[0] as [string | null, string | null];
-    if (firstOrderOn === null) throw await noDateProblem();
+    const [first_order_on, last_order_on] = range.getRows()[0] as [string | null, string | null];
+    if (first_order_on === null || last_order_on === null) throw await noDateProblem();
+    check?.({ first_order_on, last_order_on });
     await connection.run("COMMIT");
-    return { firstOrderOn, lastOrderOn };
+    return { first_order_on, last_order_on };
   } catch (error) {
     await connection.run("ROLLBACK").catch(() => undefined);
     if (error instanceof Problem) throw error;

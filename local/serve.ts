@@ -2,35 +2,35 @@ import { createLogger } from "../contracts/log.ts";
 import { EVENTS, runEvent } from "../contracts/messages.ts";
 import { localCommand, portOption, runCommand } from "./command.ts";
 import { startEdition } from "./edition.ts";
-import { CDNOW, dataDirOf, readOrders } from "./orders-source.ts";
+import { dataDirOf, type OrdersArguments, ordersOf, readOrders, withOrders } from "./orders-source.ts";
 
 /** npm run serve: the invoker and all behind it on 127.0.0.1, as Cloud Run serves it. */
-const options = localCommand(
-  "run serve",
-  "Serves the invoker on 127.0.0.1: /healthcheck, /invoke, /runs/{run_id}, /openapi.json.",
+const options = withOrders(
+  localCommand(
+    "run serve",
+    "Serves the invoker on 127.0.0.1: /healthcheck, /invoke, /runs/{run_id}, /openapi.json.",
+  ).option("--port <port>", "port", portOption, 8080),
 )
-  .option("--port <port>", "port", portOption, 8080)
-  .option("--orders <file>", "order log: CSV, CSV.gz or Parquet", CDNOW.file)
-  .option("--data-dir <dir>", "folder of the warehouse and the runs (default: .data/ and the log's name)")
   .parse()
-  .opts<{ port: number; orders: string; dataDir?: string }>();
+  .opts<OrdersArguments & { port: number }>();
 
 await runCommand(async () => {
-  const dataDir = dataDirOf(options.dataDir, options.orders);
+  const source = ordersOf(options);
+  const dataDir = dataDirOf(options.dataDir, source.file);
   const log = createLogger({ component: "local" });
   const stop = new AbortController();
   const edition = await startEdition({
     dataDir,
     port: options.port,
     log,
-    earliestRunDate: () => orders.firstOrderOn ?? undefined,
+    earliestRunDate: () => orders.first_order_on,
     onTask: (runId, { task, state, error }) =>
       log[state === "failed" ? "error" : "info"](
         { run_id: runId, step: task, ...(error && { err: error }) },
         `${task} ${state}`,
       ),
   });
-  const orders = await readOrders(dataDir, { file: options.orders }).catch(async (error) => {
+  const orders = await readOrders(dataDir, source).catch(async (error) => {
     await edition.close();
     throw error;
   });

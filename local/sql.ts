@@ -2,39 +2,38 @@ import { watch } from "chokidar";
 import type { DuckDbWarehouse } from "../adapters/duckdb.ts";
 import { createLogger } from "../contracts/log.ts";
 import { explain, Problem, parse } from "../contracts/problem.ts";
-import { runDate, runSettings } from "../contracts/run.ts";
+import { runDate } from "../contracts/run.ts";
 import type { Parameters } from "../contracts/warehouse.ts";
 import { type Action, compile } from "../jobs/sql-runner/dataform.ts";
 import { sqlParameters } from "../jobs/sql-runner/parameters.ts";
 import { runActions } from "../jobs/sql-runner/runner.ts";
-import { givenSettings, localCommand, runCommand, withRunSettings } from "./command.ts";
+import { localCommand, runCommand, runSettingsOf, withRunSettings } from "./command.ts";
 import { openLocalWarehouse, sqlDir } from "./edition.ts";
 import { loadOrders } from "./orders.ts";
-import { CDNOW, dataDirOf } from "./orders-source.ts";
+import { CDNOW, dataDirOf, type OrdersArguments, ordersOf, withOrders } from "./orders-source.ts";
 import { count, elapsed } from "./terminal.ts";
 
 /** npm run sql: only the SQL project, in this process; scores with the last champion, if there is one. */
 const options = withRunSettings(
-  localCommand("run sql", "Runs the SQL project on the embedded warehouse: all models, then all assertions.")
+  withOrders(
+    localCommand(
+      "run sql",
+      "Runs the SQL project on the embedded warehouse: all models, then all assertions.",
+    ),
+  )
     .option("--run-date <date>", "orders before this day count", CDNOW.runDate)
-    .option("--orders <file>", "order log: CSV, CSV.gz or Parquet", CDNOW.file)
-    .option("--data-dir <dir>", "folder of the warehouse (default: .data/ and the log's name)")
     .option("--sql-dir <dir>", "folder of the Dataform project", sqlDir)
     .option("--watch", "runs what changed, and what depends on it, whenever a file is saved", false),
 )
   .parse()
-  .opts<{ runDate: string; orders: string; dataDir?: string; sqlDir: string; watch: boolean }>();
+  .opts<OrdersArguments & { runDate: string; sqlDir: string; watch: boolean }>();
 
 await runCommand(async () => {
   const run_date = parse(runDate, options.runDate, "--run-date");
-  const settings = parse(
-    runSettings,
-    givenSettings({ ...options }),
-    "Options",
-    "Show them with: npm run sql -- --help",
-  );
-  const warehouse = await openLocalWarehouse(dataDirOf(options.dataDir, options.orders));
-  await warehouse.withConnection((connection) => loadOrders(connection, { file: options.orders }));
+  const settings = runSettingsOf({ ...options });
+  const orders = ordersOf(options);
+  const warehouse = await openLocalWarehouse(dataDirOf(options.dataDir, orders.file));
+  await warehouse.withConnection((connection) => loadOrders(connection, orders));
   const parameters = sqlParameters({
     ...settings,
     run_date,

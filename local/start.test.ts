@@ -272,11 +272,11 @@ describe("npm start", function () {
         ["--holdout-weeks", "60"],
         /holdout_within_history does not hold/,
       ],
-      "a setting out of its range": () => [["--horizon-weeks", "0"], /horizon_weeks/],
+      "a setting out of its range": () => [["--horizon-weeks", "0"], /--horizon-weeks: .*given: 0/],
       "an unknown option": () => [["--horizn", "3"], /unknown option[\s\S]*--horizon-weeks|unknown option/],
       "a blank data folder": () => [["--data-dir", ""], /--data-dir is blank/],
       "a blank setting": () => [["--horizon-weeks", ""], /--horizon-weeks is blank/],
-      "a setting that is no number": () => [["--horizon-weeks", "abc"], /horizon_weeks: .*expected number/],
+      "a setting that is no number": () => [["--horizon-weeks", "abc"], /--horizon-weeks: .*expected number/],
       "a column that is mapped twice": () => [
         ["--columns", "customer_id=order_id,customer_id=customer_id"],
         /"customer_id=customer_id" is there twice/,
@@ -315,6 +315,20 @@ describe("npm start", function () {
         (await npmStart("--json", "--data-dir", shop, "--orders", file("broken.csv", "x,y\n1,2"))).code,
         1,
       );
+      const later = file("later.csv", csv("1,a,2024-02-01,1", "2,a,2024-02-02,1"));
+      const tooEarly = await npmStart(
+        "--json",
+        "--data-dir",
+        shop,
+        "--orders",
+        later,
+        "--run-date",
+        "2024-02-01",
+      );
+      assert.match(
+        parsed(tooEarly).error,
+        /not after the first order \(2024-02-01\)[\s\S]*--run-date 2024-02-03/,
+      );
       const warehouse = await openLocalWarehouse(shop);
       try {
         const [orders] = await warehouse.query("SELECT COUNT(*) AS orders FROM raw.orders");
@@ -335,6 +349,27 @@ describe("npm start", function () {
     const { code, stderr } = await npmStart("--data-dir", dataDirThere);
     assert.equal(code, 1);
     assert.match(stderr, /can't be made or written[\s\S]*--data-dir/);
+  });
+
+  it("says what to do when the disk is full", async () => {
+    if (process.platform !== "linux") return console.warn("    left out: needs Linux, for a small disk");
+    const disk = join(folder, "disk");
+    mkdirSync(disk);
+    const script = 'mount -t tmpfs -o size=4m none "$0" && exec "$@"';
+    const command = [
+      process.execPath,
+      join(projectDir, "local", "start.ts"),
+      "--data-dir",
+      join(disk, "data"),
+    ];
+    const { code, stderr } = await ended(
+      spawn("unshare", ["--map-root-user", "--mount", "sh", "-c", script, disk, ...command], {
+        stdio: ["ignore", "pipe", "pipe"],
+      }),
+    );
+    assert.equal(code, 1, stderr);
+    assert.match(stderr, /no space left[\s\S]*has space left, or choose another with --data-dir/i);
+    assert.doesNotMatch(stderr, /\n\s+at /, "no stack traces for a person");
   });
 
   it("prints nothing but JSON through npm, as the README says", async () => {

@@ -1,5 +1,5 @@
 import type { HttpFunction, Request, Response } from "@google-cloud/functions-framework";
-import { closest } from "fastest-levenshtein";
+import { closest, distance } from "fastest-levenshtein";
 import type { Launcher } from "../../contracts/launcher.ts";
 import type { Logger } from "../../contracts/log.ts";
 import { pushEnvelope, type RunRequest, runRequest } from "../../contracts/messages.ts";
@@ -48,7 +48,8 @@ export function createInvoker({ launcher, earliestRunDate, log }: InvokerOptions
       await handler(request, response, subject);
     } catch (error) {
       // Nobody reads the answer to a push: Pub/Sub delivers the message again, then dead-letters it.
-      if (handler === push) log.error({ ...subject, err: error }, "message refused");
+      if (handler === push && error instanceof Problem)
+        log.error({ ...subject, reason: error.message }, "message refused");
       else if (!(error instanceof Problem)) log.error({ ...subject, err: error }, "request failed");
       sendProblem(request, response, error);
     }
@@ -119,9 +120,13 @@ function handlerOf(
       status: 404,
       remedy: `There is ${Object.keys(routes).join(", ")}; GET /openapi.json describes them.`,
     });
-  const handler = handlers[method === "HEAD" ? "GET" : method];
+  // A look at the headers must launch nothing.
+  const takesHead = path !== "/invoke";
+  const handler = handlers[method === "HEAD" && takesHead ? "GET" : method];
   if (handler !== undefined) return handler;
-  const allowed = Object.keys(handlers).flatMap((name) => (name === "GET" ? ["GET", "HEAD"] : [name]));
+  const allowed = Object.keys(handlers).flatMap((name) =>
+    name === "GET" && takesHead ? ["GET", "HEAD"] : [name],
+  );
   response.set("Allow", allowed.join(", "));
   throw new Problem(`${path} does not take ${method}.`, {
     status: 405,
@@ -148,15 +153,19 @@ function runParameters({ query }: Request): Record<string, string> {
   const parameters: Record<string, string> = {};
   for (const [name, value] of Object.entries(query)) {
     if (!allowed.includes(name))
-      throw new Problem(`There is no parameter ${name}; the nearest is ${closest(name, allowed)}.`, {
-        remedy,
-      });
+      throw new Problem(`There is no parameter ${name}${nearest(name, allowed)}.`, { remedy });
     if (typeof value !== "string") throw new Problem(`The parameter ${name} is repeated.`, { remedy });
     // Number("") is 0, which a setting would take.
     if (value === "") throw new Problem(`The parameter ${name} has no value.`, { remedy });
     parameters[name] = value;
   }
   return parameters;
+}
+
+/** A name like it, if there is one. */
+function nearest(name: string, allowed: readonly string[]): string {
+  const near = closest(name, allowed);
+  return distance(name, near) <= near.length / 3 ? `; the nearest is ${near}` : "";
 }
 
 function decode(data: string): unknown {

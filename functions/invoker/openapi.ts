@@ -25,7 +25,7 @@ export const openapi = createDocument({
     version: "1.0.0",
     description:
       "The contact point of Workload: launches runs of the pipeline and tells how they are. " +
-      "Where GET is, HEAD is. A body over 1 MiB is answered with 413, whatever the route.",
+      "Where GET is, HEAD is, but for /invoke. A body over 1 MiB is answered with 413, whatever the route.",
     license: { name: "Apache-2.0", identifier: "Apache-2.0" },
   },
   paths: {

@@ -51,6 +51,11 @@ export function mapColumns(
   told: Readonly<Record<string, string>>,
 ): Map<OrderColumn, number> {
   const listed = `The columns of ${path}: ${names.join(", ")}.`;
+  const twice = names.filter((name, index) => name !== "" && names.indexOf(name) < index);
+  if (twice.length > 0)
+    throw new Problem(`${path} has several columns named ${[...new Set(twice)].join(", ")}.`, {
+      remedy: `Give each column a name of its own. ${listed}`,
+    });
   const positions = new Map<OrderColumn, number>();
   for (const [target, name] of Object.entries(told)) {
     if (!orderColumns.includes(target as OrderColumn)) {
