@@ -74,7 +74,7 @@ export async function confirmRun(event: RunEvent, warehouse: Warehouse): Promise
     "SELECT COUNT(*) AS customers, MIN(model_id) AS model_id FROM mlops_mkt.rfm WHERE run_date = @run_date",
   );
   const checks = await query(
-    "SELECT COUNT(*) AS checks, COUNTIF(failed_rows > 0 AND severity = 'error') AS failed FROM ops.checks WHERE run_id = @run_id",
+    "SELECT COUNT(*) AS checks, COUNTIF(failed_rows > 0 AND severity = 'error') AS failed FROM ops.checks WHERE run_date = @run_date AND run_id = @run_id",
   );
   const unknown = await query(
     `SELECT COUNT(*) AS customers FROM mlops_mkt.rfm WHERE run_date = @run_date AND model_id IS NOT NULL AND model_id NOT IN

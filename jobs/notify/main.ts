@@ -43,7 +43,7 @@ await runJob(
     try {
       const tables = await warehouse();
       const runs: Target = { project: tables.project, dataset: env.OPERATIONS_DATASET, name: "runs" };
-      await tables.replaceRows(runs, { run_id }, [
+      await tables.replaceRows(runs, { run_date, run_id }, [
         {
           run_id,
           run_date,

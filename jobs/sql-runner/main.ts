@@ -35,7 +35,7 @@ await runJob(
     if (checks !== undefined) {
       const { run_id, run_date, step } = parameters;
       const rows = result.checks.map((check) => ({ run_id, run_date, step, ...check }));
-      await warehouse.replaceRows(checks.target, { run_id, step }, rows);
+      await warehouse.replaceRows(checks.target, { run_date, run_id, step }, rows);
     }
     Object.assign(report.rows, result.rows);
     report.bytes_billed = result.bytesBilled;

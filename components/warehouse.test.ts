@@ -1,0 +1,150 @@
+import assert from "node:assert/strict";
+import { evaluate } from "../policy/evaluate.ts";
+import { policies } from "../policy/policies.ts";
+import { planLabels } from "./names.ts";
+import { record } from "./recording-mocks.ts";
+import { planTables, Warehouse, type WarehouseArgs } from "./warehouse.ts";
+
+const DATASET = "gcp:bigquery/dataset:Dataset";
+const TABLE = "gcp:bigquery/table:Table";
+const ROUTINE = "gcp:bigquery/routine:Routine";
+const labels = planLabels({ app: "customer-value", environment: "dev", project: "my-project" }, "39fa6fc");
+
+const warehouse = (more: Partial<WarehouseArgs> = {}) =>
+  record(
+    () =>
+      new Warehouse("warehouse", {
+        labels,
+        project: "my-project",
+        location: "EU",
+        orders: { project: "my-shop", dataset: "raw", table: "orders" },
+        marketing: {
+          project: "my-marketing",
+          dataset: "mlops_mkt",
+          readers: ["group:marketing@example.com"],
+        },
+        protectData: true,
+        jobs: "serviceAccount:jobs@p",
+        orchestrator: "serviceAccount:composer@p",
+        ...more,
+      }),
+  );
+
+describe("Warehouse", () => {
+  it("has its datasets where they belong", async () => {
+    const { ofType } = await warehouse();
+    assert.deepEqual(
+      ofType(DATASET).map(({ inputs }) => [inputs.project, inputs.datasetId, inputs.location, inputs.labels]),
+      [
+        ["my-marketing", "mlops_mkt", "EU", labels],
+        ["my-project", "ops", "EU", labels],
+        ["my-project", "rfm", "EU", labels],
+      ],
+    );
+  });
+
+  it("has every table of the SQL project, with what it says of them", async () => {
+    const { ofType, get } = await warehouse();
+    assert.equal(ofType(TABLE).length, planTables().length);
+    const { schema, ...rfm } = get(TABLE, "warehouse-marketing-rfm").inputs;
+    assert.deepEqual(rfm, {
+      tableId: "rfm",
+      datasetId: "mlops_mkt",
+      project: "my-marketing",
+      description: "What marketing reads: every customer on the run date, past and expected.",
+      labels,
+      clusterings: ["customer_id"],
+      deletionProtection: true,
+      timePartitioning: { type: "DAY", field: "run_date" },
+      requirePartitionFilter: true,
+    });
+    const columns: Record<string, string>[] = JSON.parse(String(schema));
+    assert.deepEqual(columns[0], {
+      name: "run_date",
+      type: "DATE",
+      description: "The day that the customer is looked at: orders before it count.",
+      mode: "NULLABLE",
+    });
+    assert.equal(columns.find(({ name }) => name === "p_active")?.type, "FLOAT64");
+  });
+
+  it("partitions by run date what there is a version of for each, and describes every column", () => {
+    for (const { name, columns, partitionBy } of planTables()) {
+      assert.equal(
+        partitionBy,
+        columns.some((column) => column.name === "run_date") ? "run_date" : undefined,
+        name,
+      );
+      for (const column of columns) assert.notEqual(column.description, "", `${name}.${column.name}`);
+    }
+  });
+
+  it("has the model's functions", async () => {
+    const { get, ofType } = await warehouse();
+    assert.equal(ofType(ROUTINE).length, 4);
+    const { definitionBody, ...routine } = get(ROUTINE, "warehouse-expected_value").inputs;
+    assert.match(String(definitionBody), /return model\.routines/);
+    const number = JSON.stringify({ typeKind: "FLOAT64" });
+    assert.deepEqual(routine, {
+      routineId: "expected_value",
+      datasetId: "rfm",
+      project: "my-project",
+      routineType: "SCALAR_FUNCTION",
+      language: "JAVASCRIPT",
+      description:
+        "Expected value of a purchase, after x repeat purchases of positive value with mean mean_value (Gamma-Gamma).",
+      arguments: ["p", "q", "gamma", "x", "mean_value"].map((name) => ({ name, dataType: number })),
+      returnType: number,
+      determinismLevel: "DETERMINISTIC",
+    });
+  });
+
+  it("protects data, or lets it go with the stack", async () => {
+    for (const protectData of [true, false]) {
+      const { ofType } = await warehouse({ protectData });
+      for (const { inputs } of ofType(DATASET)) assert.equal(inputs.deleteContentsOnDestroy, !protectData);
+      for (const { inputs } of ofType(TABLE)) assert.equal(inputs.deletionProtection, protectData);
+    }
+  });
+
+  it("grants these rights and no others", async () => {
+    const { resources } = await warehouse();
+    const grants = resources
+      .filter(({ inputs }) => inputs?.role !== undefined)
+      .map(({ inputs }) =>
+        [
+          inputs.member,
+          inputs.role,
+          [inputs.project, inputs.datasetId, inputs.tableId].filter(Boolean).join("."),
+        ].join(" "),
+      );
+    assert.deepEqual(grants.sort(), [
+      "group:marketing@example.com roles/bigquery.dataViewer my-marketing.mlops_mkt",
+      "serviceAccount:composer@p roles/bigquery.dataViewer my-marketing.mlops_mkt.rfm",
+      "serviceAccount:composer@p roles/bigquery.dataViewer my-project.ops.checks",
+      "serviceAccount:composer@p roles/bigquery.dataViewer my-project.rfm.models",
+      "serviceAccount:composer@p roles/bigquery.jobUser my-project",
+      "serviceAccount:jobs@p roles/bigquery.dataEditor my-marketing.mlops_mkt",
+      "serviceAccount:jobs@p roles/bigquery.dataEditor my-project.ops",
+      "serviceAccount:jobs@p roles/bigquery.dataEditor my-project.rfm",
+      "serviceAccount:jobs@p roles/bigquery.dataViewer my-shop.raw.orders",
+      "serviceAccount:jobs@p roles/bigquery.jobUser my-project",
+    ]);
+  });
+
+  it("keeps the policies, is the parent of all, and takes transforms", async () => {
+    const { resources, get } = await warehouse({
+      transform: {
+        dataset: (args, role) => (role === "ops" ? { ...args, defaultTableExpirationMs: 1 } : args),
+        table: (args, name) => (name === "ops.runs" ? { ...args, friendlyName: "Runs" } : args),
+      },
+    });
+    for (const resource of resources) {
+      if (!resource.type.startsWith("gcp:")) continue;
+      assert.deepEqual(resource.path, ["customer-value:components:Warehouse", resource.type]);
+      assert.deepEqual(await evaluate(policies("prod"), resource), []);
+    }
+    assert.equal(get(DATASET, "warehouse-ops").inputs.defaultTableExpirationMs, 1);
+    assert.equal(get(TABLE, "warehouse-ops-runs").inputs.friendlyName, "Runs");
+  });
+});
