@@ -37,7 +37,7 @@ export async function record<T>(
       newResource: (args) => {
         const key = `${args.type}::${args.name}`;
         if (inputsOf.has(key)) failures.push(`Two resources are ${key}`);
-        inputsOf.set(key, args.inputs);
+        inputsOf.set(key, withoutSecrecy(args.inputs));
         return { id: `${args.name}-id`, state: { ...args.inputs, ...outputs(args) } };
       },
       call: ({ token }) => {
@@ -82,5 +82,11 @@ export const unwrap = <T>(output: pulumi.Input<T>): Promise<pulumi.Unwrap<T>> =>
   new Promise((resolve) => {
     pulumi.output(output).apply((value) => resolve(value as pulumi.Unwrap<T>));
   });
+
+/** Providers mark some inputs as secret; a test wants to see them. */
+const withoutSecrecy = (inputs: Record<string, unknown>): Record<string, unknown> =>
+  Object.fromEntries(
+    Object.entries(inputs).map(([name, value]) => [name, pulumi.runtime.unwrapRpcSecret(value)]),
+  );
 
 const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);

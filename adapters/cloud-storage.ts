@@ -1,0 +1,33 @@
+import { Storage } from "@google-cloud/storage";
+import type { ArtifactStore } from "../contracts/artifacts.ts";
+import { Problem } from "../contracts/problem.ts";
+
+/** The artifact store as Cloud Storage, for what has no bucket mounted: gs://bucket/path. */
+export class CloudStorageArtifacts implements ArtifactStore {
+  readonly #storage: Storage;
+
+  constructor(storage = new Storage()) {
+    this.#storage = storage;
+  }
+
+  async read(url: string): Promise<string | undefined> {
+    try {
+      const [contents] = await this.#file(url).download();
+      return contents.toString("utf8");
+    } catch (error) {
+      if ((error as { code?: number }).code === 404) return undefined;
+      throw error;
+    }
+  }
+
+  async write(url: string, text: string): Promise<void> {
+    await this.#file(url).save(text, { resumable: false });
+  }
+
+  #file(url: string) {
+    const [, bucket, path] = /^gs:\/\/([^/]+)\/(.+)$/.exec(url) ?? [];
+    if (bucket === undefined || path === undefined)
+      throw new Problem(`${url} is no file in Cloud Storage; allowed is gs://bucket/path.`);
+    return this.#storage.bucket(bucket).file(path);
+  }
+}

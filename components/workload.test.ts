@@ -1,0 +1,205 @@
+import assert from "node:assert/strict";
+import { existsSync, readFileSync } from "node:fs";
+import * as gcp from "@pulumi/gcp";
+import type * as pulumi from "@pulumi/pulumi";
+import { IMAGES } from "../jobs/pipeline.ts";
+import { evaluate } from "../policy/evaluate.ts";
+import { policies } from "../policy/policies.ts";
+import { planLabels, planNames } from "./names.ts";
+import { record, unwrap } from "./recording-mocks.ts";
+import { Workload, type WorkloadArgs } from "./workload.ts";
+
+const IMAGE = "docker:index/image:Image";
+const BUCKET = "gcp:storage/bucket:Bucket";
+const OBJECT = "gcp:storage/bucketObject:BucketObject";
+const SERVICE = "gcp:cloudrunv2/service:Service";
+const DIGEST = `sha256:${"0123456789abcdef".repeat(4)}`;
+const identity = { app: "customer-value", environment: "dev", project: "my-project" };
+const labels = planLabels(identity, "39fa6fc");
+const account = (accountId: string) => new gcp.serviceaccount.Account(accountId, { accountId });
+
+const workload = (more: Partial<WorkloadArgs> = {}, options: { preview?: boolean } = {}) =>
+  record(
+    () =>
+      new Workload("workload", {
+        names: planNames(identity),
+        labels,
+        project: "my-project",
+        region: "europe-west1",
+        commit: "39fa6fc",
+        protectData: true,
+        warehouse: {
+          location: "EU",
+          bytesBilledLimit: 1e11,
+          orders: { project: "my-shop", dataset: "raw", table: "orders" },
+          marketing: { project: "my-marketing", dataset: "mlops_mkt" },
+        },
+        accounts: { invoker: account("invoker"), jobs: account("jobs") },
+        callers: { push: "serviceAccount:push@p", "group:a@b.c": "group:a@b.c" },
+        ...more,
+      }),
+    options.preview ? undefined : answers,
+    options,
+  );
+
+function answers({ type, inputs }: pulumi.runtime.MockResourceArgs): Record<string, unknown> {
+  if (type === IMAGE) return { repoDigest: `${inputs.imageName.split(":")[0]}@${DIGEST}` };
+  if (type === SERVICE) return { uri: "https://invoker.run.app" };
+  if (type === "gcp:projects/iAMCustomRole:IAMCustomRole")
+    return { name: `projects/my-project/roles/${inputs.roleId}` };
+  if (type === "gcp:serviceaccount/account:Account")
+    return {
+      email: `${inputs.accountId}@p`,
+      name: `projects/p/serviceAccounts/${inputs.accountId}@p`,
+      member: `serviceAccount:${inputs.accountId}@p`,
+    };
+  return {};
+}
+
+describe("Workload", () => {
+  it("builds an image from each Dockerfile, for this commit", async () => {
+    const { ofType } = await workload();
+    const images = ofType(IMAGE);
+    assert.deepEqual(
+      images.map(({ inputs }) => inputs.imageName),
+      ["clv", "invoker", "notify", "sql-runner"].map(
+        (image) => `europe-west1-docker.pkg.dev/my-project/customer-value-dev-images/${image}:39fa6fc`,
+      ),
+    );
+    for (const { inputs } of images) {
+      const { context, dockerfile, args } = inputs.build as Record<string, string>;
+      assert.ok(existsSync(`${context}/package.json`));
+      assert.match(readFileSync(dockerfile!, "utf8"), /^ARG REVISION$/m);
+      assert.deepEqual(args, { REVISION: "39fa6fc" });
+      assert.equal(inputs.registry, undefined, "no password in the state");
+      assert.notEqual(inputs.buildOnPreview, true);
+    }
+  });
+
+  it("publishes the pipeline with every image by its digest, and where everything is", async () => {
+    const { get } = await workload();
+    const { content, ...object } = get(OBJECT, "workload-pipeline").inputs;
+    assert.deepEqual(object, {
+      bucket: "my-project-customer-value-dev-artifacts",
+      name: "pipeline.json",
+      contentType: "application/json",
+    });
+    const { deploymentSpec } = JSON.parse(String(content));
+    for (const [name, { container }] of Object.entries<{
+      container: { image: string; env: { name: string; value: string }[] };
+    }>(deploymentSpec.executors)) {
+      assert.match(
+        container.image,
+        /^europe-west1-docker\.pkg\.dev\/my-project\/.*@sha256:[0-9a-f]{64}$/,
+        name,
+      );
+      const env = Object.fromEntries(container.env.map(({ name, value }) => [name, value]));
+      assert.equal(env.WAREHOUSE_URL, "bigquery://my-project/EU?maximum_bytes_billed=100000000000");
+      assert.equal(env.MESSENGER_URL, "pubsub://my-project?events=customer-value-dev-events");
+      assert.equal(env.ARTIFACTS_URL, "gs://my-project-customer-value-dev-artifacts");
+      assert.equal(env.GIT_COMMIT, "39fa6fc");
+      assert.deepEqual(Object.keys(JSON.parse(env.IMAGES!)), [...IMAGES]);
+      assert.deepEqual(JSON.parse(env.SQL_VARS!), {
+        orders_project: "my-shop",
+        orders_dataset: "raw",
+        orders_table: "orders",
+        marts_project: "my-marketing",
+        marts_dataset: "mlops_mkt",
+      });
+    }
+  });
+
+  it("runs the invoker as its own account, within limits, and looks after it", async () => {
+    const { get, result } = await workload();
+    const { template, ...service } = get(SERVICE, "workload-invoker").inputs as Record<string, unknown>;
+    assert.deepEqual(service, {
+      name: "customer-value-dev-invoker",
+      location: "europe-west1",
+      labels,
+      deletionProtection: true,
+      ingress: "INGRESS_TRAFFIC_ALL",
+    });
+    const probe = { httpGet: { path: "/healthcheck" }, timeoutSeconds: 5 };
+    assert.deepEqual(template, {
+      labels,
+      serviceAccount: "invoker@p",
+      timeout: "60s",
+      maxInstanceRequestConcurrency: 20,
+      scaling: { minInstanceCount: 0, maxInstanceCount: 3 },
+      containers: [
+        {
+          image: `europe-west1-docker.pkg.dev/my-project/customer-value-dev-images/invoker@${DIGEST}`,
+          resources: { limits: { cpu: "1", memory: "512Mi" }, cpuIdle: true, startupCpuBoost: true },
+          envs: [
+            { name: "LAUNCHER_URL", value: "vertex-ai://my-project/europe-west1" },
+            {
+              name: "PIPELINE_SPEC_URL",
+              value: "gs://my-project-customer-value-dev-artifacts/pipeline.json",
+            },
+            { name: "ARTIFACTS_URL", value: "gs://my-project-customer-value-dev-artifacts" },
+            { name: "JOBS_SERVICE_ACCOUNT", value: "jobs@p" },
+          ],
+          startupProbe: { ...probe, periodSeconds: 5, failureThreshold: 6 },
+          livenessProbe: { ...probe, periodSeconds: 30, failureThreshold: 3 },
+        },
+      ],
+    });
+    assert.equal(await unwrap(result.url), "https://invoker.run.app");
+  });
+
+  it("keeps files of runs for a while, in a bucket that nobody can open to the public", async () => {
+    const { get } = await workload({ artifactRetention: "30 days" });
+    assert.deepEqual(get(BUCKET, "workload-artifacts").inputs, {
+      name: "my-project-customer-value-dev-artifacts",
+      location: "europe-west1",
+      labels,
+      uniformBucketLevelAccess: true,
+      publicAccessPrevention: "enforced",
+      forceDestroy: false,
+      lifecycleRules: [{ action: { type: "Delete" }, condition: { age: 30, matchesPrefixes: ["runs/"] } }],
+    });
+  });
+
+  it("lets all go with the stack where data is not protected", async () => {
+    const { get } = await workload({ protectData: false });
+    assert.equal(get(BUCKET, "workload-artifacts").inputs.forceDestroy, true);
+    assert.equal(get(SERVICE, "workload-invoker").inputs.deletionProtection, false);
+  });
+
+  it("grants these rights and no others", async () => {
+    const { resources, get } = await workload();
+    const grants = resources
+      .filter(({ inputs }) => inputs?.member !== undefined)
+      .map(({ type, inputs: { member, role, project, bucket, name, serviceAccountId } }) =>
+        [member, role, type.split(":").at(-1), bucket ?? serviceAccountId ?? name ?? project].join(" "),
+      );
+    assert.deepEqual(grants.sort(), [
+      "group:a@b.c roles/run.invoker ServiceIamMember customer-value-dev-invoker",
+      "serviceAccount:invoker@p projects/my-project/roles/customer_value_dev_invoker IAMMember my-project",
+      "serviceAccount:invoker@p roles/iam.serviceAccountUser IAMMember projects/p/serviceAccounts/jobs@p",
+      "serviceAccount:invoker@p roles/storage.objectViewer BucketIAMMember my-project-customer-value-dev-artifacts",
+      "serviceAccount:jobs@p roles/aiplatform.user IAMMember my-project",
+      "serviceAccount:jobs@p roles/storage.objectUser BucketIAMMember my-project-customer-value-dev-artifacts",
+      "serviceAccount:push@p roles/run.invoker ServiceIamMember customer-value-dev-invoker",
+    ]);
+    assert.deepEqual(
+      get("gcp:projects/iAMCustomRole:IAMCustomRole", "workload-pipeline-launcher").inputs.permissions,
+      ["aiplatform.pipelineJobs.create", "aiplatform.pipelineJobs.get", "aiplatform.pipelineJobs.cancel"],
+    );
+  });
+
+  it("keeps the policies and is the parent of all", async () => {
+    const { resources } = await workload();
+    for (const resource of resources) {
+      if (/^(pulumi|customer-value):/.test(resource.type) || ["invoker", "jobs"].includes(resource.name))
+        continue;
+      assert.deepEqual(resource.path, ["customer-value:components:Workload", resource.type]);
+      assert.deepEqual(await evaluate(policies("prod"), resource), [], resource.name);
+    }
+  });
+
+  it("can be previewed, when no digest is known", async () => {
+    const { get } = await workload({}, { preview: true });
+    assert.equal(get(OBJECT, "workload-pipeline").inputs.name, "pipeline.json");
+  });
+});

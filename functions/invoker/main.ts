@@ -1,0 +1,41 @@
+import { once } from "node:events";
+import { z } from "zod";
+import { CloudStorageArtifacts } from "../../adapters/cloud-storage.ts";
+import { VertexAiLauncher } from "../../adapters/vertex-ai.ts";
+import { createLogger } from "../../contracts/log.ts";
+import { explain, Problem, parse } from "../../contracts/problem.ts";
+import { createServer } from "./server.ts";
+
+const environment = z.object({
+  PORT: z.coerce.number().int().min(0).max(65535).default(8080),
+  LAUNCHER_URL: z
+    .string()
+    .regex(/^vertex-ai:\/\/[^/]+\/[^/]+$/, "must be vertex-ai://project/region")
+    .describe("What runs the pipelines."),
+  PIPELINE_SPEC_URL: z.string().startsWith("gs://").describe("The pipeline, a PipelineSpec as JSON."),
+  ARTIFACTS_URL: z.string().startsWith("gs://").describe("Where files of runs are kept."),
+  JOBS_SERVICE_ACCOUNT: z.email().describe("Whom the jobs run as."),
+});
+
+/** Serves the invoker, as Cloud Run runs it: until it is told to end, and then to the end of what is under way. */
+const log = createLogger({ component: "invoker" });
+try {
+  const env = parse(environment, process.env, "environment");
+  const [project = "", region = ""] = env.LAUNCHER_URL.replace("vertex-ai://", "").split("/");
+  const launcher = new VertexAiLauncher({
+    project,
+    region,
+    serviceAccount: env.JOBS_SERVICE_ACCOUNT,
+    pipelineSpecUrl: env.PIPELINE_SPEC_URL,
+    artifactsUrl: env.ARTIFACTS_URL,
+    artifacts: new CloudStorageArtifacts(),
+  });
+  const server = createServer({ launcher, log });
+  server.listen(env.PORT);
+  await once(server, "listening");
+  log.info({ address: server.address() }, "serving");
+  process.once("SIGTERM", () => server.close());
+} catch (error) {
+  log.fatal(error instanceof Problem ? explain(error) : { err: error });
+  process.exitCode = 1;
+}
