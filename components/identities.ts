@@ -4,8 +4,10 @@ import type { Names } from "./names.ts";
 
 export type Role = keyof Names["serviceAccounts"];
 
-export interface IdentitiesArgs {
+export interface IdentitiesArgs<R extends Role> {
   readonly names: Pick<Names, "serviceAccounts">;
+  /** Those that the stack needs. */
+  readonly roles: readonly R[];
   /** Changes the arguments of a service account before it is made. */
   readonly transform?: (args: gcp.serviceaccount.AccountArgs, role: Role) => gcp.serviceaccount.AccountArgs;
 }
@@ -21,12 +23,12 @@ const ACCOUNTS: Readonly<Record<Role, string>> = {
 };
 
 /** A service account for each entity. Rights are granted by the component that owns what they are on. */
-export class Identities extends pulumi.ComponentResource {
-  readonly accounts: Readonly<Record<Role, gcp.serviceaccount.Account>>;
+export class Identities<R extends Role> extends pulumi.ComponentResource {
+  readonly accounts: Readonly<Record<R, gcp.serviceaccount.Account>>;
 
-  constructor(name: string, args: IdentitiesArgs, opts?: pulumi.ComponentResourceOptions) {
+  constructor(name: string, args: IdentitiesArgs<R>, opts?: pulumi.ComponentResourceOptions) {
     super("customer-value:components:Identities", name, {}, opts);
-    const account = (role: Role): gcp.serviceaccount.Account => {
+    const account = (role: R): gcp.serviceaccount.Account => {
       const accountArgs = {
         accountId: args.names.serviceAccounts[role],
         displayName: args.names.serviceAccounts[role],
@@ -35,9 +37,8 @@ export class Identities extends pulumi.ComponentResource {
       const transformed = args.transform?.(accountArgs, role) ?? accountArgs;
       return new gcp.serviceaccount.Account(`${name}-${role}`, transformed, { parent: this });
     };
-    const roles = Object.keys(ACCOUNTS) as Role[];
-    this.accounts = Object.fromEntries(roles.map((role) => [role, account(role)])) as Record<
-      Role,
+    this.accounts = Object.fromEntries(args.roles.map((role) => [role, account(role)])) as Record<
+      R,
       gcp.serviceaccount.Account
     >;
     this.registerOutputs({});

@@ -5,7 +5,7 @@ import { load } from "js-yaml";
 import { z } from "zod";
 import { Problem } from "../contracts/problem.ts";
 import { runSettings } from "../contracts/run.ts";
-import { declared, existingComposer, keyOfRunSetting, readSettings } from "./settings.ts";
+import { budget, declared, existingComposer, keyOfRunSetting, readSettings } from "./settings.ts";
 
 const yaml = (file: string) => load(readFileSync(new URL(`../${file}`, import.meta.url), "utf8")) as never;
 
@@ -21,6 +21,7 @@ const runSchemas = Object.entries(runSettings.shape).map(([name, schema]) => [ke
 const schemas: Record<string, z.ZodType> = {
   ...declared.shape,
   ...existingComposer.shape,
+  ...budget.shape,
   ...Object.fromEntries(runSchemas),
 };
 
@@ -29,7 +30,10 @@ const existing = {
   orchestrator: "existing-composer",
   composerEnvironment: "data-platform",
   composerDagBucket: "a-bucket",
+  composerServiceAccount: "composer@my-project.iam.gserviceaccount.com",
 };
+
+const spending = { monthlyBudget: "500", billingAccount: "012345-6789AB-CDEF01" };
 
 const read = (values: Readonly<Record<string, string>>, stack = "dev") =>
   readSettings({ name: project.name, get: (key) => values[key] }, stack);
@@ -92,6 +96,8 @@ describe("settings", () => {
       notificationEmails: [],
       protectData: false,
       bytesBilledLimit: 1e11,
+      dailyBytesBilledLimit: 1e12,
+      budget: undefined,
       messageRetention: "7 days",
       invokerCallers: [],
       githubRepository: undefined,
@@ -130,6 +136,7 @@ describe("settings", () => {
       kind: "existing-composer",
       environment: "data-platform",
       dagBucket: "a-bucket",
+      serviceAccount: "composer@my-project.iam.gserviceaccount.com",
     });
     assert.equal(settings.bytesBilledLimit, 2e12);
     assert.equal(settings.messageRetention, "12 hours");
@@ -169,7 +176,7 @@ describe("settings", () => {
   describe("that are wrong", () => {
     for (const [key, schema] of Object.entries(schemas)) {
       const { type } = z.toJSONSchema(schema) as { type: string };
-      const base = { ...minimal, ...existing };
+      const base = { ...minimal, ...existing, ...spending };
       const example = asText(proposedExample(schema));
       const text = fc.oneof(
         fc.string(),
@@ -218,7 +225,6 @@ describe("settings", () => {
         "0 6 * * 8",
         "5-1 * * * *",
         "*/0 * * * *",
-        "0 6 * * MON",
       ],
       timeZone: ["Mars/Olympus", "paris"],
       composerImageVersion: ["composer-2.9.3-airflow-2.9.1", "latest"],
@@ -234,10 +240,33 @@ describe("settings", () => {
     for (const [key, values] of Object.entries(wrong))
       it(`${key} is not ${values.join(" or ")}`, () => {
         for (const value of values) {
-          const { message } = problemOf({ ...minimal, ...existing, [key]: value });
+          const { message } = problemOf({ ...minimal, ...existing, ...spending, [key]: value });
           assert.ok(message.startsWith(`customer-value:${key} is ${value}: `), message);
         }
       });
+
+    it("are those that nobody asks for, too", () => {
+      const given = ["customer-value:notificationEmail", "gcp:project", "customer-value:region"];
+      const config = {
+        name: "customer-value",
+        given,
+        get: (key: string) => Object.entries(minimal).find(([name]) => name === key)?.[1],
+      };
+      assert.throws(() => readSettings(config, "dev"), {
+        message:
+          "customer-value:notificationEmail is no setting; the nearest is customer-value:notificationEmails",
+        remedy: "pulumi config rm customer-value:notificationEmail",
+      });
+    });
+
+    it("are half a budget", () => {
+      const { message } = problemOf({ ...minimal, monthlyBudget: "500" });
+      assert.match(message, /^customer-value:billingAccount is not set: must be like/);
+      assert.deepEqual(read({ ...minimal, ...spending }).budget, {
+        billingAccount: "012345-6789AB-CDEF01",
+        monthly: "500",
+      });
+    });
 
     it("are told all at once, also those that are missing", () => {
       const problem = problemOf({ region: "mars", orchestrator: "existing-composer" }, "staging");
@@ -250,6 +279,7 @@ describe("settings", () => {
           "customer-value:ordersTable is not set",
           "customer-value:composerEnvironment is not set",
           "customer-value:composerDagBucket is not set",
+          "customer-value:composerServiceAccount is not set",
         ],
       );
       assert.equal(read(proposed(problem.remedy) as Record<string, string>).project, "my-project");

@@ -1,3 +1,5 @@
+import { Cron } from "croner";
+import { closest } from "fastest-levenshtein";
 import { z } from "zod";
 import { Problem } from "../contracts/problem.ts";
 import { runSettings } from "../contracts/run.ts";
@@ -27,6 +29,11 @@ const member = matching(
   "must be user:…, group:…, serviceAccount:… or domain:…",
 );
 
+const bytes = (fallback: string) =>
+  matching(/^[1-9]\d{0,2} [MGT]B$/, "must be 1 to 999 MB, GB or TB, like 100 GB")
+    .default(fallback)
+    .meta({ example: fallback });
+
 /** What each setting may be; Pulumi.yaml says what it means. The example is a value that is allowed. */
 export const declared = z.object({
   environment: z.enum(["dev", "prod"]).meta({ example: "dev" }),
@@ -47,7 +54,7 @@ export const declared = z.object({
   marketingReaders: list(member).meta({ example: "group:marketing@example.com" }),
   schedule: z
     .string()
-    .refine(isCron, "must be five fields: minute, hour, day, month, day of the week, in digits , - * /")
+    .refine(isCron, "must be a cron expression of five fields: minute, hour, day, month, day of the week")
     .default("0 6 * * 1")
     .meta({ example: "0 6 * * 1" }),
   timeZone: z
@@ -67,9 +74,8 @@ export const declared = z.object({
     .meta({ example: "composer-3-airflow-2.10.5-build.10" }),
   notificationEmails: list(z.email("must be an e-mail address")).meta({ example: "on-call@example.com" }),
   onDestroy: z.enum(["keep-data", "destroy-data"]).optional().meta({ example: "keep-data" }),
-  bytesBilledLimit: matching(/^[1-9]\d{0,2} [MGT]B$/, "must be 1 to 999 MB, GB or TB, like 100 GB")
-    .default("100 GB")
-    .meta({ example: "100 GB" }),
+  bytesBilledLimit: bytes("100 GB"),
+  dailyBytesBilledLimit: bytes("1 TB"),
   messageRetention: z
     .templateLiteral([z.number(), " ", z.enum(UNITS)], { error: "must be like 7 days" })
     .refine(isRetention, "must be 10 minutes to 31 days")
@@ -91,12 +97,29 @@ export const existingComposer = z.object({
     /^[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]$/,
     "must be the name of a bucket, without gs:// and folder",
   ).meta({ example: "europe-west1-data-platform-bucket" }),
+  composerServiceAccount: z
+    .email("must be the e-mail address of a service account")
+    .meta({ example: "composer@my-project.iam.gserviceaccount.com" }),
+});
+
+/** A budget needs both. */
+export const budget = z.object({
+  monthlyBudget: matching(/^[1-9]\d{0,8}$/, "must be a whole number, in the billing account's currency").meta(
+    {
+      example: "500",
+    },
+  ),
+  billingAccount: matching(/^[0-9A-F]{6}(-[0-9A-F]{6}){2}$/, "must be like 012345-6789AB-CDEF01").meta({
+    example: "012345-6789AB-CDEF01",
+  }),
 });
 
 /** The part of pulumi.Config that is read; its name is the project's. */
 export interface ConfigReader {
   readonly name: string;
   get(key: string): string | undefined;
+  /** All keys that are given, of whatever project, like app:key. @default only those that are asked for */
+  readonly given?: readonly string[];
 }
 
 /** What is known of a stack before its first resource. */
@@ -126,6 +149,14 @@ export function readSettings(config: ConfigReader, stack: string) {
   const values = readAll(declared);
   const run = readAll(runSettings, keyOfRunSetting);
   const existing = values.orchestrator === "existing-composer" ? readAll(existingComposer) : undefined;
+  const wantsBudget = Object.keys(budget.shape).some((key) => config.get(key)?.trim());
+  const spending = wantsBudget ? readAll(budget) : undefined;
+  for (const name of config.given ?? []) {
+    const key = name.startsWith(`${config.name}:`) ? name.slice(config.name.length + 1) : undefined;
+    if (key === undefined || KEYS.includes(key)) continue;
+    const what = `${name} is no setting; the nearest is ${config.name}:${closest(key, KEYS)}`;
+    wrong.push({ what, command: `pulumi config rm ${name}` });
+  }
   if (wrong.length > 0)
     throw new Problem(wrong.map(({ what }) => what).join("\n"), {
       remedy: wrong.map(({ command }) => command).join("\n"),
@@ -133,7 +164,6 @@ export function readSettings(config: ConfigReader, stack: string) {
 
   const { environment, project, region } = values;
   const [ordersProject = "", ordersDataset = "", ordersTable = ""] = values.ordersTable.split(".");
-  const [bytes, unit = ""] = values.bytesBilledLimit.split(" ");
   return {
     environment,
     project,
@@ -151,12 +181,15 @@ export function readSettings(config: ConfigReader, stack: string) {
           kind: "existing-composer" as const,
           environment: existing.composerEnvironment,
           dagBucket: existing.composerDagBucket,
+          serviceAccount: existing.composerServiceAccount,
         }
       : { kind: "composer" as const, imageVersion: values.composerImageVersion },
     notificationEmails: values.notificationEmails,
     protectData:
       (values.onDestroy ?? (environment === "prod" ? "keep-data" : "destroy-data")) === "keep-data",
-    bytesBilledLimit: Number(bytes) * BYTES[unit]!,
+    bytesBilledLimit: toBytes(values.bytesBilledLimit),
+    dailyBytesBilledLimit: toBytes(values.dailyBytesBilledLimit),
+    budget: spending && { billingAccount: spending.billingAccount, monthly: spending.monthlyBudget },
     messageRetention: values.messageRetention satisfies Duration,
     invokerCallers: values.invokerCallers,
     githubRepository: values.githubRepository,
@@ -164,9 +197,20 @@ export function readSettings(config: ConfigReader, stack: string) {
   };
 }
 
+function toBytes(text: string): number {
+  const [count, unit = ""] = text.split(" ");
+  return Number(count) * BYTES[unit]!;
+}
+
 /** The key in Pulumi of what a run can be told: horizon_weeks is horizonWeeks. */
-export const keyOfRunSetting = (name: string): string =>
-  name.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());
+export function keyOfRunSetting(name: string): string {
+  return name.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());
+}
+
+const KEYS = [
+  ...Object.keys({ ...declared.shape, ...existingComposer.shape, ...budget.shape }),
+  ...Object.keys(runSettings.shape).map(keyOfRunSetting),
+];
 
 const itemOf = (index: PropertyKey) => `[${String(index)}]`;
 
@@ -186,28 +230,13 @@ function fromJson(text: string): unknown {
   }
 }
 
-/** Whether the text is a cron expression: lists of numbers, ranges and steps within each field's limits. */
+/** Five fields, as Airflow takes them. */
 function isCron(text: string): boolean {
-  const limits = [
-    [0, 59],
-    [0, 23],
-    [1, 31],
-    [1, 12],
-    [0, 7],
-  ] as const;
-  const fields = text.split(/\s+/);
-  const isItem = (item: string, [least, most]: readonly [number, number]) => {
-    const match = /^(?:\*|(\d+)(?:-(\d+))?)(?:\/(\d+))?$/.exec(item);
-    if (match === null) return false;
-    const [, from, to = from, step] = match;
-    const first = Number(from ?? least);
-    const last = Number(to ?? most);
-    return first >= least && first <= last && last <= most && step !== "0";
-  };
-  return (
-    fields.length === limits.length &&
-    limits.every((limit, index) => fields[index]!.split(",").every((item) => isItem(item, limit)))
-  );
+  try {
+    return /^\S+( \S+){4}$/.test(text) && new Cron(text, { mode: "5-part" }).nextRun() !== null;
+  } catch {
+    return false;
+  }
 }
 
 function isTimeZone(name: string): boolean {

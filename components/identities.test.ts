@@ -1,0 +1,23 @@
+import assert from "node:assert/strict";
+import { Identities } from "./identities.ts";
+import { planNames } from "./names.ts";
+import { record } from "./recording-mocks.ts";
+
+describe("Identities", () => {
+  it("are a described service account for each role that is asked for", async () => {
+    const names = planNames({ app: "customer-value", environment: "dev", project: "my-project" });
+    const { result, ofType } = await record(
+      () => new Identities("identities", { names, roles: ["invoker", "jobs"] }),
+    );
+    assert.deepEqual(Object.keys(result.accounts), ["invoker", "jobs"]);
+    const accounts = ofType("gcp:serviceaccount/account:Account");
+    assert.deepEqual(
+      accounts.map(({ inputs }) => inputs.accountId),
+      ["customer-value-dev-invoker", "customer-value-dev-jobs"],
+    );
+    for (const { inputs, path } of accounts) {
+      assert.match(String(inputs.description), /\.$/);
+      assert.equal(path[0], "customer-value:components:Identities");
+    }
+  });
+});

@@ -1,0 +1,120 @@
+import { fileURLToPath } from "node:url";
+import * as gcp from "@pulumi/gcp";
+import * as pulumi from "@pulumi/pulumi";
+import { type DagSettings, dagSettings, dagSettingsSchema } from "../contracts/dag-settings.ts";
+import type { Names } from "./names.ts";
+
+/** A Composer environment to make, or one that exists. */
+export type OrchestratorPlace =
+  | { readonly kind: "composer"; readonly imageVersion: string; readonly account: gcp.serviceaccount.Account }
+  | { readonly kind: "existing-composer"; readonly dagBucket: string };
+
+export interface OrchestratorArgs {
+  readonly names: Pick<Names, "composers">;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly project: string;
+  readonly region: string;
+  readonly place: OrchestratorPlace;
+  /** What the DAG is told; parts that only the deployment knows are outputs. */
+  readonly settings: { readonly [K in keyof DagSettings]: pulumi.Input<DagSettings[K]> };
+  /** Changes the arguments of the environment before it is made. */
+  readonly transform?: (args: gcp.composer.EnvironmentArgs) => gcp.composer.EnvironmentArgs;
+}
+
+const DAGS = new URL("../composer/dags/", import.meta.url);
+/** The DAG, its settings and their schema go by this name. */
+const DAG = "customer_value";
+
+/** Requests runs on a schedule, waits for them and checks them: an Airflow DAG in Cloud Composer. */
+export class Orchestrator extends pulumi.ComponentResource {
+  /** The environment that was made, if one was. */
+  readonly environment: gcp.composer.Environment | undefined;
+  /** Bucket of the environment's DAGs. */
+  readonly dagBucket: pulumi.Output<string>;
+
+  readonly #name: string;
+  readonly #args: OrchestratorArgs;
+  readonly #child: pulumi.CustomResourceOptions;
+
+  constructor(name: string, args: OrchestratorArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("customer-value:components:Orchestrator", name, {}, opts);
+    this.#name = name;
+    this.#args = args;
+    this.#child = { parent: this };
+
+    const { place } = args;
+    this.environment = place.kind === "composer" ? this.#environment(place) : undefined;
+    this.dagBucket =
+      place.kind === "composer"
+        ? this.environment!.config.dagGcsPrefix.apply((url) => url.replace(/^gs:\/\/|\/.*$/g, ""))
+        : pulumi.output(place.dagBucket);
+    // The settings first: a DAG without them can't be imported.
+    const schema = this.#upload("schema.json", { content: JSON.stringify(dagSettingsSchema(), null, 2) });
+    const settings = this.#upload("json", { content: this.#settings() });
+    const source = new pulumi.asset.FileAsset(fileURLToPath(new URL(`${DAG}.py`, DAGS)));
+    this.#upload("py", { source }, [schema, settings]);
+
+    this.registerOutputs({ dagBucket: this.dagBucket });
+  }
+
+  #environment({
+    imageVersion,
+    account,
+  }: Extract<OrchestratorPlace, { kind: "composer" }>): gcp.composer.Environment {
+    const { names, labels, project, region, transform } = this.#args;
+    // cloud.google.com/composer/docs/composer-3/access-control#service-account: what its components need to run.
+    const worker = new gcp.projects.IAMMember(
+      `${this.#name}-worker`,
+      { project, role: "roles/composer.worker", member: account.member },
+      this.#child,
+    );
+    const args: gcp.composer.EnvironmentArgs = {
+      name: names.composers.orchestrator,
+      project,
+      region,
+      labels,
+      config: {
+        environmentSize: "ENVIRONMENT_SIZE_SMALL",
+        nodeConfig: { serviceAccount: account.email },
+        softwareConfig: {
+          imageVersion,
+          // Waiting tasks hold no worker, and a DAG that changed is seen within the minute.
+          airflowConfigOverrides: {
+            "operators-default_deferrable": "True",
+            "scheduler-dag_dir_list_interval": "60",
+          },
+        },
+        // Sundays, when no run is due by default: three windows of four hours are the least that Composer takes.
+        maintenanceWindow: {
+          startTime: "2024-01-07T00:00:00Z",
+          endTime: "2024-01-07T12:00:00Z",
+          recurrence: "FREQ=WEEKLY;BYDAY=SU",
+        },
+      },
+    };
+    return new gcp.composer.Environment(`${this.#name}-composer`, transform?.(args) ?? args, {
+      ...this.#child,
+      dependsOn: worker,
+      // Making one takes about 25 minutes: cloud.google.com/composer/docs/composer-3/create-environments
+      customTimeouts: { create: "90m", update: "90m", delete: "60m" },
+    });
+  }
+
+  #settings(): pulumi.Output<string> {
+    return pulumi
+      .output(this.#args.settings)
+      .apply((settings) => JSON.stringify(dagSettings.parse(settings), null, 2));
+  }
+
+  #upload(
+    ending: string,
+    what: Pick<gcp.storage.BucketObjectArgs, "content" | "source">,
+    dependsOn: pulumi.Resource[] = [],
+  ): gcp.storage.BucketObject {
+    return new gcp.storage.BucketObject(
+      `${this.#name}-dag-${ending.replace(".", "-")}`,
+      { bucket: this.dagBucket, name: `dags/${DAG}.${ending}`, ...what },
+      { ...this.#child, dependsOn },
+    );
+  }
+}
