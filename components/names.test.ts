@@ -20,6 +20,7 @@ const allowed: Record<keyof Names, RegExp> = {
   repositories: /^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/,
   services: /^[a-z]([a-z0-9-]{0,47}[a-z0-9])?$/,
   composers: /^[a-z]([a-z0-9-]{0,62}[a-z0-9])?$/,
+  metrics: /^[a-z]([a-z0-9-]{0,99})$/,
   identityPools: /^(?!gcp-)[a-z0-9-]{4,32}$/,
   buckets: /^(?!goog)(?!.*google)[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$/,
 };

@@ -21,6 +21,7 @@ const KINDS = {
   repositories: { longest: 63, roles: ["images"] },
   services: { longest: 49, roles: ["invoker"] },
   composers: { longest: 63, roles: ["orchestrator"] },
+  metrics: { longest: 100, roles: ["successes", "failures"] },
   identityPools: { longest: 32, roles: ["github"] },
   // Names of buckets are shared by everybody on Google Cloud, hence the project in them.
   buckets: { longest: 63, roles: ["artifacts"], global: true },

@@ -1,0 +1,160 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import fc from "fast-check";
+import { evaluate } from "../policy/evaluate.ts";
+import { policies } from "../policy/policies.ts";
+import { METRICS, planAlerts } from "./alerts.ts";
+import { planDashboard } from "./dashboard.ts";
+import { Monitoring, type MonitoringArgs } from "./monitoring.ts";
+import { planLabels, planNames } from "./names.ts";
+import { record } from "./recording-mocks.ts";
+
+const ALERT = "gcp:monitoring/alertPolicy:AlertPolicy";
+const identity = { app: "customer-value", environment: "dev", project: "my-project" };
+const names = planNames(identity);
+const labels = planLabels(identity, "39fa6fc");
+const weekly = { cron: "0 6 * * 1", timeZone: "Etc/UTC" };
+const plan = { names, schedule: weekly, runLimit: "2 hours", dailyBytesBilledLimit: 1e12 } as const;
+
+const monitoring = (more: Partial<MonitoringArgs> = {}) =>
+  record(
+    () =>
+      new Monitoring("monitoring", {
+        ...plan,
+        labels,
+        project: "my-project",
+        title: "customer-value dev",
+        emails: ["on-call@example.com", "shop@example.com"],
+        runbook: "https://github.com/a/b/blob/main/docs/runbook.md",
+        budget: { billingAccount: "012345-6789AB-CDEF01", monthly: "500" },
+        ...more,
+      }),
+  );
+
+describe("Monitoring", () => {
+  it("tells everybody of every alert, how bad it is and where it says what to do", async () => {
+    const { ofType } = await monitoring();
+    const headings = readFileSync(new URL("../docs/runbook.md", import.meta.url), "utf8").match(/^## .*$/gm);
+    const alerts = ofType(ALERT);
+    assert.deepEqual(
+      alerts.map(({ name }) => name.replace("monitoring-", "## ")).sort(),
+      headings?.toSorted(),
+      "every alert is a section of the runbook, and every section an alert",
+    );
+    for (const { name, inputs } of alerts) {
+      assert.equal((inputs.notificationChannels as unknown[]).length, 2);
+      assert.match(String(inputs.displayName), /^customer-value dev: /);
+      assert.match(String(inputs.severity), /^(CRITICAL|ERROR|WARNING)$/);
+      const { content } = inputs.documentation as { content: string };
+      assert.ok(content.endsWith(`runbook.md#${name.replace("monitoring-", "")}`), content);
+    }
+  });
+
+  it("is raised by what can't be delivered and by runs that fail", () => {
+    const { "dead-letters": letters, "failed-run": failed } = planAlerts(plan);
+    const filter = (it = letters) => it?.condition.conditionThreshold as { filter: string };
+    assert.match(
+      filter().filter,
+      /one_of\("customer-value-dev-requests-dead-letter", "customer-value-dev-events-dead-letter"\)$/,
+    );
+    assert.match(filter(failed).filter, /one_of\("customer-value-dev-failures"\)$/);
+  });
+
+  it("is raised when no run succeeds for the longest gap of the schedule and the length of a run", () => {
+    assert.deepEqual(planAlerts(plan)["no-success"]?.condition, {
+      conditionPrometheusQueryLanguage: {
+        query:
+          'absent_over_time(logging_googleapis_com:user_customer_value_dev_successes{monitored_resource="ml_job"}[170h])',
+        duration: "0s",
+        evaluationInterval: "300s",
+        disableMetricValidation: true,
+      },
+    });
+    const yearly = { cron: "0 6 1 1 *", timeZone: "Etc/UTC" };
+    assert.equal(planAlerts({ ...plan, schedule: yearly })["no-success"], undefined);
+  });
+
+  it("looks at aligned values over a time that alerts may look at", () => {
+    for (const [alert, { condition }] of Object.entries(planAlerts(plan))) {
+      const { aggregations } = (condition.conditionThreshold ?? { aggregations: [] }) as {
+        aggregations: { alignmentPeriod: string }[];
+      };
+      for (const { alignmentPeriod } of aggregations) {
+        // cloud.google.com/monitoring/api/ref_v3/rest/v3/projects.alertPolicies#Aggregation: 60 seconds to 25 hours
+        const seconds = Number(alignmentPeriod.replace("s", ""));
+        assert.ok(seconds >= 60 && seconds <= 90_000, alert);
+      }
+    }
+  });
+
+  it("counts the lines that the notify job ends with", async () => {
+    const { ofType } = await monitoring();
+    const source = readFileSync(new URL("../jobs/notify/main.ts", import.meta.url), "utf8");
+    assert.ok(source.includes("`run ${event.status}`"));
+    assert.deepEqual(
+      ofType("gcp:logging/metric:Metric").map(({ inputs }) => [
+        inputs.name,
+        /jsonPayload.message="(.*)"/.exec(String(inputs.filter))?.[1],
+      ]),
+      [
+        ["customer-value-dev-failures", "run failed"],
+        ["customer-value-dev-successes", "run succeeded"],
+      ],
+    );
+  });
+
+  it("shows a dashboard whose tiles fill it without overlap", () => {
+    const { mosaicLayout } = JSON.parse(planDashboard("customer-value dev", names));
+    const taken = new Set<string>();
+    for (const { xPos, yPos, width, height, widget } of mosaicLayout.tiles) {
+      assert.ok(xPos + width <= mosaicLayout.columns, widget.title);
+      for (let x = xPos; x < xPos + width; x++)
+        for (let y = yPos; y < yPos + height; y++) {
+          assert.ok(!taken.has(`${x} ${y}`), widget.title);
+          taken.add(`${x} ${y}`);
+        }
+    }
+    const text = JSON.stringify(mosaicLayout);
+    for (const metric of Object.values(METRICS)) assert.ok(text.includes(metric), metric);
+  });
+
+  it("has a budget only where one is set", async () => {
+    const BUDGET = "gcp:billing/budget:Budget";
+    const { get } = await monitoring();
+    const { amount, budgetFilter, thresholdRules } = get(BUDGET, "monitoring-budget").inputs;
+    assert.deepEqual(amount, { specifiedAmount: { units: "500" } });
+    assert.deepEqual(budgetFilter, { projects: ["projects/my-project"] });
+    assert.deepEqual(
+      thresholdRules,
+      [0.5, 0.9, 1].map((thresholdPercent) => ({ thresholdPercent })),
+    );
+    assert.equal((await monitoring({ budget: undefined })).ofType(BUDGET).length, 0);
+  });
+
+  it("plans the same alerts for any schedule, but for the one that can't be watched", () => {
+    const field = (least: number, most: number) =>
+      fc.oneof(fc.constant("*"), fc.integer({ min: least, max: most }).map(String));
+    const cron = fc.tuple(field(0, 59), field(0, 23), field(1, 28), field(1, 12), field(0, 6));
+    fc.assert(
+      fc.property(cron, (fields) => {
+        const alerts = Object.keys(
+          planAlerts({ ...plan, schedule: { cron: fields.join(" "), timeZone: "Etc/UTC" } }),
+        );
+        assert.ok(alerts.length === 6 || (alerts.length === 5 && !alerts.includes("no-success")));
+      }),
+      { numRuns: 10 },
+    );
+  });
+
+  it("keeps the policies, is the parent of all, and takes transforms", async () => {
+    const { resources, get } = await monitoring({
+      transform: { alert: (args, alert) => (alert === "bytes-billed" ? { ...args, enabled: false } : args) },
+    });
+    for (const resource of resources) {
+      if (!resource.type.startsWith("gcp:")) continue;
+      assert.deepEqual(resource.path, ["customer-value:components:Monitoring", resource.type]);
+      assert.deepEqual(await evaluate(policies("prod"), resource), [], resource.name);
+    }
+    assert.equal(get(ALERT, "monitoring-bytes-billed").inputs.enabled, false);
+  });
+});

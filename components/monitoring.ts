@@ -1,0 +1,127 @@
+import * as gcp from "@pulumi/gcp";
+import * as pulumi from "@pulumi/pulumi";
+import { type Alert, type AlertPlanArgs, planAlerts } from "./alerts.ts";
+import { planDashboard } from "./dashboard.ts";
+import type { Names } from "./names.ts";
+
+export interface MonitoringArgs extends AlertPlanArgs {
+  readonly names: Pick<Names, "subscriptions" | "services" | "metrics">;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly project: string;
+  /** Name of the app and its environment, for titles. */
+  readonly title: string;
+  /** Who is told of alerts: e-mail addresses. */
+  readonly emails: readonly string[];
+  /** URL or path of the runbook; each alert is a section of it. */
+  readonly runbook: string;
+  /** Who is told when the project's cost of a month passes half, 90 % and all of this, in the billing account's currency. */
+  readonly budget?: { readonly billingAccount: string; readonly monthly: string } | undefined;
+  /** Changes the arguments of children before they are made. */
+  readonly transform?: {
+    readonly alert?: (args: gcp.monitoring.AlertPolicyArgs, alert: Alert) => gcp.monitoring.AlertPolicyArgs;
+    readonly budget?: (args: gcp.billing.BudgetArgs) => gcp.billing.BudgetArgs;
+  };
+}
+
+/** Tells people when something is wrong, and shows how runs do. */
+export class Monitoring extends pulumi.ComponentResource {
+  readonly channels: readonly gcp.monitoring.NotificationChannel[];
+  readonly alerts: Readonly<Partial<Record<Alert, gcp.monitoring.AlertPolicy>>>;
+  readonly dashboard: gcp.monitoring.Dashboard;
+
+  readonly #name: string;
+  readonly #args: MonitoringArgs;
+  readonly #child: pulumi.CustomResourceOptions;
+
+  constructor(name: string, args: MonitoringArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("customer-value:components:Monitoring", name, {}, opts);
+    this.#name = name;
+    this.#args = args;
+    this.#child = { parent: this };
+
+    this.channels = args.emails.map((email) => this.#channel(email));
+    const metrics = [this.#countRuns("successes", "succeeded"), this.#countRuns("failures", "failed")];
+    this.alerts = this.#alerts(metrics);
+    this.dashboard = this.#dashboard(metrics);
+    this.#budget();
+
+    this.registerOutputs({});
+  }
+
+  #channel(email: string): gcp.monitoring.NotificationChannel {
+    const { labels, project } = this.#args;
+    return new gcp.monitoring.NotificationChannel(
+      `${this.#name}-${email}`,
+      { project, type: "email", displayName: email, labels: { email_address: email }, userLabels: labels },
+      this.#child,
+    );
+  }
+
+  /** Counts the lines that the notify job ends a run with. */
+  #countRuns(metric: "successes" | "failures", status: string): gcp.logging.Metric {
+    const { names, project } = this.#args;
+    return new gcp.logging.Metric(
+      `${this.#name}-${metric}`,
+      {
+        name: names.metrics[metric],
+        project,
+        description: `Runs that ${status}.`,
+        filter: `resource.type="ml_job" AND jsonPayload.component="job" AND jsonPayload.step="notify" AND jsonPayload.message="run ${status}"`,
+        metricDescriptor: { metricKind: "DELTA", valueType: "INT64", unit: "1" },
+      },
+      this.#child,
+    );
+  }
+
+  #alerts(metrics: pulumi.Resource[]): Monitoring["alerts"] {
+    const { labels, project, title, runbook, transform } = this.#args;
+    const entries = Object.entries(planAlerts(this.#args)).map(([key, plan]) => {
+      const alert = key as Alert;
+      const args: gcp.monitoring.AlertPolicyArgs = {
+        project,
+        displayName: `${title}: ${plan.title}`,
+        severity: plan.severity,
+        combiner: "OR",
+        conditions: [{ displayName: plan.title, ...plan.condition }],
+        notificationChannels: this.channels.map(({ name }) => name),
+        documentation: {
+          mimeType: "text/markdown",
+          content: `${plan.text}\n\nWhat to do: ${runbook}#${alert}`,
+        },
+        userLabels: labels,
+      };
+      const policy = new gcp.monitoring.AlertPolicy(
+        `${this.#name}-${alert}`,
+        transform?.alert?.(args, alert) ?? args,
+        { ...this.#child, dependsOn: metrics },
+      );
+      return [alert, policy];
+    });
+    return Object.fromEntries(entries);
+  }
+
+  #dashboard(metrics: pulumi.Resource[]): gcp.monitoring.Dashboard {
+    const { names, project, title } = this.#args;
+    return new gcp.monitoring.Dashboard(
+      `${this.#name}-dashboard`,
+      { project, dashboardJson: planDashboard(title, names) },
+      { ...this.#child, dependsOn: metrics },
+    );
+  }
+
+  #budget(): void {
+    const { budget, project, title, transform } = this.#args;
+    if (budget === undefined) return;
+    const args: gcp.billing.BudgetArgs = {
+      billingAccount: budget.billingAccount,
+      displayName: title,
+      budgetFilter: { projects: [`projects/${project}`] },
+      amount: { specifiedAmount: { units: budget.monthly } },
+      thresholdRules: [0.5, 0.9, 1].map((thresholdPercent) => ({ thresholdPercent })),
+      ...(this.channels.length === 0
+        ? {}
+        : { allUpdatesRule: { monitoringNotificationChannels: this.channels.map(({ name }) => name) } }),
+    };
+    new gcp.billing.Budget(`${this.#name}-budget`, transform?.budget?.(args) ?? args, this.#child);
+  }
+}
