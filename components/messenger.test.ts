@@ -24,6 +24,7 @@ const messenger = (more: Partial<MessengerArgs> = {}) =>
       new Messenger("messenger", {
         names: planNames(identity),
         labels,
+        project: "my-project",
         region: "europe-west1",
         retention: "7 days",
         push: {

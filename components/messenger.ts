@@ -12,6 +12,7 @@ type Member = pulumi.Input<string>;
 export interface MessengerArgs {
   readonly names: Pick<Names, "topics" | "subscriptions" | "schemas">;
   readonly labels: Readonly<Record<string, string>>;
+  readonly project: string;
   /** The only region where messages are stored. */
   readonly region: string;
   /** How long topics and subscriptions keep messages: 10 minutes to 31 days. */
@@ -32,7 +33,7 @@ export interface MessengerArgs {
   };
   /** Who may publish to a topic: IAM members by what they are. */
   readonly publishers: Readonly<Record<Topic, Readonly<Record<string, Member>>>>;
-  /** Who may attach subscriptions to the events: IAM members by what they are. */
+  /** Who may subscribe to the events of a run, and end that subscription: IAM members by what they are. */
   readonly listeners: Readonly<Record<string, Member>>;
   /** Changes the arguments of children before they are made; the role is the one in names. */
   readonly transform?: {
@@ -65,6 +66,9 @@ export class Messenger extends pulumi.ComponentResource {
   /** Keeps the events of failed runs until somebody acknowledges them. */
   readonly failures: gcp.pubsub.Subscription;
 
+  /** What listeners may do with subscriptions of the project, which is where a right to make them is granted. */
+  readonly listenerRole: gcp.projects.IAMCustomRole;
+
   readonly #name: string;
   readonly #args: MessengerArgs;
   readonly #child: pulumi.CustomResourceOptions;
@@ -87,6 +91,7 @@ export class Messenger extends pulumi.ComponentResource {
     this.#allowDeadLetters(agent);
     this.#allowTokens(agent);
     this.#allowPublishers();
+    this.listenerRole = this.#listenerRole();
     this.#allowListeners();
 
     this.registerOutputs({ requests: this.topics.requests.name, events: this.topics.events.name });
@@ -211,8 +216,31 @@ export class Messenger extends pulumi.ComponentResource {
       this.#allowOnTopic(this.topics[topic], topic, "publisher", this.#args.publishers[topic]);
   }
 
+  #listenerRole(): gcp.projects.IAMCustomRole {
+    const { names, project } = this.#args;
+    const title = `${names.topics.events}-listener`;
+    return new gcp.projects.IAMCustomRole(
+      `${this.#name}-listener`,
+      {
+        project,
+        title,
+        roleId: title.replaceAll("-", "_").slice(-64),
+        description: "Makes a subscription for the events of a run, reads and ends it.",
+        permissions: ["create", "get", "consume", "delete"].map((verb) => `pubsub.subscriptions.${verb}`),
+      },
+      this.#child,
+    );
+  }
+
   #allowListeners(): void {
-    this.#allowOnTopic(this.topics.events, EVENTS, "subscriber", this.#args.listeners);
+    const { project, listeners } = this.#args;
+    this.#allowOnTopic(this.topics.events, EVENTS, "subscriber", listeners);
+    for (const [who, member] of Object.entries(listeners))
+      new gcp.projects.IAMMember(
+        `${this.#name}-listener-${who}`,
+        { project, role: this.listenerRole.name, member },
+        this.#child,
+      );
   }
 
   #allowOnTopic(

@@ -51,6 +51,7 @@ export async function record<T>(
   );
   const monitor = pulumi.runtime.getMonitor() as unknown as { resources: ReadonlyMap<string, unknown> };
   const result = create();
+  await result;
   await pulumi.runtime.disconnect();
   assert.deepEqual(failures, []);
 

@@ -64,6 +64,8 @@ export class Workload extends pulumi.ComponentResource {
   /** The PipelineSpec that the invoker starts. */
   readonly pipeline: gcp.storage.BucketObject;
   readonly invoker: gcp.cloudrunv2.Service;
+  /** What the invoker may do with pipelines. */
+  readonly launcherRole: gcp.projects.IAMCustomRole;
   /** URL of the invoker, which is also the audience of its callers' tokens. */
   readonly url: pulumi.Output<string>;
 
@@ -84,6 +86,7 @@ export class Workload extends pulumi.ComponentResource {
     this.invoker = this.#invoker();
     this.url = this.invoker.uri;
     this.#allowCallers();
+    this.launcherRole = this.#launcherRole();
     this.#allowInvoker();
     this.#allowJobs();
 
@@ -243,10 +246,9 @@ export class Workload extends pulumi.ComponentResource {
       );
   }
 
-  #allowInvoker(): void {
-    const { names, project, accounts } = this.#args;
-    const { member } = accounts.invoker;
-    const role = new gcp.projects.IAMCustomRole(
+  #launcherRole(): gcp.projects.IAMCustomRole {
+    const { names, project } = this.#args;
+    return new gcp.projects.IAMCustomRole(
       `${this.#name}-pipeline-launcher`,
       {
         roleId: names.serviceAccounts.invoker.replaceAll("-", "_"),
@@ -257,7 +259,12 @@ export class Workload extends pulumi.ComponentResource {
       },
       this.#child,
     );
-    this.#allowOnProject("launcher-invoker", role.name, member);
+  }
+
+  #allowInvoker(): void {
+    const { accounts } = this.#args;
+    const { member } = accounts.invoker;
+    this.#allowOnProject("launcher-invoker", this.launcherRole.name, member);
     this.#allowOnBucket("objectViewer", "invoker", member);
     new gcp.serviceaccount.IAMMember(
       `${this.#name}-jobs-user-invoker`,

@@ -1,0 +1,22 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { commitOf } from "./commit.ts";
+
+describe("commit", () => {
+  const folder = mkdtempSync(join(tmpdir(), "commit-"));
+  const git = (...args: string[]) =>
+    execFileSync("git", ["-c", "user.name=a", "-c", "user.email=a@example.com", ...args], { cwd: folder });
+  after(() => rmSync(folder, { recursive: true }));
+
+  it("is that of the working tree, and says when something is not committed", () => {
+    assert.equal(commitOf(folder), "none");
+    git("init", "--quiet");
+    git("commit", "--quiet", "--allow-empty", "--message", "first");
+    assert.match(commitOf(folder), /^[0-9a-f]{12}$/);
+    writeFileSync(join(folder, "new"), "");
+    assert.match(commitOf(folder), /^[0-9a-f]{12}-dirty$/);
+  });
+});

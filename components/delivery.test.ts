@@ -1,0 +1,126 @@
+import assert from "node:assert/strict";
+import * as gcp from "@pulumi/gcp";
+import type * as pulumi from "@pulumi/pulumi";
+import fc from "fast-check";
+import { Delivery } from "./delivery.ts";
+import { deployPermissions, PERMISSIONS } from "./deploy-permissions.ts";
+import { planNames } from "./names.ts";
+import { record } from "./recording-mocks.ts";
+import { planState } from "./state.ts";
+
+const identity = { app: "customer-value", environment: "prod", project: "my-project" };
+const POOL = "projects/1/locations/global/workloadIdentityPools/customer-value-prod-github";
+
+function answers({ type, inputs }: pulumi.runtime.MockResourceArgs): Record<string, unknown> {
+  if (type === "gcp:serviceaccount/account:Account")
+    return { name: `accounts/${inputs.accountId}`, member: `serviceAccount:${inputs.accountId}@p` };
+  if (type === "gcp:iam/workloadIdentityPool:WorkloadIdentityPool") return { name: POOL };
+  if (type === "gcp:projects/iAMCustomRole:IAMCustomRole") return { name: `roles/${inputs.roleId}` };
+  return {};
+}
+
+const delivery = () =>
+  record(() => {
+    const account = (accountId: string) => new gcp.serviceaccount.Account(accountId, { accountId });
+    return new Delivery("delivery", {
+      names: planNames(identity),
+      project: "my-project",
+      repository: "example/pipeline",
+      environment: "prod",
+      state: planState(identity, "europe-west1"),
+      accounts: {
+        deploy: account("deploy"),
+        preview: account("preview"),
+        runtime: { invoker: account("invoker") },
+      },
+      projectRoles: ["roles/bigquery.jobUser", "projects/p/roles/launcher"],
+    });
+  }, answers);
+
+describe("Delivery", () => {
+  it("trusts the workflows of one repository", async () => {
+    const { get } = await delivery();
+    const { inputs } = get(
+      "gcp:iam/workloadIdentityPoolProvider:WorkloadIdentityPoolProvider",
+      "delivery-github",
+    );
+    assert.equal(inputs.attributeCondition, 'assertion.repository == "example/pipeline"');
+    assert.deepEqual(inputs.oidc, { issuerUri: "https://token.actions.githubusercontent.com" });
+    assert.deepEqual(inputs.attributeMapping, { "google.subject": "assertion.sub" });
+  });
+
+  it("lets the environment's workflow deploy and pull requests preview, and nobody else", async () => {
+    const { ofType } = await delivery();
+    const workflows = ofType("gcp:serviceaccount/iAMMember:IAMMember").filter(
+      ({ inputs }) => inputs.role === "roles/iam.workloadIdentityUser",
+    );
+    assert.deepEqual(
+      workflows.map(({ inputs }) => [inputs.serviceAccountId, inputs.member]),
+      [
+        [
+          "accounts/deploy",
+          `principal://iam.googleapis.com/${POOL}/subject/repo:example/pipeline:environment:prod`,
+        ],
+        [
+          "accounts/preview",
+          `principal://iam.googleapis.com/${POOL}/subject/repo:example/pipeline:pull_request`,
+        ],
+      ],
+    );
+  });
+
+  it("lets a preview read the state, and nothing else", async () => {
+    const { resources } = await delivery();
+    assert.deepEqual(
+      resources
+        .filter(({ inputs }) => inputs?.member === "serviceAccount:preview@p")
+        .map(({ inputs }) => inputs.role)
+        .sort(),
+      ["roles/cloudkms.cryptoKeyDecrypter", "roles/storage.objectViewer"],
+    );
+  });
+
+  it("lets a deployment grant on the project what the stack grants, and no more", async () => {
+    const { get } = await delivery();
+    const { condition } = get("gcp:projects/iAMMember:IAMMember", "delivery-deploy-grants").inputs;
+    assert.deepEqual(condition, {
+      title: "only the stack's roles",
+      expression:
+        'api.getAttribute("iam.googleapis.com/modifiedGrantsByRole", []).hasOnly(["roles/bigquery.jobUser","projects/p/roles/launcher"])',
+    });
+    const roles = ["delivery-deploy", "delivery-grants"].map(
+      (name) => get("gcp:projects/iAMCustomRole:IAMCustomRole", name).inputs.permissions as string[],
+    );
+    assert.ok(!roles[0]!.includes("resourcemanager.projects.setIamPolicy"));
+    assert.deepEqual(roles[1], [
+      "resourcemanager.projects.getIamPolicy",
+      "resourcemanager.projects.setIamPolicy",
+    ]);
+  });
+
+  it("has permissions of the form that IAM has, each once", () => {
+    const permissions = deployPermissions();
+    assert.equal(new Set(permissions).size, permissions.length);
+    for (const permission of permissions) assert.match(permission, /^[a-z]+(\.[a-zA-Z]+){2}$/);
+    for (const type of Object.keys(PERMISSIONS)) assert.match(type, /^(gcp|docker):\w+\/\w+:\w+$/);
+  });
+
+  it("keeps the state in a bucket and with a key whose names Google Cloud allows, for any stack", () => {
+    const name = fc.stringMatching(/^[a-z][a-z0-9-]{4,28}[a-z0-9]$/);
+    fc.assert(
+      fc.property(name, name, fc.constantFrom("dev", "prod"), (project, app, environment) => {
+        const { bucket, keyRing, backendUrl, secretsProvider } = planState(
+          { app, environment, project },
+          "europe-west1",
+        );
+        assert.match(bucket, /^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$/);
+        assert.match(keyRing, /^[\w-]{1,63}$/);
+        assert.equal(backendUrl, `gs://${bucket}`);
+        assert.match(
+          secretsProvider,
+          /^gcpkms:\/\/projects\/.*\/locations\/europe-west1\/keyRings\/.*\/cryptoKeys\/state$/,
+        );
+      }),
+    );
+  });
+});

@@ -1,0 +1,60 @@
+/** What an account needs that deploys a resource of the type: permissions on its project. */
+const crud = (kind: string, more: readonly string[] = []) =>
+  [...["create", "delete", "get", "update"], ...more].map((verb) => `${kind}.${verb}`);
+const policy = (kind: string) => [`${kind}.getIamPolicy`, `${kind}.setIamPolicy`];
+
+/**
+ * By type of resource; empty where the rights are elsewhere. Permissions are those that
+ * cloud.google.com/iam/docs/permissions-reference lists for the calls that make, read, change and delete the resource.
+ */
+export const PERMISSIONS: Readonly<Record<string, readonly string[]>> = {
+  "docker:index/image:Image": [
+    "artifactregistry.repositories.downloadArtifacts",
+    "artifactregistry.repositories.uploadArtifacts",
+    "artifactregistry.tags.create",
+    "artifactregistry.tags.update",
+  ],
+  "gcp:artifactregistry/repository:Repository": crud("artifactregistry.repositories"),
+  "gcp:bigquery/dataset:Dataset": crud("bigquery.datasets"),
+  "gcp:bigquery/datasetIamMember:DatasetIamMember": policy("bigquery.datasets"),
+  "gcp:bigquery/iamMember:IamMember": policy("bigquery.tables"),
+  "gcp:bigquery/routine:Routine": crud("bigquery.routines"),
+  "gcp:bigquery/table:Table": crud("bigquery.tables"),
+  // On the billing account, where somebody must grant it: roles/billing.costsManager
+  "gcp:billing/budget:Budget": [],
+  "gcp:cloudrunv2/service:Service": crud("run.services", ["list"]).concat("run.operations.get"),
+  "gcp:cloudrunv2/serviceIamMember:ServiceIamMember": policy("run.services"),
+  "gcp:composer/environment:Environment": crud("composer.environments").concat("composer.operations.get"),
+  "gcp:iam/workloadIdentityPool:WorkloadIdentityPool": crud("iam.workloadIdentityPools"),
+  "gcp:iam/workloadIdentityPoolProvider:WorkloadIdentityPoolProvider": crud(
+    "iam.workloadIdentityPoolProviders",
+  ),
+  // On the key alone, by what bootstrap grants
+  "gcp:kms/cryptoKeyIAMMember:CryptoKeyIAMMember": policy("cloudkms.cryptoKeys"),
+  "gcp:logging/metric:Metric": crud("logging.logMetrics"),
+  "gcp:monitoring/alertPolicy:AlertPolicy": crud("monitoring.alertPolicies"),
+  "gcp:monitoring/dashboard:Dashboard": crud("monitoring.dashboards"),
+  "gcp:monitoring/notificationChannel:NotificationChannel": crud("monitoring.notificationChannels"),
+  "gcp:projects/iAMCustomRole:IAMCustomRole": crud("iam.roles", ["undelete"]),
+  // By a role of its own, which limits what may be granted
+  "gcp:projects/iAMMember:IAMMember": [],
+  "gcp:projects/serviceIdentity:ServiceIdentity": [
+    "serviceusage.services.get",
+    "serviceusage.services.enable",
+  ],
+  "gcp:pubsub/schema:Schema": ["create", "delete", "get", "commit", "attach"].map(
+    (verb) => `pubsub.schemas.${verb}`,
+  ),
+  "gcp:pubsub/subscription:Subscription": crud("pubsub.subscriptions"),
+  "gcp:pubsub/subscriptionIAMMember:SubscriptionIAMMember": policy("pubsub.subscriptions"),
+  "gcp:pubsub/topic:Topic": crud("pubsub.topics", ["attachSubscription"]),
+  "gcp:pubsub/topicIAMMember:TopicIAMMember": policy("pubsub.topics"),
+  "gcp:serviceaccount/account:Account": crud("iam.serviceAccounts"),
+  "gcp:serviceaccount/iAMMember:IAMMember": policy("iam.serviceAccounts"),
+  "gcp:storage/bucket:Bucket": crud("storage.buckets"),
+  "gcp:storage/bucketIAMMember:BucketIAMMember": policy("storage.buckets"),
+  "gcp:storage/bucketObject:BucketObject": crud("storage.objects"),
+};
+
+/** All permissions of the table, once each, sorted. */
+export const deployPermissions = (): string[] => [...new Set(Object.values(PERMISSIONS).flat())].sort();

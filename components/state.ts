@@ -1,0 +1,29 @@
+import type { Identity } from "./names.ts";
+
+/** Where Pulumi keeps a stack's state, and the key of its secrets: made once, before the stack that is kept there. */
+export interface StatePlan {
+  readonly bucket: string;
+  /** For `pulumi login`. */
+  readonly backendUrl: string;
+  readonly keyRing: string;
+  readonly key: string;
+  /** Full name of the key. */
+  readonly keyId: string;
+  /** For `pulumi stack init --secrets-provider`. */
+  readonly secretsProvider: string;
+}
+
+export function planState({ app, environment, project }: Identity, region: string): StatePlan {
+  // Names of buckets are shared by everybody on Google Cloud, hence the project in them.
+  const bucket = `${project}-${app}-${environment}-state`.slice(0, 63).replace(/-$/, "");
+  const keyRing = `${app}-${environment}`.slice(0, 63);
+  const keyId = `projects/${project}/locations/${region}/keyRings/${keyRing}/cryptoKeys/state`;
+  return {
+    bucket,
+    backendUrl: `gs://${bucket}`,
+    keyRing,
+    key: "state",
+    keyId,
+    secretsProvider: `gcpkms://${keyId}`,
+  };
+}
