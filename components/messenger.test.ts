@@ -57,6 +57,8 @@ describe("Messenger", () => {
     assert.deepEqual(
       children.map(({ type, name }) => `${type.split(":").at(-1)} ${name}`),
       [
+        "IAMCustomRole messenger-listener",
+        "IAMMember messenger-listener-composer",
         "ServiceIdentity messenger-agent",
         "Schema messenger-events",
         "Schema messenger-requests",

@@ -1,0 +1,88 @@
+import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { Command } from "commander";
+import { load } from "js-yaml";
+import { z } from "zod";
+import { readSettings } from "../components/settings.ts";
+import { explain, Problem, parse } from "../contracts/problem.ts";
+import { type BootstrapStep, planBootstrap } from "./plan.ts";
+
+/** npm run bootstrap: prints, or runs, the commands that are run once for a stack, by a person. */
+const options = new Command("npm run bootstrap --")
+  .description(
+    "Prints the commands that make, once for a stack, what it is kept in and what its workflows need. Running them again changes nothing.",
+  )
+  .requiredOption("--stack <name>", "stack, whose settings are in Pulumi.<name>.yaml")
+  .option("--run", "runs them, one after the other, and stops at the first that fails", false)
+  .helpOption("--help", "shows this")
+  .showHelpAfterError("Show the options with: npm run bootstrap -- --help")
+  .parse()
+  .opts<{ stack: string; run: boolean }>();
+
+try {
+  const name = parse(z.object({ name: z.string() }), yaml("Pulumi.yaml"), "Pulumi.yaml").name;
+  const { config } = parse(
+    z.object({ config: z.record(z.string(), z.unknown()) }),
+    yaml(`Pulumi.${options.stack}.yaml`),
+    `Pulumi.${options.stack}.yaml`,
+  );
+  const text = (value: unknown): string | undefined =>
+    value === undefined || typeof value === "string" ? value : JSON.stringify(value);
+  const settings = readSettings(
+    { name, get: (key) => text(config[`${name}:${key}`]), given: Object.keys(config) },
+    options.stack,
+  );
+  const steps = planBootstrap(options.stack, settings, name);
+  if (options.run) run(steps);
+  else print(steps);
+} catch (error) {
+  if (!(error instanceof Problem)) throw error;
+  process.stderr.write(`${explain(error)}\n`);
+  process.exitCode = 1;
+}
+
+function print(steps: readonly BootstrapStep[]): void {
+  for (const { title, unless, command } of steps) {
+    const guard = unless === undefined ? "" : `${shell(unless)} > /dev/null 2>&1 || \\\n  `;
+    process.stdout.write(`# ${title}\n${guard}${shell(command)}\n\n`);
+  }
+}
+
+function run(steps: readonly BootstrapStep[]): void {
+  for (const [index, { title, unless, command }] of steps.entries()) {
+    const progress = `${index + 1}/${steps.length} ${title}`;
+    const isDone = unless !== undefined && status(unless, "ignore") === 0;
+    process.stdout.write(`${progress}${isDone ? ": done before" : ""}\n`);
+    if (isDone) continue;
+    const code = status(command, "inherit");
+    if (code !== 0)
+      throw new Problem(`${progress}: ${shell(command)} ended with ${code}.`, {
+        remedy: "Mend what it says above, and run the same command again: it goes on where it stopped.",
+      });
+  }
+}
+
+/** The command's exit code. Throws a Problem when there is no such program. */
+function status([program = "", ...args]: readonly string[], stdio: "ignore" | "inherit"): number | string {
+  const { status, signal, error } = spawnSync(program, args, { stdio });
+  if (error !== undefined)
+    throw new Problem(`${program} can't be run: ${error.message}.`, { remedy: `Install ${program} first.` });
+  return status ?? signal ?? "no exit code";
+}
+
+/** The command as a shell takes it. */
+function shell(command: readonly string[]): string {
+  const quoted = (word: string): string => `'${word.replaceAll("'", `'\\''`)}'`;
+  return command.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : quoted(word))).join(" ");
+}
+
+function yaml(file: string): unknown {
+  try {
+    return load(readFileSync(new URL(`../${file}`, import.meta.url), "utf8"));
+  } catch (cause) {
+    throw new Problem(`${file} can't be read: ${(cause as Error).message}.`, {
+      remedy: "Make it: Pulumi.dev.yaml is the smallest, Pulumi.prod.yaml shows production.",
+      cause,
+    });
+  }
+}
