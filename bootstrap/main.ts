@@ -42,10 +42,11 @@ try {
 }
 
 function print(steps: readonly BootstrapStep[]): void {
-  for (const { title, unless, command } of steps) {
+  const lines = steps.map(({ title, unless, command }) => {
     const guard = unless === undefined ? "" : `${shell(unless)} > /dev/null 2>&1 || \\\n  `;
-    process.stdout.write(`# ${title}\n${guard}${shell(command)}\n\n`);
-  }
+    return `# ${title}\n${guard}${shell(command)}\n`;
+  });
+  process.stdout.write(`${lines.join("\n")}\n`);
 }
 
 function run(steps: readonly BootstrapStep[]): void {
