@@ -2,6 +2,7 @@
  * The whole system on one page: Orchestrator tells Workload what to do via Messenger.
  * What differs between stacks is in their settings: Pulumi.yaml says what each means.
  */
+import * as docker from "@pulumi/docker";
 import * as gcp from "@pulumi/gcp";
 import * as pulumi from "@pulumi/pulumi";
 import { commitOf } from "./components/commit.ts";
@@ -39,7 +40,9 @@ const google = new gcp.Provider("google", {
   billingProject: project,
   userProjectOverride: true,
 });
-const providers = { providers: [google] };
+/** Images are built when the stack is deployed; nothing asks for a daemon before that, so that a preview needs none. */
+const builder = new docker.Provider("docker", { disableDockerDaemonCheck: true });
+const providers = { providers: [google, builder] };
 
 const identities = new Identities(
   "identities",

@@ -219,9 +219,16 @@ describe("the stack", function () {
       it("puts every resource into a component, and makes it with the stack's own provider", () => {
         for (const { path, name, type } of resourcesIn(program))
           assert.match(path.at(-2) ?? "", /^customer-value:components:/, `${type} ${name}`);
-        const google = [...program.providers].filter((it) => it.startsWith("gcp"));
-        assert.equal(google.length, 1, google.join());
-        assert.match(google[0]!, /pulumi:providers:gcp::google::/);
+        const providers = [...program.providers].filter((it) => !it.startsWith("pulumi")).sort();
+        assert.deepEqual(
+          providers.map((it) => /^\w+ .*::pulumi:providers:(\w+)::(\w+)::/.exec(it)?.slice(1).join(" ")),
+          ["docker docker", "gcp google"],
+        );
+      });
+
+      it("asks for no Docker daemon while it is previewed", () => {
+        const { inputs } = program.get("pulumi:providers:docker", "docker");
+        assert.equal(String(inputs.disableDockerDaemonCheck), "true");
       });
 
       it("has the permissions for everything that it deploys", () => {
