@@ -213,4 +213,4 @@ export const requestsTopic = messenger.topics.requests.name;
 /** The table that marketing reads. */
 export const mart = `${marketing.project}.${marketing.dataset}.rfm`;
 /** For the workflows: google-github-actions/auth's workload_identity_provider. */
-export const workloadIdentityProvider = delivery?.provider.name;
+export const workloadIdentityProvider = delivery?.provider.name ?? "none";

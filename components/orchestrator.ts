@@ -46,7 +46,8 @@ export class Orchestrator extends pulumi.ComponentResource {
     this.environment = place.kind === "composer" ? this.#environment(place) : undefined;
     this.dagBucket =
       place.kind === "composer"
-        ? this.environment!.config.dagGcsPrefix.apply((url) => url.replace(/^gs:\/\/|\/.*$/g, ""))
+        ? // Nothing is known of it until it is made.
+          this.environment!.config.dagGcsPrefix.apply((url = "") => url.replace(/^gs:\/\/|\/.*$/g, ""))
         : pulumi.output(place.dagBucket);
     // The settings first: a DAG without them can't be imported.
     const schema = this.#upload("schema.json", { content: JSON.stringify(dagSettingsSchema(), null, 2) });
