@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import * as gcp from "@pulumi/gcp";
 import type * as pulumi from "@pulumi/pulumi";
 import fc from "fast-check";
-import { Delivery } from "./delivery.ts";
+import { Delivery, type DeliveryArgs } from "./delivery.ts";
 import { deployPermissions, PERMISSIONS } from "./deploy-permissions.ts";
 import { planNames } from "./names.ts";
 import { record } from "./recording-mocks.ts";
@@ -19,7 +19,7 @@ function answers({ type, inputs }: pulumi.runtime.MockResourceArgs): Record<stri
   return {};
 }
 
-const delivery = () =>
+const delivery = (more: Partial<DeliveryArgs> = {}) =>
   record(() => {
     const account = (accountId: string) => new gcp.serviceaccount.Account(accountId, { accountId });
     return new Delivery("delivery", {
@@ -34,6 +34,7 @@ const delivery = () =>
         runtime: { invoker: account("invoker") },
       },
       projectRoles: ["roles/bigquery.jobUser", "projects/p/roles/launcher"],
+      ...more,
     });
   }, answers);
 
@@ -47,6 +48,12 @@ describe("Delivery", () => {
     assert.equal(inputs.attributeCondition, 'assertion.repository == "example/pipeline"');
     assert.deepEqual(inputs.oidc, { issuerUri: "https://token.actions.githubusercontent.com" });
     assert.deepEqual(inputs.attributeMapping, { "google.subject": "assertion.sub" });
+  });
+
+  it("takes a transform", async () => {
+    const { get } = await delivery({ transform: (args) => ({ ...args, disabled: true }) });
+    const type = "gcp:iam/workloadIdentityPoolProvider:WorkloadIdentityPoolProvider";
+    assert.equal(get(type, "delivery-github").inputs.disabled, true);
   });
 
   it("lets the environment's workflow deploy and pull requests preview, and nobody else", async () => {

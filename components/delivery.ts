@@ -24,6 +24,10 @@ export interface DeliveryArgs {
   };
   /** Roles that the stack grants on the project: a deployment may grant these and no others. At most 10. */
   readonly projectRoles: pulumi.Input<string>[];
+  /** Changes the arguments of the identity provider before it is made. */
+  readonly transform?: (
+    args: gcp.iam.WorkloadIdentityPoolProviderArgs,
+  ) => gcp.iam.WorkloadIdentityPoolProviderArgs;
 }
 
 const ISSUER = "https://token.actions.githubusercontent.com";
@@ -74,17 +78,18 @@ export class Delivery extends pulumi.ComponentResource {
   }
 
   #provider(): gcp.iam.WorkloadIdentityPoolProvider {
-    const { project, repository } = this.#args;
+    const { project, repository, transform } = this.#args;
+    const args: gcp.iam.WorkloadIdentityPoolProviderArgs = {
+      project,
+      workloadIdentityPoolId: this.pool.workloadIdentityPoolId,
+      workloadIdentityPoolProviderId: "github",
+      oidc: { issuerUri: ISSUER },
+      attributeMapping: { "google.subject": "assertion.sub" },
+      attributeCondition: `assertion.repository == ${JSON.stringify(repository)}`,
+    };
     return new gcp.iam.WorkloadIdentityPoolProvider(
       `${this.#name}-github`,
-      {
-        project,
-        workloadIdentityPoolId: this.pool.workloadIdentityPoolId,
-        workloadIdentityPoolProviderId: "github",
-        oidc: { issuerUri: ISSUER },
-        attributeMapping: { "google.subject": "assertion.sub" },
-        attributeCondition: `assertion.repository == ${JSON.stringify(repository)}`,
-      },
+      transform?.(args) ?? args,
       this.#child,
     );
   }

@@ -62,7 +62,7 @@ export class Orchestrator extends pulumi.ComponentResource {
     imageVersion,
     account,
   }: Extract<OrchestratorPlace, { kind: "composer" }>): gcp.composer.Environment {
-    const { names, labels, project, region, transform } = this.#args;
+    const { names, labels, project, region, settings, transform } = this.#args;
     // cloud.google.com/composer/docs/composer-3/access-control#service-account: what its components need to run.
     const worker = new gcp.projects.IAMMember(
       `${this.#name}-worker`,
@@ -79,6 +79,11 @@ export class Orchestrator extends pulumi.ComponentResource {
         nodeConfig: { serviceAccount: account.email },
         softwareConfig: {
           imageVersion,
+          // Airflow variables, for other DAGs of the environment that want a run; this one has its settings file.
+          envVariables: {
+            AIRFLOW_VAR_CUSTOMER_VALUE_INVOKER_URL: settings.invoker_url,
+            AIRFLOW_VAR_CUSTOMER_VALUE_REQUESTS_TOPIC: settings.requests_topic,
+          },
           // Waiting tasks hold no worker, and a DAG that changed is seen within the minute.
           airflowConfigOverrides: {
             "operators-default_deferrable": "True",
