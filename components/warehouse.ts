@@ -120,7 +120,7 @@ export class Warehouse extends pulumi.ComponentResource {
       description: plan.description,
       labels,
       schema: JSON.stringify(plan.columns.map((column) => ({ ...column, mode: "NULLABLE" }))),
-      clusterings: plan.clusterBy,
+      ...(plan.clusterBy.length === 0 ? {} : { clusterings: plan.clusterBy }),
       deletionProtection: protectData,
       // A query that names no run date would read every run there ever was.
       ...(plan.partitionBy === undefined
