@@ -104,9 +104,10 @@ export class Images {
     };
   }
 
-  /** Removes the containers; the images stay for the next time. */
+  /** Removes the containers and what no image is made of any more; the rest stays for the next time. */
   async close(): Promise<void> {
     await this.#buildah("rm", "--all");
+    await this.#buildah("rmi", "--prune", "--force");
     rmSync(this.#state, { recursive: true, force: true });
   }
 

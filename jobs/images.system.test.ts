@@ -1,11 +1,21 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { globSync, readdirSync, readFileSync } from "node:fs";
+import { globSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
+import { pathToFileURL } from "node:url";
+import { gunzipSync } from "node:zlib";
+import { fileArtifacts } from "../adapters/artifacts.ts";
+import { BigQueryWarehouse } from "../adapters/bigquery.ts";
+import { createLogger } from "../contracts/log.ts";
+import { startBigQuery } from "../emulators/bigquery.ts";
 import { type Image, Images } from "../emulators/images.ts";
-import { IMAGES } from "./pipeline.ts";
+import { prepareWarehouse } from "../emulators/warehouse.ts";
+import { type Edition, startEdition } from "../local/edition.ts";
+import { confirmRun, requestRun } from "../local/orchestrator.ts";
+import { IMAGES, STEPS } from "./pipeline.ts";
 
 const project = new URL("../", import.meta.url).pathname;
 const FOLDERS = ["functions/invoker", ...IMAGES.map((image) => `jobs/${image}`)];
@@ -142,6 +152,72 @@ describe("images, built and run", () => {
     assert.deepEqual(await ended, [0, null], log);
     assert.ok(performance.now() - toldAt < 2000, `it took ${seconds(toldAt)}`);
   });
+
+  it("a whole run, each step in its image: Vertex AI's paths, BigQuery's protocol", async () => {
+    const dataDir = mkdtempSync(join(tmpdir(), "images-"));
+    const bigQuery = await startBigQuery();
+    const log = createLogger({ component: "local" }, "error");
+    const artifacts = pathToFileURL(dataDir).href;
+    const here = (url: string): string => url.replace("gs://artifacts", artifacts);
+    const started: string[] = [];
+    let edition: Edition | undefined;
+    try {
+      await prepareWarehouse(bigQuery, cdnowSample(dataDir));
+      const { project } = bigQuery;
+      const warehouseUrl = `bigquery://${project}/EU?endpoint=${bigQuery.endpoint}`;
+      edition = await startEdition({
+        dataDir,
+        port: 0,
+        log,
+        env: {
+          WAREHOUSE_URL: warehouseUrl,
+          ARTIFACTS_URL: "gs://artifacts",
+          SQL_DIR: "sql",
+          SQL_VARS: JSON.stringify({ orders_project: project, marts_project: project }),
+        },
+        launcher: {
+          dataUrl: "gs://artifacts",
+          artifacts: {
+            read: (url) => fileArtifacts.read(here(url)),
+            write: (url, text) => fileArtifacts.write(here(url), text),
+          },
+          entrypoints: Object.fromEntries(
+            IMAGES.map((image) => [
+              image,
+              (env) => built[`jobs/${image}`]!.command({ env, volumes: { "/gcs/artifacts": dataDir } }),
+            ]),
+          ),
+        },
+        onTask: (_, { task, state }) => {
+          if (state === "started") started.push(task);
+        },
+      });
+      const startedAt = performance.now();
+      const event = await requestRun(
+        { run_id: "run-1", run_date: "1997-10-01" },
+        {
+          messenger: edition.messenger,
+          invokerUrl: edition.url,
+          timeLimit: 300_000,
+          pollInterval: 1000,
+          signal: new AbortController().signal,
+        },
+      );
+      measured["a whole run"] = seconds(startedAt);
+      assert.equal(event.reason, null);
+      assert.equal(event.status, "succeeded");
+      assert.deepEqual(started, [...Object.keys(STEPS), "notify"]);
+      const { customers } = await confirmRun(event, new BigQueryWarehouse(warehouseUrl));
+      assert.equal(customers, 2357);
+      // Written by the jobs' user, where Vertex AI would have its bucket.
+      const { uid } = statSync(join(dataDir, "runs/run-1/tasks/train/model"));
+      assert.equal(uid, 65532);
+    } finally {
+      await edition?.close();
+      await bigQuery.close();
+      rmSync(dataDir, { recursive: true, force: true });
+    }
+  });
 });
 
 const seconds = (since: number): string => `${((performance.now() - since) / 1000).toFixed(1)} s`;
@@ -152,4 +228,19 @@ function innermost(pid: number): number {
     readFileSync(`/proc/${pid}/task/${thread}/children`, "utf8").split(" ").filter(Boolean),
   );
   return child === undefined ? pid : innermost(Number(child));
+}
+
+/** The sample of CDNOW's log as a shop's table has it. Returns the file. */
+function cdnowSample(folder: string): string {
+  const [, ...rows] = gunzipSync(readFileSync(join(project, "data/cdnow-sample.csv.gz")))
+    .toString()
+    .trim()
+    .split("\n");
+  const file = join(folder, "orders.csv");
+  const orders = rows.map((row) => {
+    const [order, customer, date, , amount] = row.split(",");
+    return `${order},${customer},${date} 00:00:00+00,${amount}\n`;
+  });
+  writeFileSync(file, `order_id,customer_id,ordered_at,amount\n${orders.join("")}`);
+  return file;
 }
