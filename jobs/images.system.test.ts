@@ -137,20 +137,24 @@ describe("images, built and run", () => {
     const invoker = start(built["functions/invoker"]!.command({ env }));
     let log = "";
     invoker.stderr?.on("data", (chunk) => (log += chunk));
-    while (!/"port":\d+/.test(log)) {
-      assert.equal(invoker.exitCode, null, log);
-      await setTimeout(10);
+    try {
+      while (!/"port":\d+/.test(log)) {
+        assert.equal(invoker.exitCode, null, log);
+        await setTimeout(10);
+      }
+      const port = /"port":(\d+)/.exec(log)?.[1];
+      const answer = await fetch(`http://127.0.0.1:${port}/healthcheck`);
+      measured["functions/invoker"] += `, answered in ${seconds(startedAt)}`;
+      assert.deepEqual(await answer.json(), { status: "ok" });
+      const toldAt = performance.now();
+      const ended = once(invoker, "close");
+      // Signals to buildah do not reach what it runs.
+      process.kill(innermost(invoker.pid!), "SIGTERM");
+      assert.deepEqual(await ended, [0, null], log);
+      assert.ok(performance.now() - toldAt < 2000, `it took ${seconds(toldAt)}`);
+    } finally {
+      if (invoker.exitCode === null) process.kill(innermost(invoker.pid!), "SIGKILL");
     }
-    const port = /"port":(\d+)/.exec(log)?.[1];
-    const answer = await fetch(`http://127.0.0.1:${port}/healthcheck`);
-    measured["functions/invoker"] += `, answered in ${seconds(startedAt)}`;
-    assert.deepEqual(await answer.json(), { status: "ok" });
-    const toldAt = performance.now();
-    const ended = once(invoker, "close");
-    // Signals to buildah do not reach what it runs.
-    process.kill(innermost(invoker.pid!), "SIGTERM");
-    assert.deepEqual(await ended, [0, null], log);
-    assert.ok(performance.now() - toldAt < 2000, `it took ${seconds(toldAt)}`);
   });
 
   it("a whole run, each step in its image: Vertex AI's paths, BigQuery's protocol", async () => {
