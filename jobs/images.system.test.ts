@@ -202,7 +202,7 @@ describe("images, built and run", () => {
         {
           messenger: edition.messenger,
           invokerUrl: edition.url,
-          timeLimit: 300_000,
+          timeLimit: 500_000,
           pollInterval: 1000,
           signal: new AbortController().signal,
         },
