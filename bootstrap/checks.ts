@@ -63,8 +63,9 @@ export function planChecks(stack: string, file: () => StackFile, world: Outside)
   const { run, ask } = world;
   const settings = () => file().settings;
   const bootstrap = `npm run bootstrap -- --stack ${stack} --run`;
+  // `pulumi config set` wants the stack to be there already.
   const set = (key: string, value: string) =>
-    shell(["pulumi", "config", "set", `${file().app}:${key}`, value, "--stack", stack]);
+    `${file().app}:${key}: ${value}   # a line of Pulumi.${stack}.yaml`;
   const account = () => run("gcloud", "auth", "list", "--filter=status:ACTIVE", "--format=value(account)");
   const check = (name: string, after: string[], ask: Check["ask"], blocks = true): Check => ({
     ...{ name, after, ask, blocks },

@@ -258,7 +258,7 @@ describe("doctor", function () {
       {},
       { [path("run.googleapis.com/v1/projects/my-project-dev/locations")]: { locations: [] } },
       /^europe-west1 has no Cloud Run$/,
-      /config set customer-value:region europe-west1 --stack dev/,
+      /^customer-value:region: europe-west1 +# a line of Pulumi.dev.yaml$/,
     ],
     [
       "Composer",
@@ -268,7 +268,7 @@ describe("doctor", function () {
         [path("imageVersions")]: { imageVersions: [{ imageVersionId: "composer-3-airflow-2.10.9-build.1" }] },
       },
       /has no composer-3-airflow-2.10.5/,
-      /composerImageVersion composer-3-airflow-2.10.9-build.1/,
+      /composerImageVersion: composer-3-airflow-2.10.9-build.1/,
     ],
     [
       "orders",
@@ -284,7 +284,7 @@ describe("doctor", function () {
       {},
       { [path("datasets/raw")]: { location: "US" } },
       /is in US/,
-      /warehouseLocation US/,
+      /warehouseLocation: US/,
     ],
     ["orders", "no table", {}, { [path("tables/orders")]: 404 }, /no table/, /docs\/deploy/],
     [
@@ -364,7 +364,7 @@ describe("doctor", function () {
       dags("europe-west1-data-platform-bucket"),
       /^✔ Composer +data-platform, whose DAGs are in europe/m,
     ],
-    ["with other DAGs", dags("other"), /^✘ Composer .* in other\n.*composerDagBucket other --stack prod$/m],
+    ["with other DAGs", dags("other"), /^✘ Composer .* in other\n.*composerDagBucket: other /m],
     ["absent", {}, /^✘ Composer +there is no data-platform .*\n +gcloud composer environments list/m],
   ] as const)
     it(`looks at the Composer that exists: ${what}`, async () => {
