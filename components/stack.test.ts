@@ -260,7 +260,7 @@ describe("the stack", function () {
     const file = new URL("../docs/architecture.md", import.meta.url);
     const page = readFileSync(file, "utf8");
     const drawn = architectureDiagram((await programOf("dev")).resources);
-    const renewed = page.replace(/(?<=```mermaid\n)[^]*?(?=```)/, () => drawn);
+    const renewed = page.replace(/(?<=```mermaid\n)[\s\S]*?(?=```)/, () => drawn);
     if (process.env.UPDATE_GOLDEN === "1") writeFileSync(file, renewed);
     assert.equal(readFileSync(file, "utf8"), renewed, `The diagram has changed. If it should: ${UPDATE}`);
   });
