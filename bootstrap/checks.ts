@@ -28,6 +28,12 @@ export interface Check {
 export const ok = (found: string): Finding => ({ state: "ok", found });
 export const missing = (found: string, fix: string): Finding => ({ state: "missing", found, fix });
 
+/** What a deployment can begin without, or makes. */
+const LATER = ["gh", "APIs", "quota", "state"];
+export const check = (name: string, after: readonly string[], ask: Check["ask"]): Check => ({
+  ...{ name, after, ask, blocks: !LATER.includes(name) },
+});
+
 /** What bootstrap asks of Google Cloud itself. */
 const BOOTSTRAP_PERMISSIONS = [
   ...["resourcemanager.projects.getIamPolicy", "resourcemanager.projects.setIamPolicy"],
@@ -67,9 +73,6 @@ export function planChecks(stack: string, file: () => StackFile, world: Outside)
   const set = (key: string, value: string) =>
     `${file().app}:${key}: ${value}   # a line of Pulumi.${stack}.yaml`;
   const account = () => run("gcloud", "auth", "list", "--filter=status:ACTIVE", "--format=value(account)");
-  const check = (name: string, after: string[], ask: Check["ask"], blocks = true): Check => ({
-    ...{ name, after, ask, blocks },
-  });
   const state = () => planState({ app: file().app, ...settings() }, settings().region);
 
   return [
@@ -127,22 +130,17 @@ export function planChecks(stack: string, file: () => StackFile, world: Outside)
       const grant = `gcloud projects add-iam-policy-binding ${project} --member ${member} --role roles/owner`;
       return missing(`${lacking.length} of ${wanted.length} are missing: ${some(lacking)}`, grant);
     }),
-    check(
-      "APIs",
-      ["billing"],
-      async () => {
-        const { project } = settings();
-        const names = Object.keys(APIS).map((api) => `names=projects/${project}/services/${api}`);
-        const url = `serviceusage.googleapis.com/v1/projects/${project}/services:batchGet?${names.join("&")}`;
-        const services: Answer[] = (await ask(url))?.services ?? [];
-        const on = services.filter((it) => it.state === "ENABLED").map((it) => it.config.name);
-        const off = Object.keys(APIS).filter((api) => !on.includes(api));
-        if (off.length === 0) return ok(`all ${on.length} are on`);
-        const [turnOn] = planBootstrap(stack, settings(), file().app);
-        return missing(`${off.length} are off: ${some(off)}`, shell(turnOn!.command));
-      },
-      false,
-    ),
+    check("APIs", ["billing"], async () => {
+      const { project } = settings();
+      const names = Object.keys(APIS).map((api) => `names=projects/${project}/services/${api}`);
+      const url = `serviceusage.googleapis.com/v1/projects/${project}/services:batchGet?${names.join("&")}`;
+      const services: Answer[] = (await ask(url))?.services ?? [];
+      const on = services.filter((it) => it.state === "ENABLED").map((it) => it.config.name);
+      const off = Object.keys(APIS).filter((api) => !on.includes(api));
+      if (off.length === 0) return ok(`all ${on.length} are on`);
+      const [turnOn] = planBootstrap(stack, settings(), file().app);
+      return missing(`${off.length} are off: ${some(off)}`, shell(turnOn!.command));
+    }),
     check("region", ["APIs"], async () => {
       const { project, region } = settings();
       const lists = Object.entries(LOCATED).map(async ([service, api]) => {
@@ -197,41 +195,31 @@ export function planChecks(stack: string, file: () => StackFile, world: Outside)
       const told = wrong.map((it) => `${it} ${types.get(it) ?? "missing"}, not ${COLUMNS[it]!.join(" or ")}`);
       return missing(`columns of ${dataset}.${table}: ${told.join("; ")}`, guide);
     }),
-    check(
-      "quota",
-      ["APIs"],
-      async () => {
-        const { project, region } = settings();
-        const metrics = `projects/${project}/services/aiplatform.googleapis.com/consumerQuotaMetrics`;
-        const found = await ask(`serviceusage.googleapis.com/v1beta1/${metrics}/${CPU_METRIC}?view=FULL`);
-        const buckets = (found?.consumerQuotaLimits ?? []).flatMap((it: Answer) => it.quotaBuckets ?? []);
-        const bucket =
-          buckets.find((it: Answer) => it.dimensions?.region === region) ??
-          buckets.find((it: Answer) => it.dimensions === undefined);
-        if (bucket === undefined) return { state: "unknown", found: `no limit is told for ${region}` };
-        const limit = Number(bucket.effectiveLimit ?? 0);
-        const text = `${limit === -1 ? "any number of" : limit} CPUs for Vertex AI's jobs, of which a step takes ${CPUS}`;
-        const more = `gcloud beta quotas preferences create --project ${project} --service aiplatform.googleapis.com --quota-id ${CPU_QUOTA} --dimensions region=${region} --preferred-value ${2 * CPUS}`;
-        return limit === -1 || limit >= CPUS ? ok(text) : missing(text, more);
-      },
-      false,
-    ),
-    check(
-      "state",
-      ["APIs"],
-      async () => {
-        const { bucket, keyId } = state();
-        const [kept, key] = await Promise.all([
-          ask(`storage.googleapis.com/storage/v1/b/${bucket}`),
-          ask(`cloudkms.googleapis.com/v1/${keyId}`),
-        ]);
-        if (kept === undefined) return missing(`there is no bucket ${bucket} yet`, bootstrap);
-        if (!kept.versioning?.enabled) return missing(`${bucket} keeps no old versions`, bootstrap);
-        if (key?.primary?.state !== "ENABLED") return missing(`there is no key ${keyId} yet`, bootstrap);
-        return ok(`${bucket}, with its key`);
-      },
-      false,
-    ),
+    check("quota", ["APIs"], async () => {
+      const { project, region } = settings();
+      const metrics = `projects/${project}/services/aiplatform.googleapis.com/consumerQuotaMetrics`;
+      const found = await ask(`serviceusage.googleapis.com/v1beta1/${metrics}/${CPU_METRIC}?view=FULL`);
+      const buckets = (found?.consumerQuotaLimits ?? []).flatMap((it: Answer) => it.quotaBuckets ?? []);
+      const bucket =
+        buckets.find((it: Answer) => it.dimensions?.region === region) ??
+        buckets.find((it: Answer) => it.dimensions === undefined);
+      if (bucket === undefined) return { state: "unknown", found: `no limit is told for ${region}` };
+      const limit = Number(bucket.effectiveLimit ?? 0);
+      const text = `${limit === -1 ? "any number of" : limit} CPUs for Vertex AI's jobs, of which a step takes ${CPUS}`;
+      const more = `gcloud beta quotas preferences create --project ${project} --service aiplatform.googleapis.com --quota-id ${CPU_QUOTA} --dimensions region=${region} --preferred-value ${2 * CPUS}`;
+      return limit === -1 || limit >= CPUS ? ok(text) : missing(text, more);
+    }),
+    check("state", ["APIs"], async () => {
+      const { bucket, keyId } = state();
+      const [kept, key] = await Promise.all([
+        ask(`storage.googleapis.com/storage/v1/b/${bucket}`),
+        ask(`cloudkms.googleapis.com/v1/${keyId}`),
+      ]);
+      if (kept === undefined) return missing(`there is no bucket ${bucket} yet`, bootstrap);
+      if (!kept.versioning?.enabled) return missing(`${bucket} keeps no old versions`, bootstrap);
+      if (key?.primary?.state !== "ENABLED") return missing(`there is no key ${keyId} yet`, bootstrap);
+      return ok(`${bucket}, with its key`);
+    }),
   ];
 }
 

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import type { Settings } from "../components/settings.ts";
-import { type Check, type Finding, missing, ok } from "./checks.ts";
+import { type Check, check, type Finding, missing, ok } from "./checks.ts";
 import type { Outside } from "./outside.ts";
 
 /** The version of Pulumi's SDK that is installed, which its command must not be older than. */
@@ -17,37 +17,22 @@ const TOOLS = {
 
 /** The programs that a deployment runs, and bootstrap. */
 export function planTools(settings: () => Settings, { run }: Outside): readonly Check[] {
-  const check = (name: keyof typeof TOOLS): Check => ({
-    ...{ name, after: [], blocks: true, ask: () => tool(name) },
-  });
   return [
-    check("gcloud"),
-    check("pulumi"),
-    check("docker"),
-    {
-      name: "docker's engine",
-      after: ["docker"],
-      blocks: true,
-      ask: () =>
-        run("docker", "version", "--format", "{{.Server.Version}}").then(ok, (error: Error) =>
-          missing(error.message, "sudo systemctl start docker"),
-        ),
-    },
-    {
-      name: "gh",
-      after: ["settings"],
-      blocks: false,
-      ask: async () => {
-        if (settings().githubRepository === undefined)
-          return ok("not needed, as githubRepository is not set");
-        const found = await tool("gh");
-        if (found.state !== "ok") return found;
-        return run("gh", "auth", "status").then(
-          () => found,
-          () => missing("not logged in", "gh auth login"),
-        );
-      },
-    },
+    ...(["gcloud", "pulumi", "docker"] as const).map((name) => check(name, [], () => tool(name))),
+    check("docker's engine", ["docker"], () =>
+      run("docker", "version", "--format", "{{.Server.Version}}").then(ok, (error: Error) =>
+        missing(error.message, "sudo systemctl start docker"),
+      ),
+    ),
+    check("gh", ["settings"], async () => {
+      if (settings().githubRepository === undefined) return ok("not needed, as githubRepository is not set");
+      const found = await tool("gh");
+      if (found.state !== "ok") return found;
+      return run("gh", "auth", "status").then(
+        () => found,
+        () => missing("not logged in", "gh auth login"),
+      );
+    }),
   ];
 
   async function tool(name: keyof typeof TOOLS): Promise<Finding> {
