@@ -1,43 +1,17 @@
 import { deployPermissions } from "../components/deploy-permissions.ts";
 import { planState } from "../components/state.ts";
 import { Problem } from "../contracts/problem.ts";
+import { type Check, check, missing, ok } from "./check.ts";
 import type { Answer, Outside } from "./outside.ts";
 import { APIS, planBootstrap } from "./plan.ts";
 import { shell } from "./shell.ts";
 import type { StackFile } from "./stack-file.ts";
 import { planTools } from "./tools.ts";
 
-export interface Finding {
-  /** Unknown: it could not be asked, and the text says why. */
-  readonly state: "ok" | "missing" | "unknown";
-  readonly found: string;
-  /** The commands that set it right. */
-  readonly fix?: string;
-}
-
-/** Something that a deployment needs. */
-export interface Check {
-  readonly name: string;
-  /** Checks that must be ok before this one is asked; they stand before it. */
-  readonly after: readonly string[];
-  /** False where a deployment can begin without it, or makes it. */
-  readonly blocks: boolean;
-  readonly ask: () => Promise<Finding>;
-}
-
-export const ok = (found: string): Finding => ({ state: "ok", found });
-export const missing = (found: string, fix: string): Finding => ({ state: "missing", found, fix });
-
-/** What a deployment can begin without, or makes. */
-const LATER = ["gh", "APIs", "quota", "state"];
-export const check = (name: string, after: readonly string[], ask: Check["ask"]): Check => ({
-  ...{ name, after, ask, blocks: !LATER.includes(name) },
-});
-
-/** What bootstrap asks of Google Cloud itself. */
+/** What bootstrap asks of Google Cloud itself, and to let services run as their accounts. */
 const BOOTSTRAP_PERMISSIONS = [
   ...["resourcemanager.projects.getIamPolicy", "resourcemanager.projects.setIamPolicy"],
-  ...["cloudkms.keyRings.create", "cloudkms.cryptoKeys.create"],
+  ...["cloudkms.keyRings.create", "cloudkms.cryptoKeys.create", "iam.serviceAccounts.actAs"],
   ...["cloudkms.cryptoKeyVersions.useToEncrypt", "cloudkms.cryptoKeyVersions.useToDecrypt"],
 ];
 /** projects.testIamPermissions takes no more at once. */

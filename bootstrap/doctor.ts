@@ -1,5 +1,6 @@
 import { Command } from "commander";
-import { type Finding, planChecks } from "./checks.ts";
+import type { Finding } from "./check.ts";
+import { planChecks } from "./checks.ts";
 import { outside } from "./outside.ts";
 import { readStackFile, type StackFile } from "./stack-file.ts";
 

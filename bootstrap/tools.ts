@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import type { Settings } from "../components/settings.ts";
-import { type Check, check, type Finding, missing, ok } from "./checks.ts";
+import { type Check, check, type Finding, missing, ok } from "./check.ts";
 import type { Outside } from "./outside.ts";
 
 /** The version of Pulumi's SDK that is installed, which its command must not be older than. */
