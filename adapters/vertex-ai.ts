@@ -1,10 +1,10 @@
 import { GoogleAuth } from "google-auth-library";
-import pRetry from "p-retry";
 import { z } from "zod";
 import type { ArtifactStore } from "../contracts/artifacts.ts";
 import type { Launcher, RunState } from "../contracts/launcher.ts";
 import { Problem, parse } from "../contracts/problem.ts";
 import { stepReport, stepReportUrl } from "../contracts/step.ts";
+import { withRetries } from "./retry.ts";
 
 export interface VertexAiOptions {
   readonly project: string;
@@ -108,29 +108,18 @@ export class VertexAiLauncher implements Launcher {
   }
 
   /**
-   * An answer of 2xx, or one of those expected. What got no answer, 429 or 5xx is asked for again: the job's id makes
-   * that safe. The client's own retries share one time limit, so that a late answer would end them all.
+   * An answer of 2xx, or one of those expected. The job's id makes it safe to ask again. The client's own retries share
+   * one time limit, so that a late answer would end them all.
    */
   #request(method: "GET" | "POST", path: string, expected: readonly number[], data?: object) {
-    const { timeout = 20_000 } = this.#options;
-    return pRetry(
-      () =>
-        this.#auth.request<unknown>({
-          url: this.#jobs + path,
-          method,
-          ...(data === undefined ? {} : { data }),
-          timeout,
-          validateStatus: (status) => (status >= 200 && status < 300) || expected.includes(status),
-        }),
-      {
-        retries: 3,
-        minTimeout: 500,
-        randomize: true,
-        shouldRetry: ({ error }) => {
-          const { status } = error as { status?: number };
-          return status === undefined || status === 429 || status >= 500;
-        },
-      },
+    return withRetries(() =>
+      this.#auth.request<unknown>({
+        url: this.#jobs + path,
+        method,
+        ...(data === undefined ? {} : { data }),
+        timeout: this.#options.timeout ?? 20_000,
+        validateStatus: (status) => (status >= 200 && status < 300) || expected.includes(status),
+      }),
     );
   }
 }
