@@ -21,7 +21,12 @@ export interface Action extends Model {
 /** The compiled project: actions, and the tables of others that they read. */
 export interface Graph {
   readonly actions: readonly Action[];
-  readonly sources: readonly { readonly target: Target; readonly description: string }[];
+  readonly sources: readonly {
+    readonly target: Target;
+    readonly description: string;
+    /** File below the project's folder that declares it. */
+    readonly file: string;
+  }[];
 }
 
 /** Where the tables are: replaces settings and vars of workflow_settings.yaml. */
@@ -59,7 +64,7 @@ const compiledGraph = z.object({
   tables: z.array(compiledAction).default([]),
   assertions: z.array(compiledAction).default([]),
   operations: z.array(z.object({ fileName: z.string() })).default([]),
-  declarations: z.array(z.object({ target, actionDescriptor: descriptor })).default([]),
+  declarations: z.array(z.object({ target, fileName: z.string(), actionDescriptor: descriptor })).default([]),
   graphErrors: z
     .object({
       compilationErrors: z
@@ -117,6 +122,7 @@ export function compile(projectDir: string, overrides: Overrides = {}): Graph {
     sources: graph.declarations.map((d) => ({
       target: d.target,
       description: d.actionDescriptor.description,
+      file: d.fileName,
     })),
   };
 }
