@@ -21,6 +21,10 @@ export function parametersOf(sql: string): Set<string> {
 export const withoutText = (sql: string): string =>
   sql.replace(TOKENS, (whole, kept?: string) => (kept === undefined ? whole : " ".repeat(kept.length)));
 
+/** The query with another text for each name in one pair of backticks. */
+export const withPaths = (sql: string, name: (path: string) => string): string =>
+  sql.replace(TOKENS, (whole, _, path?: string) => (path === undefined ? whole : name(path)));
+
 /**
  * Translates a GoogleSQL query to DuckDB's dialect. Around the translator, which takes them wrongly: a path in one pair
  * of backticks is split into its parts, and parameters travel as names. Translations are kept in a folder, a file each,
