@@ -75,7 +75,9 @@ describe("Dataform project", () => {
     assert.deepEqual(named("a", graph).dependencies, [target("raw", "orders_eu")]);
     assert.deepEqual(named("e", graph).dependencies, [target("marts", "b")]);
     assert.equal(named("a", graph).query.trim(), "SELECT 1 AS one FROM `shop.raw.orders_eu`");
-    assert.deepEqual(graph.sources, [{ target: target("raw", "orders_eu"), description: "Orders." }]);
+    const [source] = graph.sources;
+    assert.deepEqual(source?.target, target("raw", "orders_eu"));
+    assert.deepEqual([source?.description, source?.file], ["Orders.", "definitions/sources.js"]);
   });
 
   it("takes another project and other vars", () => {
