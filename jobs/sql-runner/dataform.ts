@@ -21,7 +21,16 @@ export interface Action extends Model {
 /** The compiled project: actions, and the tables of others that they read. */
 export interface Graph {
   readonly actions: readonly Action[];
-  readonly sources: readonly { readonly target: Target; readonly description: string }[];
+  readonly sources: readonly Source[];
+  /** Where the routines are, and every model that names no other place. */
+  readonly home: { readonly project: string; readonly dataset: string };
+}
+
+/** A table of others, with the columns that they promise: GoogleSQL's type is the column's only tag. */
+export interface Source {
+  readonly target: Target;
+  readonly description: string;
+  readonly columns: readonly { readonly name: string; readonly type: string; readonly description: string }[];
 }
 
 /** Where the tables are: replaces settings and vars of workflow_settings.yaml. */
@@ -37,7 +46,13 @@ const descriptor = z
   .object({
     description: z.string().default(""),
     columns: z
-      .array(z.object({ path: z.array(z.string()), description: z.string().default("") }))
+      .array(
+        z.object({
+          path: z.array(z.string()),
+          description: z.string().default(""),
+          tags: z.array(z.string()).default([]),
+        }),
+      )
       .default([]),
   })
   .prefault({});
@@ -56,6 +71,7 @@ const compiledAction = z.object({
   actionDescriptor: descriptor,
 });
 const compiledGraph = z.object({
+  projectConfig: z.object({ defaultDatabase: z.string(), defaultSchema: z.string() }),
   tables: z.array(compiledAction).default([]),
   assertions: z.array(compiledAction).default([]),
   operations: z.array(z.object({ fileName: z.string() })).default([]),
@@ -109,7 +125,9 @@ export function compile(projectDir: string, overrides: Overrides = {}): Graph {
   for (const { fileName } of [...graph.operations, ...withOperations]) {
     throw new Problem(`${join(projectDir, fileName)}: operations are not supported, only one SELECT a file.`);
   }
+  const { defaultDatabase, defaultSchema } = graph.projectConfig;
   return {
+    home: { project: defaultDatabase, dataset: defaultSchema },
     actions: [
       ...graph.tables.map((table) => toAction(table, "model")),
       ...graph.assertions.map((a) => toAction(a, "assertion")),
@@ -117,6 +135,11 @@ export function compile(projectDir: string, overrides: Overrides = {}): Graph {
     sources: graph.declarations.map((d) => ({
       target: d.target,
       description: d.actionDescriptor.description,
+      columns: d.actionDescriptor.columns.map(({ path, description, tags: [type = ""] }) => ({
+        name: path.join("."),
+        type,
+        description,
+      })),
     })),
   };
 }
