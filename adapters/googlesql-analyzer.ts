@@ -189,7 +189,7 @@ export class GoogleSqlAnalyzer {
     );
     const answer = await this.#ask(query, "EvaluateQuery", {
       sql: query,
-      options: this.#options(parameters),
+      options: { ...this.#options(parameters), enabled_rewrites: REWRITES },
       simple_catalog: this.#catalog(catalog),
       table_content,
       params: Object.entries(parameters).map(([name, { type, value }]) => ({
@@ -227,7 +227,7 @@ export class GoogleSqlAnalyzer {
       error_message_mode: "ERROR_MESSAGE_ONE_LINE",
       preserve_column_aliases: true,
       parse_location_record_type: "PARSE_LOCATION_RECORD_FULL_NODE_SCOPE",
-      enabled_rewrites: REWRITES,
+      preserve_unnecessary_cast: true,
       query_parameters: Object.entries(parameters).map(([name, { type }]) => ({
         name,
         type: typeMessage(type),

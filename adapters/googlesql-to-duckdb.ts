@@ -10,7 +10,16 @@ import { fileArtifacts } from "./artifacts.ts";
 const TOKENS =
   /("""[\s\S]*?"""|'''[\s\S]*?'''|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|--[^\n]*|#[^\n]*|\/\*[\s\S]*?\*\/)|`([^`]+)`|@(\w+)/g;
 
-const DUCKDB_TYPES = { DATE: "DATE", FLOAT64: "DOUBLE", INT64: "BIGINT", STRING: "VARCHAR" } as const;
+/** DuckDB's name of a type of GoogleSQL. */
+export const DUCKDB_TYPES: Readonly<Record<string, string>> = {
+  BOOL: "BOOLEAN",
+  DATE: "DATE",
+  DATETIME: "TIMESTAMP",
+  FLOAT64: "DOUBLE",
+  INT64: "BIGINT",
+  STRING: "VARCHAR",
+  TIMESTAMP: "TIMESTAMPTZ",
+};
 
 /** Names of the parameters that a query uses. */
 export function parametersOf(sql: string): Set<string> {

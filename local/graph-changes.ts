@@ -1,8 +1,6 @@
-import type { Target } from "../contracts/warehouse.ts";
 import type { Action } from "../jobs/sql-runner/dataform.ts";
+import { nameOf } from "./sql-check.ts";
 import { tokensOf } from "./sqlx-tokens.ts";
-
-export const nameOf = ({ dataset, name }: Target): string => `${dataset}.${name}`;
 
 /** What is different between two versions of a project. */
 export interface Changes {

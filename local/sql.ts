@@ -3,7 +3,7 @@ import { watch } from "chokidar";
 import { fileArtifacts } from "../adapters/artifacts.ts";
 import type { DuckDbWarehouse } from "../adapters/duckdb.ts";
 import { createLogger } from "../contracts/log.ts";
-import { explain, Problem, parse } from "../contracts/problem.ts";
+import { explain, parse } from "../contracts/problem.ts";
 import { runDate } from "../contracts/run.ts";
 import type { Parameters } from "../contracts/warehouse.ts";
 import { keepApplied } from "../jobs/sql-runner/applied.ts";
