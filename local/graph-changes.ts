@@ -1,3 +1,4 @@
+import type { Column } from "../adapters/googlesql-values.ts";
 import type { Action } from "../jobs/sql-runner/dataform.ts";
 import { nameOf } from "./sql-check.ts";
 import { tokensOf } from "./sqlx-tokens.ts";
@@ -46,4 +47,40 @@ function meaning({ query, materialization, partitionBy, clusterBy, target, tags 
     target,
     severity,
   ]);
+}
+
+/** A column that is new, gone or of another type. */
+export interface SchemaChange {
+  readonly table: string;
+  readonly column: string;
+  readonly before?: string;
+  readonly after?: string;
+  /** Whether what reads the table may fail or see something else: a column is gone or has another type. */
+  readonly breaking: boolean;
+}
+
+/** What is different between two contracts of tables, by dataset.name; tables that only one has are left out. */
+export function schemaChanges(
+  before: ReadonlyMap<string, readonly Column[]>,
+  after: ReadonlyMap<string, readonly Column[]>,
+): SchemaChange[] {
+  return [...after].flatMap(([table, columns]) => {
+    const known = before.get(table);
+    if (known === undefined) return [];
+    const was = new Map(known.map(({ name, type }) => [name, type]));
+    const is = new Map(columns.map(({ name, type }) => [name, type]));
+    return [...new Set([...was.keys(), ...is.keys()])].flatMap((column) => {
+      const [one, other] = [was.get(column), is.get(column)];
+      if (one === other) return [];
+      return [
+        {
+          table,
+          column,
+          ...(one === undefined ? {} : { before: one }),
+          ...(other === undefined ? {} : { after: other }),
+          breaking: one !== undefined,
+        },
+      ];
+    });
+  });
 }
