@@ -57,6 +57,10 @@ describe("columnLineage", function () {
         ),
       },
     ],
+    "windows without arguments": [
+      "SELECT RANK() OVER (ORDER BY b DESC) AS r FROM `w.d.t`",
+      { r: ["t.b < RANK() OVER (ORDER BY b DESC)"] },
+    ],
     "set operations, by place": [
       "SELECT a AS x, 1 AS y FROM `w.d.t` UNION ALL SELECT c, a FROM `w.d.u`",
       { x: ["t.a", "u.c"], y: ["u.a"] },

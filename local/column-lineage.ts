@@ -136,22 +136,25 @@ function refsIn(expression: unknown): string[] {
 
 /** A window function's value depends on what its rows are parted and ordered by, too; its text has no place in the tree. */
 function windowOrigin(bytes: Buffer, { partition_by, order_by }: Fields, { expr }: Fields): Origin {
-  const named = (part: unknown): Fields[] =>
-    [...nodesOf(part)].flatMap(([, node]) =>
-      (node.column as Fields | null)?.column_id ? [node.column as Fields] : [],
-    );
-  const [, call = {}] = [...nodesOf(expr)].find(([, node]) => node.function && node.argument_list) ?? [];
+  const itemsOf = (part: unknown, list: string): Fields[] =>
+    ((part as Fields | null)?.[list] ?? []) as Fields[];
+  const parted = itemsOf(partition_by, "partition_by_list").map(({ column }) => column as Fields);
+  const ordered = itemsOf(order_by, "order_by_item_list").map(({ column_ref, is_descending }) => ({
+    ...((column_ref as Fields).column as Fields),
+    sign: is_descending ? " DESC" : "",
+  }));
+  const [, call = {}] = [...nodesOf(expr)].find(([, node]) => node.function) ?? [];
   const args = ((call.argument_list ?? []) as unknown[]).map((each) => textOf(bytes, each) ?? "…");
   const name = String((call.function as Fields | undefined)?.name).replace(/^ZetaSQL:\$?/, "");
-  const window = [["PARTITION BY", partition_by] as const, ["ORDER BY", order_by] as const].flatMap(
-    ([by, part]) => {
-      const columns = named(part).map((column) => column.name);
-      return columns.length === 0 ? [] : [`${by} ${columns.join(", ")}`];
-    },
-  );
+  const window = [
+    ...(parted.length === 0 ? [] : [`PARTITION BY ${parted.map((column) => column.name).join(", ")}`]),
+    ...(ordered.length === 0
+      ? []
+      : [`ORDER BY ${ordered.map((column) => `${(column as Fields).name}${column.sign}`).join(", ")}`]),
+  ];
   return {
     expression: `${name.toUpperCase()}(${args.join(", ")}) OVER (${window.join(" ")})`,
-    from: [...refsIn(expr), ...named([partition_by, order_by]).map(idOf)],
+    from: [...refsIn(expr), ...[...parted, ...ordered].map(idOf)],
   };
 }
 
