@@ -40,6 +40,16 @@ describe("GoogleSQL to DuckDB", () => {
     assert.equal(await translate("SELECT a FROM `p`.`d`.`t`", {}), whole);
   });
 
+  it("keeps the arguments of DIV together, and takes any interval", async () => {
+    assert.equal(
+      await translate(
+        "SELECT DIV(a + 1, b - 7), 'DIV(1)', div(x, y), DATE_ADD(d, INTERVAL t.n DAY) FROM t",
+        {},
+      ),
+      "SELECT DIVIDE(a + 1, b - 7), 'DIV(1)', DIVIDE(x, y), d + INTERVAL (t.n) DAY FROM t",
+    );
+  });
+
   it("gives the place of a syntax error as written, behind paths and parameters and letters of several bytes", async () => {
     const sql = "SELECT 'ä', @run_date\nFROM `p.d.t` WHERE @weeks = `a`.`b` AND 'ö' = , @rate FROM `p.d.t`";
     await assert.rejects(translate(sql, parameters), (error: QueryError) => {
