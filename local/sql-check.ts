@@ -8,6 +8,7 @@ import { routines } from "../jobs/clv/routines.ts";
 import type { Action, Graph } from "../jobs/sql-runner/dataform.ts";
 import { sqlParameters } from "../jobs/sql-runner/parameters.ts";
 import { describeQueryError } from "../jobs/sql-runner/source-position.ts";
+import { FunctionRules } from "./sql-functions.ts";
 
 export const nameOf = ({ dataset, name }: Target): string => `${dataset}.${name}`;
 
@@ -32,14 +33,18 @@ export class SqlChecker {
   readonly #projectDir: string;
   readonly #known = new Map<string, { text: string; columns?: readonly Column[]; problem?: string }>();
 
-  private constructor(analyzer: GoogleSqlAnalyzer, projectDir: string) {
+  readonly #rules: FunctionRules;
+
+  private constructor(analyzer: GoogleSqlAnalyzer, rules: FunctionRules, projectDir: string) {
     this.analyzer = analyzer;
+    this.#rules = rules;
     this.#projectDir = projectDir;
   }
 
   /** Throws a Problem when there is no analyzer for this platform. */
   static async start(projectDir: string): Promise<SqlChecker> {
-    return new SqlChecker(await GoogleSqlAnalyzer.start(), projectDir);
+    const analyzer = await GoogleSqlAnalyzer.start();
+    return new SqlChecker(analyzer, await FunctionRules.load(analyzer), projectDir);
   }
 
   /** Analyses every model and assertion in the order of their dependencies. Throws a Problem that names a source without types. */
@@ -84,7 +89,9 @@ export class SqlChecker {
     const result = await this.analyzer
       .analyze(action.query, catalog, PARAMETERS)
       .then((analysis) => {
-        const error = action.kind === "model" ? namesError(analysis) : undefined;
+        const error =
+          (action.kind === "model" ? namesError(analysis) : undefined) ??
+          this.#rules.errorIn(action.query, analysis);
         if (error !== undefined) throw error;
         return { columns: analysis.columns };
       })

@@ -172,10 +172,11 @@ export const TOLERANCE = 1e-9;
 
 function isEqual(one: unknown, other: unknown): boolean {
   if (typeof one !== "number" || typeof other !== "number") return (one ?? null) === (other ?? null);
+  const greatest = Math.max(Math.abs(one), Math.abs(other));
   return (
-    Object.is(one, other) ||
     one === other ||
-    Math.abs(one - other) <= TOLERANCE * Math.max(Math.abs(one), Math.abs(other))
+    Object.is(one, other) ||
+    (greatest < Infinity && Math.abs(one - other) <= TOLERANCE * greatest)
   );
 }
 
