@@ -44,6 +44,18 @@ describe("lineage in Chromium", () => {
   /** Ids of the graph's elements that have a class. */
   const having = (name: string): Promise<string[]> =>
     page.evaluate(`graph.elements(".${name}").map((each) => each.id()).sort()`);
+  /** That no boxes overlap. */
+  async function isClear(): Promise<void> {
+    const boxes = (await page.evaluate(
+      'graph.nodes(":visible").map((node) => node.boundingBox())',
+    )) as Record<"x1" | "x2" | "y1" | "y2", number>[];
+    for (const [index, one] of boxes.entries())
+      for (const other of boxes.slice(index + 1))
+        assert.ok(
+          one.x2 <= other.x1 || other.x2 <= one.x1 || one.y2 <= other.y1 || other.y2 <= one.y1,
+          JSON.stringify([one, other]),
+        );
+  }
   const panel = (): Promise<string> => page.locator("#panel").innerText();
   const placeOf = (table: string): Promise<{ x: number; y: number }> =>
     page.evaluate(`(({ x, y }, box) => ({ x: x + box.left, y: y + box.top }))(
@@ -56,17 +68,7 @@ describe("lineage in Chromium", () => {
     const models = actions.filter(({ kind }) => kind === "model");
     assert.equal(nodes, sources.length + models.length);
     assert.equal(edges, models.flatMap(({ dependencies }) => dependencies).length);
-    // Boxes do not overlap, and text is large enough to be read.
-    const boxes = (await page.evaluate("graph.nodes().map((node) => node.boundingBox())")) as Record<
-      string,
-      number
-    >[];
-    for (const [index, one] of boxes.entries())
-      for (const other of boxes.slice(index + 1))
-        assert.ok(
-          one.x2! <= other.x1! || other.x2! <= one.x1! || one.y2! <= other.y1! || other.y2! <= one.y1!,
-          JSON.stringify([one, other]),
-        );
+    await isClear();
     assert.ok(((await page.evaluate("graph.zoom()")) as number) > 0.7);
   });
 
@@ -114,11 +116,18 @@ describe("lineage in Chromium", () => {
     assert.ok(!lit.includes("rfm.segments") && !lit.includes("rfm.backtest"));
     assert.match(
       await panel(),
-      /mean_p_active is made of\s+mlops_mkt\.rfm\.p_active\s+through ROUND\(AVG\(p_active\), 6\)/,
+      /mean_p_active is made of\s+mlops_mkt\.rfm\.p_active\s+through ROUND\(AVG\(p_active\).*[\s\S]*In the end, of[\s\S]*rfm\.models\.alpha/,
     );
     assert.match(page.url(), /#mlops_mkt\.rfm_segments\.mean_p_active$/);
     await page.getByRole("button", { name: "mlops_mkt.rfm.p_active" }).first().click();
     assert.match(await panel(), /It counts for\s+mlops_mkt\.rfm_segments\.mean_p_active/);
+  });
+
+  it("shows a path through many columns clearly", async () => {
+    await open(1400, "#raw.orders.amount");
+    await isClear();
+    assert.ok((await having("lit")).includes("mlops_mkt.rfm_segments"));
+    assert.ok((await having("hidden")).includes("rfm.models"));
   });
 
   it("finds tables and columns", async () => {

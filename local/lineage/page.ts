@@ -81,6 +81,7 @@ const graph = cytoscape({
       },
     },
     { selector: ".faded", style: { opacity: 0.18 } },
+    { selector: ".hidden", style: { display: "none" } },
     { selector: "node.chosen", style: { "border-width": 3.5 } },
     { selector: "node.lit", style: { "border-color": "#d9480f", "border-width": 2.5, "z-index": 1 } },
     { selector: "edge.lit", style: { "line-color": "#d9480f", "target-arrow-color": "#d9480f", width: 2.5 } },
@@ -98,15 +99,16 @@ function boxOf(node: cytoscape.NodeSingular): { width: number; height: number } 
   return { width: width + 22, height: lines.length * 17 + 14 };
 }
 
-/** Lays the graph out from left to right or from top to bottom, whichever is shown larger. */
-function layOut(): void {
+/** Lays elements out from left to right or from top to bottom, whichever is shown larger, and shows them. */
+function layOut(elements: cytoscape.CollectionReturnValue): void {
   const zoomOf = (rankDir: "LR" | "TB"): number => {
-    const options = { name: "dagre", rankDir, nodeSep: 22, rankSep: 44, padding: 20 };
-    graph.layout(options as cytoscape.LayoutOptions).run();
+    const options = { name: "dagre", rankDir, nodeSep: 22, rankSep: 44, padding: 24 };
+    elements.layout(options as cytoscape.LayoutOptions).run();
     return graph.zoom();
   };
-  if (zoomOf("TB") < zoomOf("LR")) return;
-  zoomOf("TB");
+  if (zoomOf("TB") < zoomOf("LR")) zoomOf("LR");
+  else zoomOf("TB");
+  frame(elements);
 }
 
 /** Columns, as table.column, that a column is made of or counts for. */
@@ -132,38 +134,41 @@ const usersOf = (place: string): string[] =>
       .map(({ name }) => `${table.name}.${name}`),
   );
 
+/** Shows of the graph what the choice is about: of a table all tables before and after it, of a column its path. */
 function light(): void {
-  graph.elements().removeClass("faded lit chosen");
+  graph.elements().removeClass("faded hidden lit chosen");
   graph.nodes().removeData("columns");
   const { table, column } = choice;
-  if (table === undefined) {
-    frame(graph.elements());
+  const node = graph.getElementById(table?.name ?? "").addClass("chosen");
+  if (table === undefined || column === undefined) {
+    layOut(graph.elements());
+    if (table === undefined) return;
+    const shown = node
+      .union(focus === "down" ? [] : node.predecessors())
+      .union(focus === "up" ? [] : node.successors());
+    graph.elements().difference(shown).addClass("faded");
+    frame(shown);
     return;
   }
-  const node = graph.getElementById(table.name);
-  let shown = node
-    .union(focus === "down" ? [] : node.predecessors())
-    .union(focus === "up" ? [] : node.successors());
-  if (column !== undefined) {
-    const path = pathOf(`${table.name}.${column.name}`, focus);
-    const columns = new Map<string, string[]>();
-    for (const place of path) {
-      const name = tableAt(place)!.name;
-      columns.set(name, [...(columns.get(name) ?? []), columnAt(place)!.name]);
-    }
-    for (const [name, names] of columns) graph.getElementById(name).data("columns", names);
-    const steps = [...path].flatMap((place) =>
-      columnAt(place)!
-        .inputs.filter((input) => path.has(`${input.table}.${input.column}`))
-        .map((input) => `${input.table} ${tableAt(place)!.name}`),
-    );
-    shown = graph.collection();
-    for (const id of [...columns.keys(), ...steps]) shown = shown.union(graph.getElementById(id));
-    shown.addClass("lit");
+  const path = pathOf(`${table.name}.${column.name}`, focus);
+  const columns = new Map<string, string[]>();
+  for (const place of path) {
+    const { name } = tableAt(place)!;
+    columns.set(name, [...(columns.get(name) ?? []), columnAt(place)!.name]);
   }
-  graph.elements().difference(shown).addClass("faded");
-  node.addClass("chosen");
-  frame(shown);
+  for (const [name, names] of columns) graph.getElementById(name).data("columns", names);
+  const steps = [...path].flatMap((place) =>
+    columnAt(place)!
+      .inputs.filter((input) => path.has(`${input.table}.${input.column}`))
+      .map((input) => `${input.table} ${tableAt(place)!.name}`),
+  );
+  const ids = new Set([...columns.keys(), ...steps]);
+  const shown = graph
+    .elements()
+    .filter((each) => ids.has(each.id()))
+    .addClass("lit");
+  graph.elements().difference(shown).addClass("hidden");
+  layOut(shown);
 }
 
 /** Shows these elements as large as they fit, within reason. */
@@ -216,19 +221,14 @@ function columnPanel(table: LineageTable, column: LineageColumn): HTMLElement {
       ...through.flatMap((step) => [element("br"), "through ", element("code", {}, step)]),
     ),
   );
-  const nothing = column.expression === undefined ? "no other column" : "no other column, but ";
+  const written = { source: "what the shop writes", log: "what a job writes" }[table.kind as string];
+  const computed =
+    column.expression === undefined ? "no other column" : element("code", {}, column.expression);
   return element(
     "div",
     { class: "path" },
     element("h3", {}, `${column.name} is made of`),
-    made.length > 0
-      ? element("ul", {}, ...made)
-      : element(
-          "p",
-          { class: "quiet" },
-          table.kind === "source" ? "what the shop writes" : nothing,
-          ...(column.expression === undefined ? [] : [element("code", {}, column.expression)]),
-        ),
+    made.length > 0 ? element("ul", {}, ...made) : element("p", { class: "quiet" }, written ?? computed),
     ...(column.sources.length > 0 ? listed("In the end, of", column.sources, "") : []),
     ...listed("It counts for", usersOf(`${table.name}.${column.name}`), "no other column"),
   );
@@ -341,7 +341,8 @@ const middle = () => ({ x: graph.width() / 2, y: graph.height() / 2 });
 window.addEventListener("resize", () => graph.resize());
 window.addEventListener("hashchange", () => choose(decodeURIComponent(location.hash.slice(1))));
 
-layOut();
+// The header is as high as its legend makes it.
+graph.resize();
 choose(decodeURIComponent(location.hash.slice(1)));
 // For tests and the console of the browser.
 Object.assign(window, { graph });

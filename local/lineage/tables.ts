@@ -23,7 +23,7 @@ export interface LineageTable {
 
 export interface LineageColumn extends ColumnLineage {
   readonly description: string;
-  /** Columns of sources that it is made of in the end, as table.column. */
+  /** Columns of sources and logs that it is made of in the end, as table.column. */
   readonly sources: readonly string[];
 }
 
@@ -90,14 +90,15 @@ function withSources(tables: readonly LineageTable[]): LineageTable[] {
   const known = new Map(tables.map((table) => [table.name, table]));
   const sourcesOf = (table: string, name: string): string[] => {
     const column = known.get(table)?.columns.find((each) => each.name === name);
-    if (known.get(table)?.kind === "source") return [`${table}.${name}`];
+    // What jobs write into a log is of no table.
+    if (["source", "log"].includes(known.get(table)?.kind ?? "")) return [`${table}.${name}`];
     return (column?.inputs ?? []).flatMap((input) => sourcesOf(input.table, input.column));
   };
   return tables.map((table) => ({
     ...table,
     columns: table.columns.map((column) => ({
       ...column,
-      sources: table.kind === "source" ? [] : [...new Set(sourcesOf(table.name, column.name))],
+      sources: ["source", "log"].includes(table.kind) ? [] : [...new Set(sourcesOf(table.name, column.name))],
     })),
   }));
 }
