@@ -187,6 +187,10 @@ describe("lint", () => {
     assert.match(found!.text, /m\.sqlx:3:24: CURRENT_DATE/);
   });
 
+  it("tells the place of a query that it can't read", async () => {
+    await assert.rejects(findings("features/m.sqlx", model("SELECT\n  (1 AS one")), /m\.sqlx:4:\d+: /);
+  });
+
   it("would find what the excuses of the project excuse", async () => {
     const file = "staging/rejected_orders.sqlx";
     const text = readFileSync(join(sqlDir, "definitions", file), "utf8").replace(/ +-- lint-ignore.*\n/, "");

@@ -1,4 +1,5 @@
 import { positionOf } from "../adapters/googlesql-to-duckdb.ts";
+import { Problem } from "../contracts/problem.ts";
 import { QueryError } from "../contracts/warehouse.ts";
 import type { Action, Graph } from "../jobs/sql-runner/dataform.ts";
 import { describeQueryError } from "../jobs/sql-runner/source-position.ts";
@@ -44,7 +45,10 @@ interface Breach {
   readonly at?: number;
 }
 
-/** Lints the models and assertions of a compiled project; marts are the models in definitions/marts. */
+/**
+ * Lints the models and assertions of a compiled project; marts are the models in definitions/marts. Throws a Problem
+ * with the place where a query can't be read.
+ */
 export async function lint(graph: Graph, projectDir: string): Promise<Finding[]> {
   const partitions = new Map(
     graph.actions.flatMap(({ target, partitionBy }) =>
@@ -59,7 +63,9 @@ export async function lint(graph: Graph, projectDir: string): Promise<Finding[]>
     text: `${projectDir}/${file}:1:1: the source ${target.dataset}.${target.name} has no description (description)\n  Give it one in its declare({ … }).`,
   }));
   for (const action of graph.actions) {
-    const { tree, tokens } = await readQuery(action.query, `${projectDir}/${action.file}`);
+    const { tree, tokens } = await readQuery(action.query).catch((error) => {
+      throw error instanceof QueryError ? new Problem(describeQueryError(projectDir, action, error)) : error;
+    });
     const offset = offsets(action.query);
     const selects = [...nodesOf(tree, "select"), ...nodesOf(tree, "joined_table")];
     const breaches = [

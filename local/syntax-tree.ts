@@ -1,4 +1,5 @@
-import { Problem } from "../contracts/problem.ts";
+import { positionOf } from "../adapters/googlesql-to-duckdb.ts";
+import { QueryError } from "../contracts/warehouse.ts";
 
 /** A node of the parser's syntax tree: an object of one field, its kind, with an object of its parts. */
 export type Parts = Readonly<Record<string, unknown>>;
@@ -21,13 +22,15 @@ interface ReadToken {
   readonly trailing_comments: readonly string[];
 }
 
-/** The query's syntax tree and tokens. Throws a Problem when it is no GoogleSQL; file is for its message. */
-export async function readQuery(query: string, file: string): Promise<{ tree: unknown; tokens: SqlToken[] }> {
+/** The query's syntax tree and tokens. Throws QueryError with the place when it is no GoogleSQL. */
+export async function readQuery(query: string): Promise<{ tree: unknown; tokens: SqlToken[] }> {
   const { Dialect, parse, tokenize } = await import("@polyglot-sql/sdk");
   const parsed = parse(query, Dialect.BigQuery);
   const read = tokenize(query, Dialect.BigQuery);
-  if (parsed.ast?.length !== 1 || !read.tokens)
-    throw new Problem(`${file}: ${parsed.error ?? read.error ?? "it is not one statement"}`);
+  if (parsed.ast?.length !== 1 || !read.tokens) {
+    const { error, errorStart } = parsed.error ? parsed : read;
+    throw new QueryError(error ?? "it is not one statement", positionOf(query, errorStart ?? 0));
+  }
   const offset = offsets(query);
   return {
     tree: parsed.ast[0],

@@ -46,11 +46,19 @@ export async function readApplied(
   if (text === undefined) return undefined;
   const { actions, parameters } = parse(
     applied,
-    JSON.parse(text),
+    json(text),
     urlIn(artifactsUrl),
     "Run again: it is written anew.",
   );
   return { parameters, actions: actions.map((each) => ({ ...each, partitionBy: each.partitionBy })) };
+}
+
+function json(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
 }
 
 /** Keeps the actions that ran, in the place of what they were; those that are no longer in the project are forgotten. */
