@@ -240,5 +240,9 @@ describe("npm run plan", function () {
     const { code, output } = run("plan", "--against", "nosuch");
     assert.equal(code, 1);
     assert.match(output, /--against nosuch: .*\nGive a commit, branch or tag/);
+    assert.match(
+      run("plan", "--estimate", "my-project").output,
+      /--estimate is my-project; allowed is bigquery:/,
+    );
   });
 });

@@ -204,6 +204,8 @@ async function estimates(
   changes: Changes,
   parameters: Parameters,
 ): Promise<Record<string, number | string>> {
+  if (!URL.canParse(url) || !url.startsWith("bigquery://"))
+    throw new Problem(`--estimate is ${url}; allowed is bigquery://project/location.`);
   const warehouse = new BigQueryWarehouse(url);
   const actions = touched(compile(dir, { project: warehouse.project }), changes);
   const answers = actions.map(({ query }) =>

@@ -41,9 +41,9 @@ export function lineageDocument(tables: readonly LineageTable[], script: string)
 <button type="button" data-focus="down" aria-pressed="false">Downstream</button>
 </div>
 <div role="group" aria-label="Zoom">
-<button type="button" id="in" aria-label="Closer">+</button>
-<button type="button" id="out" aria-label="Farther">−</button>
-<button type="button" id="fit">Fit</button>
+<button type="button" data-zoom="1.3" aria-label="Closer">+</button>
+<button type="button" data-zoom="0.77" aria-label="Farther">−</button>
+<button type="button" data-zoom="fit">Fit</button>
 </div>
 <div class="legend" id="legend"></div>
 </header>

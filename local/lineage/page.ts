@@ -2,27 +2,14 @@
 /// <reference lib="dom.iterable" />
 import cytoscape from "cytoscape";
 import dagre from "cytoscape-dagre";
-import hljs from "highlight.js/lib/core";
-import sql from "highlight.js/lib/languages/sql";
+import { html } from "../report/html.ts";
+import { KINDS, panel, placeLink } from "./panel.ts";
 import type { LineageColumn, LineageTable } from "./tables.ts";
 
 /** The script of the lineage page, bundled into it: draws the tables, and shows the one that is chosen. */
 const byId = (id: string): HTMLElement => document.getElementById(id)!;
 const tables: LineageTable[] = JSON.parse(byId("tables").textContent!);
 const known = new Map(tables.map((table) => [table.name, table]));
-
-/** Fill and border of a table's box, by how it is kept. */
-const KINDS: Record<LineageTable["kind"], { fill: string; border: string; means: string }> = {
-  source: { fill: "#fff3d6", border: "#b98a14", means: "a table of others, only read" },
-  view: { fill: "#ffffff", border: "#8a94a6", means: "a view" },
-  table: { fill: "#e4f3e9", border: "#3f8f5f", means: "a table, made anew by every run" },
-  partition: {
-    fill: "#e5f0fa",
-    border: "#3a7fbd",
-    means: "a table, of which a run replaces its date's partition",
-  },
-  log: { fill: "#f0eafa", border: "#7f5fb5", means: "a log, to which jobs add rows" },
-};
 
 interface Choice {
   readonly table?: LineageTable | undefined;
@@ -32,7 +19,6 @@ type Focus = "up" | "down" | "both";
 let choice: Choice = {};
 let focus: Focus = "both";
 
-hljs.registerLanguage("sql", sql);
 cytoscape.use(dagre);
 const pen = document.createElement("canvas").getContext("2d")!;
 const FONT = "13px system-ui, sans-serif";
@@ -179,165 +165,58 @@ function frame(shown: cytoscape.CollectionArgument): void {
   graph.center(shown);
 }
 
-/** An element with its attributes and contents; text is text. */
-function element(
-  name: string,
-  attributes: Record<string, string> = {},
-  ...contents: (Node | string)[]
-): HTMLElement {
-  const made = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  made.append(...contents);
-  return made;
-}
-
-function link(place: string, text = place): HTMLElement {
-  const button = element("button", { class: "link", type: "button" }, text);
-  button.addEventListener("click", () => choose(place));
-  return button;
-}
-
-function listed(title: string, places: readonly string[], none: string): Node[] {
-  if (places.length === 0) return [element("h3", {}, title), element("p", { class: "quiet" }, none)];
-  return [
-    element("h3", {}, title),
-    element("ul", {}, ...places.map((place) => element("li", {}, link(place)))),
-  ];
-}
-
-function sqlBlock(title: string, query: string | undefined): Node[] {
-  if (query === undefined) return [];
-  const code = element("code");
-  code.innerHTML = hljs.highlight(query, { language: "sql" }).value;
-  return [element("h3", {}, title), element("pre", {}, code)];
-}
-
-function columnPanel(table: LineageTable, column: LineageColumn): HTMLElement {
-  const made = column.inputs.map(({ table, column, through }) =>
-    element(
-      "li",
-      {},
-      link(`${table}.${column}`),
-      ...through.flatMap((step) => [element("br"), "through ", element("code", {}, step)]),
-    ),
-  );
-  const written = { source: "what the shop writes", log: "what a job writes" }[table.kind as string];
-  const computed =
-    column.expression === undefined ? "no other column" : element("code", {}, column.expression);
-  return element(
-    "div",
-    { class: "path" },
-    element("h3", {}, `${column.name} is made of`),
-    made.length > 0 ? element("ul", {}, ...made) : element("p", { class: "quiet" }, written ?? computed),
-    ...(column.sources.length > 0 ? listed("In the end, of", column.sources, "") : []),
-    ...listed("It counts for", usersOf(`${table.name}.${column.name}`), "no other column"),
-  );
-}
-
-function show(): void {
-  const { table, column } = choice;
-  const panel = byId("panel");
-  if (table === undefined) {
-    panel.replaceChildren(
-      element("h2", {}, "Which table is made of which"),
-      element(
-        "p",
-        {},
-        "Choose a table for its columns and its SQL; choose a column to see where it comes from and what it counts for.",
-      ),
-      ...listed("Tables", tables.map(({ name }) => name).toSorted(), ""),
-    );
-    return;
-  }
-  const rows = table.columns.map((each) =>
-    element(
-      "tr",
-      each === column ? { class: "chosen" } : {},
-      element("td", {}, link(`${table.name}.${each.name}`, each.name)),
-      element("td", {}, each.type),
-      element("td", {}, each.description),
-    ),
-  );
-  panel.replaceChildren(
-    element("h2", {}, table.name),
-    element("p", {}, table.description),
-    element(
-      "p",
-      { class: "quiet" },
-      `${KINDS[table.kind].means} · `,
-      element("code", {}, `sql/${table.file}`),
-    ),
-    ...(column === undefined ? [] : [columnPanel(table, column)]),
-    element("h3", {}, "Columns"),
-    element("table", {}, element("tbody", {}, ...rows)),
-    ...(table.checks.length === 0
-      ? []
-      : [element("h3", {}, "Checked by"), element("p", {}, table.checks.join(", "))]),
-    ...sqlBlock("GoogleSQL, as BigQuery runs it", table.googlesql),
-    ...sqlBlock("DuckDB, as this machine runs it", table.duckdb),
-  );
-  panel.scrollTop = 0;
-}
-
 /** Chooses a table or, as table.column, a column; with nothing, shows all. */
 function choose(place = ""): void {
   const table = known.get(place) ?? tableAt(place);
   choice = { table, column: known.has(place) ? undefined : columnAt(place) };
   history.replaceState(null, "", table === undefined ? "#" : `#${place}`);
   byId("found").replaceChildren();
-  show();
+  byId("panel").innerHTML = panel(tables, table, choice.column, usersOf).text;
+  byId("panel").scrollTop = 0;
   light();
 }
 
+/** Shows what of the tables and columns has all these words in its name. */
 function find(text: string): void {
   const words = text.toLowerCase().split(/\s+/).filter(Boolean);
   const places = tables.flatMap(({ name, columns }) => [
     name,
-    ...columns.map((column) => `${name}.${column.name}`),
+    ...columns.map((each) => `${name}.${each.name}`),
   ]);
-  const found =
-    words.length === 0 ? [] : places.filter((place) => words.every((word) => place.includes(word)));
-  const shown = found.slice(0, 40).map((place) => {
-    const button = element("button", { type: "button" }, place);
-    button.addEventListener("click", () => choose(place));
-    return button;
-  });
-  if (words.length > 0 && shown.length === 0)
-    shown.push(element("button", { disabled: "" }, "There is none like that."));
-  byId("found").replaceChildren(...shown);
+  const found = places.filter((place) => words.length > 0 && words.every((word) => place.includes(word)));
+  const none = words.length > 0 && found.length === 0 && html`<p>There is none like that.</p>`;
+  byId("found").innerHTML = html`${found.slice(0, 40).map((place) => placeLink(place))}${none}`.text;
 }
 
-for (const [kind, { fill, border, means }] of Object.entries(KINDS))
-  byId("legend").append(element("span", { style: `--fill:${fill};--border:${border}`, title: means }, kind));
-graph.on("tap", (event) =>
-  choose(
-    event.target === graph ? "" : event.target.isNode() ? event.target.id() : event.target.data("target"),
-  ),
+byId("legend").innerHTML = html`${Object.entries(KINDS).map(
+  ([kind, { fill, border, means }]) =>
+    html`<span style="--fill:${fill};--border:${border}" title="${means}">${kind}</span>`,
+)}`.text;
+graph.on("tap", ({ target }) =>
+  choose(target === graph ? "" : target.isNode() ? target.id() : target.data("target")),
 );
+document.addEventListener("click", ({ target }) => {
+  const { place, focus: direction, zoom } = (target as HTMLElement).dataset;
+  if (place !== undefined) choose(place);
+  if (direction !== undefined) {
+    focus = direction as Focus;
+    for (const each of document.querySelectorAll("[data-focus]"))
+      each.setAttribute("aria-pressed", String(each === target));
+    light();
+  }
+  if (zoom === "fit") frame(graph.elements(":visible"));
+  else if (zoom !== undefined)
+    graph.zoom({
+      level: graph.zoom() * Number(zoom),
+      renderedPosition: { x: graph.width() / 2, y: graph.height() / 2 },
+    });
+});
 const search = byId("search") as HTMLInputElement;
 search.addEventListener("input", () => find(search.value));
-search.addEventListener("keydown", ({ key }) => {
-  if (key === "Enter") (byId("found").firstElementChild as HTMLElement | null)?.click();
-});
-document.addEventListener("keydown", ({ key }) => {
+document.addEventListener("keydown", ({ key, target }) => {
   if (key === "Escape") choose();
+  if (key === "Enter" && target === search) byId("found").querySelector("button")?.click();
 });
-for (const button of document.querySelectorAll<HTMLElement>("[data-focus]")) {
-  button.addEventListener("click", () => {
-    focus = button.dataset.focus as Focus;
-    for (const each of document.querySelectorAll("[data-focus]"))
-      each.setAttribute("aria-pressed", String(each === button));
-    light();
-  });
-}
-byId("in").addEventListener("click", () =>
-  graph.zoom({ level: graph.zoom() * 1.3, renderedPosition: middle() }),
-);
-byId("out").addEventListener("click", () =>
-  graph.zoom({ level: graph.zoom() / 1.3, renderedPosition: middle() }),
-);
-byId("fit").addEventListener("click", () => frame(graph.elements()));
-const middle = () => ({ x: graph.width() / 2, y: graph.height() / 2 });
 window.addEventListener("resize", () => graph.resize());
 window.addEventListener("hashchange", () => choose(decodeURIComponent(location.hash.slice(1))));
 
