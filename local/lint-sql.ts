@@ -260,7 +260,7 @@ function excused(breaches: readonly Breach[], tokens: readonly SqlToken[], query
       const [, rule, reason] = /lint-ignore\s+([\w-]+)\s*:\s*(\S.*)/.exec(comment) ?? [];
       const covered = breaches.filter((breach) => breach.rule === rule && lineOf(breach.at) === lineOf(at));
       for (const breach of covered) left.delete(breach);
-      if (rule !== undefined && reason !== undefined && covered.length > 0) continue;
+      if (covered.length > 0) continue;
       const [message, fix] =
         reason === undefined
           ? [
