@@ -22,7 +22,8 @@ const BY_TYPE: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
     fc.integer({ min: -90, max: 40 }).map(dayFromRun),
     fc.constantFrom("1969-12-31", "2023-12-31", "2024-02-29"),
   ),
-  FLOAT64: fc.constantFrom(0, 1 / 7, 2 / 7, 1, 8 / 7, 5.005, 15.005, 99.99, 1e-9, 1e12),
+  // No half of a hundredth: to which side a rounded sum falls there depends on the order of rows, in each reader.
+  FLOAT64: fc.constantFrom(0, 1 / 7, 2 / 7, 1, 8 / 7, 19.5, 99.99, 1e-9, 1e12),
   INT64: fc.oneof(
     { weight: 3, arbitrary: fc.integer({ min: 0, max: 6 }) },
     { weight: 1, arbitrary: fc.constantFrom(-1, 99, 1999, 1e9) },
@@ -42,7 +43,17 @@ const BY_NAME: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
   // Of the shop's orders, which nobody checked before.
   "orders.amount": fc.oneof(
     BY_TYPE.FLOAT64!,
-    fc.constantFrom(Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, -0.01, -0, 1.1e12, 0.285),
+    fc.constantFrom(
+      Number.NaN,
+      Number.POSITIVE_INFINITY,
+      Number.NEGATIVE_INFINITY,
+      -0.01,
+      -0,
+      1.1e12,
+      0.285,
+      5.005,
+      15.005,
+    ),
   ),
   run_date: fc.constantFrom(RUN_DATE, RUN_DATE, RUN_DATE, RUN_DATE, "2024-02-01"),
   customer_id: fc.constantFrom("a", "b", "ü", ""),
@@ -146,7 +157,7 @@ describe("the SQL project in two readers", function () {
   for (const action of graph.actions) {
     const what = `${action.kind} ${nameOf(action.target)}`;
     it(`gives the same rows in GoogleSQL's reference evaluator and in DuckDB, floats to ${TOLERANCE} of their size: ${what}`, async () => {
-      const seen = await compare(action, action.dependencies.length === 0 ? 1 : 20);
+      const seen = await compare(action, action.dependencies.length === 0 ? 1 : 15);
       if (action.kind === "model") assert.ok(seen > 0, "some of the generated tables make rows");
     });
   }

@@ -94,7 +94,9 @@ export async function fillTables(warehouse: DuckDbWarehouse, tables: readonly Sq
       ...(values.length === 0 ? [] : [`INSERT INTO ${path} VALUES ${values.join(", ")}`]),
     ];
   });
-  await warehouse.withConnection((connection) => connection.run(statements.join(";")));
+  await warehouse.withConnection((connection) =>
+    connection.run(["BEGIN", ...statements, "COMMIT"].join(";")),
+  );
 }
 
 const literal = (value: unknown): string =>
