@@ -15,7 +15,6 @@ import {
   type Row,
   type Target,
 } from "../contracts/warehouse.ts";
-
 import { withPaths } from "./googlesql-to-duckdb.ts";
 import {
   type Column,
@@ -169,29 +168,18 @@ export class GoogleSqlAnalyzer {
 
   /** Rows of a query, by the reference evaluator; integers above 2^53 are the nearest number. */
   async evaluate(query: string, catalog: Catalog, parameters: Parameters = {}): Promise<Row[]> {
-    const types = Object.fromEntries(
-      catalog.tables.map(({ target, columns }) => [
-        nameOf(target),
-        columns.map(({ type }) => typeMessage(type)),
-      ]),
-    );
-    const table_content = Object.fromEntries(
-      catalog.tables.map(({ target, columns, rows = [] }) => [
-        nameOf(target),
-        {
-          table_data: {
-            row: rows.map((row) => ({
-              cell: columns.map(({ name }, index) => valueMessage(row[name], types[nameOf(target)]![index]!)),
-            })),
-          },
-        },
-      ]),
-    );
+    const contents = catalog.tables.map(({ target, columns, rows = [] }) => {
+      const types = columns.map(({ type }) => typeMessage(type));
+      const row = rows.map((each) => ({
+        cell: columns.map(({ name }, index) => valueMessage(each[name], types[index]!)),
+      }));
+      return [nameOf(target), { table_data: { row } }];
+    });
     const answer = await this.#ask(query, "EvaluateQuery", {
       sql: query,
       options: { ...this.#options(parameters), enabled_rewrites: REWRITES },
       simple_catalog: this.#catalog(catalog),
-      table_content,
+      table_content: Object.fromEntries(contents),
       params: Object.entries(parameters).map(([name, { type, value }]) => ({
         name,
         value: valueMessage(value, typeMessage(type)),
@@ -238,31 +226,25 @@ export class GoogleSqlAnalyzer {
   /** Tables by their paths, part by part, and once more at the root, where alone the evaluator finds rows. */
   #catalog({ tables, routines = [], routinesDataset, standIns = {} }: Catalog): Message {
     const projects = new Map<string, Map<string, { table: Message[]; custom_function: Message[] }>>();
-    const dataset = (project: string, name: string): { table: Message[]; custom_function: Message[] } => {
+    const dataset = (project: string, name: string) => {
       const datasets = projects.get(project) ?? new Map();
       const found = datasets.get(name) ?? { table: [], custom_function: [] };
       projects.set(project, datasets.set(name, found));
-      return found;
+      return found as { table: Message[]; custom_function: Message[] };
     };
     const root = tables.map(({ target, columns }, index) => {
-      const table = {
-        name: target.name,
-        full_name: nameOf(target),
-        serialization_id: String(index + 1),
-        column: columns.map(({ name, type }) => ({ name, type: typeMessage(type) })),
-      };
-      dataset(target.project, target.dataset).table.push(table);
-      return {
+      const column = columns.map(({ name, type }) => ({ name, type: typeMessage(type) }));
+      const table = { name: target.name, full_name: nameOf(target), column };
+      dataset(target.project, target.dataset).table.push({
         ...table,
-        name_in_catalog: nameOf(target),
-        serialization_id: String(tables.length + index + 1),
-      };
+        serialization_id: String(2 * index + 1),
+      });
+      return { ...table, name_in_catalog: nameOf(target), serialization_id: String(2 * index + 2) };
     });
     for (const routine of routines) {
       if (routinesDataset === undefined) throw new Error("The catalog's routines have no dataset.");
-      dataset(routinesDataset.project, routinesDataset.dataset).custom_function.push(
-        functionMessage(routine, standIns[routine.name]),
-      );
+      const { custom_function } = dataset(routinesDataset.project, routinesDataset.dataset);
+      custom_function.push(functionMessage(routine, standIns[routine.name]));
     }
     return {
       name: "catalog",
@@ -276,18 +258,10 @@ export class GoogleSqlAnalyzer {
   }
 }
 
-/** Rewrites that the evaluator needs to run what it has no code for, and those for the stand-ins. */
-const REWRITES = [
-  "REWRITE_FLATTEN",
-  "REWRITE_UNPIVOT",
-  "REWRITE_PIVOT",
-  "REWRITE_ARRAY_INCLUDES",
-  "REWRITE_TYPEOF_FUNCTION",
-  "REWRITE_LIKE_ANY_ALL",
-  "REWRITE_BUILTIN_FUNCTION_INLINER",
-  "REWRITE_SET_OPERATION_CORRESPONDING",
-  "REWRITE_INLINE_SQL_FUNCTIONS",
-];
+/** Rewrites that the evaluator needs to run what it has no code for, and that for the stand-ins. */
+const REWRITES = ["FLATTEN", "UNPIVOT", "PIVOT", "BUILTIN_FUNCTION_INLINER", "INLINE_SQL_FUNCTIONS"].map(
+  (name) => `REWRITE_${name}`,
+);
 
 const nameOf = ({ project, dataset, name }: Target): string => `${project}.${dataset}.${name}`;
 
@@ -317,29 +291,26 @@ function functionMessage(
   { name, parameters, returns }: Omit<Routine, "call" | "description">,
   standIn?: string,
 ): Message {
-  const argument = parameters.map((parameter) => ({
-    kind: standIn === undefined ? "ARG_TYPE_FIXED" : "ARG_TYPE_ARBITRARY",
-    ...(standIn === undefined ? { type: typeMessage(parameter.type) } : {}),
+  const fixed = (type: string): Message => ({
+    kind: "ARG_TYPE_FIXED",
+    type: typeMessage(type),
     num_occurrences: 1,
-    options: {
-      cardinality: "REQUIRED",
-      argument_name: parameter.name,
-      named_argument_kind: "POSITIONAL_OR_NAMED",
-    },
+  });
+  const argument = parameters.map((parameter) => ({
+    ...(standIn === undefined ? fixed(parameter.type) : { kind: "ARG_TYPE_ARBITRARY", num_occurrences: 1 }),
+    options: { argument_name: parameter.name, named_argument_kind: "POSITIONAL_OR_NAMED" },
   }));
-  const return_type = { kind: "ARG_TYPE_FIXED", type: typeMessage(returns), num_occurrences: 1 };
-  return {
+  const declared = {
     name_path: [name],
-    group: standIn === undefined ? "Routine" : "Templated_SQL_Function",
     mode: "SCALAR",
-    signature: [{ argument, return_type }],
-    options: {},
-    ...(standIn === undefined
-      ? {}
-      : {
-          templated_sql_function_argument_name: parameters.map((parameter) => parameter.name),
-          parse_resume_location: { input: standIn, byte_position: 0, allow_resume: false },
-        }),
+    signature: [{ argument, return_type: fixed(returns) }],
+  };
+  if (standIn === undefined) return { ...declared, group: "Routine" };
+  return {
+    ...declared,
+    group: "Templated_SQL_Function",
+    templated_sql_function_argument_name: parameters.map((parameter) => parameter.name),
+    parse_resume_location: { input: standIn, byte_position: 0 },
   };
 }
 

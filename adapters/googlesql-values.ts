@@ -1,5 +1,4 @@
 import { Problem } from "../contracts/problem.ts";
-import type { Row } from "../contracts/warehouse.ts";
 
 /** A column of a table or query: its name and GoogleSQL type, like INT64 or ARRAY<STRUCT<day DATE, amount FLOAT64>>. */
 export interface Column {
@@ -90,12 +89,6 @@ export function valueMessage(value: unknown, type: TypeMessage): ValueMessage {
       const element = (value as unknown[]).map((each) => valueMessage(each, type.array_type!.element_type));
       return { array_value: { element } };
     }
-    case "TYPE_STRUCT": {
-      const field = type.struct_type!.field.map(({ field_name, field_type }) =>
-        valueMessage((value as Row)[field_name], field_type),
-      );
-      return { struct_value: { field } };
-    }
     case "TYPE_BOOL":
       return { bool_value: value };
     case "TYPE_DATE":
@@ -145,19 +138,7 @@ export function plainValue(message: ValueMessage, type: TypeMessage): unknown {
       const time = new Date(Number(seconds) * 1000).toISOString().slice(0, 19);
       return `${time}${fraction === "" ? "" : `.${fraction}`}Z`;
     }
-    case "datetime_value":
-      return dateTime(value as { bit_field_datetime_seconds?: string; nanos?: number });
     default:
       return value;
   }
-}
-
-/** The bits of a DATETIME: year, month 4, day 5, hour 5, minute 6 and second 6. */
-function dateTime({ bit_field_datetime_seconds = "0", nanos = 0 }): string {
-  const bits = BigInt(bit_field_datetime_seconds);
-  const part = (at: bigint, width: bigint, digits = 2): string =>
-    String((bits >> at) & ((1n << width) - 1n)).padStart(digits, "0");
-  const fraction = String(nanos).padStart(9, "0").replace(/0+$/, "");
-  const time = `${part(12n, 5n)}:${part(6n, 6n)}:${part(0n, 6n)}${fraction === "" ? "" : `.${fraction}`}`;
-  return `${part(26n, 14n, 4)}-${part(22n, 4n)}-${part(17n, 5n)}T${time}Z`;
 }

@@ -168,6 +168,65 @@ describe("local commands", function () {
     });
   });
 
+  describe("npm run check:sql", () => {
+    it("finds the project right", async () => {
+      const { code, output } = await run("check-sql");
+      assert.equal(code, 0, output);
+      assert.match(output, /\d+ queries checked, \d+ unit tests run in \d+\.\d s: all is right\./);
+    });
+
+    it("fails, and says so, on a wrong query, a unit test that does not hold, and tables that changed", async () => {
+      const broken = join(folder, "check");
+      for (const [name, from, to, said] of [
+        [
+          "staging/purchases",
+          "customer_id,",
+          "customer,",
+          /s\.sqlx:13:3: .*: customer[\s\S]*Not checked.*holdout/,
+        ],
+        [
+          "staging/purchases",
+          "SUM(",
+          "MAX(",
+          /purchases\.test\.yaml: "all[\s\S]*differs +│ a +│ 2024-01-01 +│ 350 → 250/,
+        ],
+        [
+          "features/model_statistics",
+          "AS customers",
+          "AS people",
+          /tables\.json is not what[\s\S]*npm run tables/,
+        ],
+      ] as const) {
+        cpSync(sqlDir, broken, { recursive: true });
+        const file = join(broken, "definitions", `${name}.sqlx`);
+        writeFileSync(file, readFileSync(file, "utf8").replace(from, to));
+        const { code, output } = await run("check-sql", "--sql-dir", broken);
+        assert.equal(code, 1, output);
+        assert.match(output, said);
+      }
+    });
+
+    it("with --watch checks and tests what changed, and survives a mistake", async () => {
+      const watched = join(folder, "check-watched");
+      cpSync(sqlDir, watched, { recursive: true });
+      const purchases = join(watched, "definitions", "staging", "purchases.sqlx");
+      const source = readFileSync(purchases, "utf8");
+      const { child, says } = start("check-sql", "--sql-dir", watched, "--watch");
+      await says("Watching");
+      writeFileSync(purchases, source.replace("SUM(amount_cents)", "MAX(amount_cents)"));
+      await says(/350 → 250[\s\S]*\n1 queries checked, 1 unit tests run in .*: 1 wrong/);
+      writeFileSync(purchases, source.replace("SELECT", "SELEC"));
+      await says(/Syntax error/);
+      writeFileSync(purchases, `${source}\${ref("nowhere")}`);
+      await says(/nowhere/);
+      writeFileSync(purchases, source);
+      await says(/nowhere[\s\S]*queries checked, \d+ unit tests run in .*: all is right/);
+      child.kill();
+      const [code] = await once(child, "close");
+      assert.equal(code, 0);
+    });
+  });
+
   it("npm run lineage serves tables and columns, prints them as JSON, and tells a mistake with its place", async () => {
     const { code, output } = await run("lineage", "--json");
     assert.equal(code, 0);

@@ -130,7 +130,7 @@ describe("functions that the SQL may use", function () {
     const at = { ts: "2023-12-31T23:30:00Z", tu: "2024-01-01T00:00:01Z", b: true, c: false };
     const rows = [
       { ...corner, ...at, u: null },
-      ...fc.sample(rowsOfTable, { numRuns: 40, seed: 1 }).flat(),
+      ...fc.sample(rowsOfTable, { numRuns: 12, seed: 1 }).flat(),
     ].map((row, id): Row => ({ ...row, id }));
     const rules = await FunctionRules.load(analyzer);
     await withDuckDb(async (warehouse) => {

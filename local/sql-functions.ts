@@ -104,28 +104,21 @@ function functionsOf({ statement }: Analysis, query: string): Use[] {
   const walk = (node: unknown, at?: number, distinct = false): void => {
     if (typeof node !== "object" || node === null) return;
     const record = node as Node;
-    const place = (inParents(record, "parse_location_range") as { start?: number } | undefined)?.start ?? at;
+    const place = startOf(record) ?? at;
     const cast = record.resolved_cast_node as Node | undefined;
     const call = cast === undefined ? undefined : callIn(cast.expr);
     if ("function" in record && "signature" in record) {
-      // Both are one function in the tree.
+      const key = keyOf(record, distinct);
+      // CONCAT and || are one function in the tree.
       const isOperator = place !== undefined && !/^concat\b/i.test(bytes.toString("utf8", place, place + 7));
-      uses.push(
-        ...useOf(record, place, distinct).map(({ key, at }) => ({
-          key: isOperator ? key.replace(/^CONCAT\(/, "||(") : key,
-          at,
-        })),
-      );
+      if (key !== undefined)
+        uses.push({ key: isOperator ? key.replace(/^CONCAT\(/, "||(") : key, at: place });
     }
     if (cast !== undefined) {
-      const [from, to] = [
-        typeOf(cast.expr),
-        typeName((cast.parent_type as TypeMessage) ?? (inParents(cast, "type") as TypeMessage)),
-      ];
-      const start =
-        (inParents(cast, "parse_location_range") as { start?: number } | undefined)?.start ?? place;
+      const [from, to] = [typeOf(cast.expr), typeName(inParents(cast, "type") as TypeMessage)];
+      const start = startOf(cast) ?? place;
       const loses = (from === "FLOAT64" && to === "INT64") || (from === "DATE" && to === "DATE");
-      const inner = loses && call !== undefined ? useOf(call, place, false)[0]?.key : undefined;
+      const inner = loses && call !== undefined ? keyOf(call) : undefined;
       if (from !== "?" && (from !== to || inner !== undefined))
         uses.push({ key: `CAST(${inner ?? from} AS ${to})`, at: start });
       if (inner !== undefined) {
@@ -141,9 +134,10 @@ function functionsOf({ statement }: Analysis, query: string): Use[] {
   return uses;
 }
 
-function useOf(call: Node, at: number | undefined, distinct: boolean): Use[] {
+/** The key of a function call; none for a routine. */
+function keyOf(call: Node, distinct = false): string | undefined {
   const name = (call.function as { name: string }).name;
-  if (!name.startsWith("ZetaSQL:")) return [];
+  if (!name.startsWith("ZetaSQL:")) return undefined;
   const short = name.slice("ZetaSQL:".length).replace(/^\$/, "").toUpperCase();
   const { argument = [] } = call.signature as {
     argument?: { type?: TypeMessage; num_occurrences?: number }[];
@@ -163,12 +157,7 @@ function useOf(call: Node, at: number | undefined, distinct: boolean): Use[] {
       : [];
   });
   const safe = call.error_mode === "SAFE_ERROR_MODE" ? "SAFE." : "";
-  return [
-    {
-      key: `${safe}${short}(${distinct ? "DISTINCT " : ""}${[...new Set([...given, ...literals])].join(", ")})`,
-      at,
-    },
-  ];
+  return `${safe}${short}(${distinct ? "DISTINCT " : ""}${[...new Set([...given, ...literals])].join(", ")})`;
 }
 
 /** The value of a literal, which may be cast. */
@@ -184,6 +173,10 @@ function inParents(node: Node, property: string): unknown {
     if (property in each) return (each as Node)[property];
   return undefined;
 }
+
+/** Where a node begins in the query, in bytes. */
+const startOf = (node: Node): number | undefined =>
+  (inParents(node, "parse_location_range") as { start?: number } | undefined)?.start;
 
 /** The function call that an expression is, if it is one: below the names of its kinds. */
 function callIn(expression: unknown): Node | undefined {

@@ -9,7 +9,7 @@ import type { GoogleSqlAnalyzer, Table as SqlTable } from "../adapters/googlesql
 import { DUCKDB_TYPES } from "../adapters/googlesql-to-duckdb.ts";
 import type { Column } from "../adapters/googlesql-values.ts";
 import { Problem, parse } from "../contracts/problem.ts";
-import type { Parameters, Routine, Row } from "../contracts/warehouse.ts";
+import type { Parameters, Row } from "../contracts/warehouse.ts";
 import { pathOf } from "../contracts/warehouse.ts";
 import { routines } from "../jobs/clv/routines.ts";
 import type { Action, Graph } from "../jobs/sql-runner/dataform.ts";
@@ -71,12 +71,9 @@ function readYaml(file: string): unknown {
 }
 
 /** Tables in a DuckDB of their own, for the time of the work. */
-export async function withDuckDb<T>(
-  work: (warehouse: DuckDbWarehouse) => Promise<T>,
-  functions: readonly Routine[] = routines,
-): Promise<T> {
+export async function withDuckDb<T>(work: (warehouse: DuckDbWarehouse) => Promise<T>): Promise<T> {
   const folder = mkdtempSync(join(tmpdir(), "sql-check-"));
-  const warehouse = await DuckDbWarehouse.open(join(folder, "warehouse.duckdb"), { routines: functions });
+  const warehouse = await DuckDbWarehouse.open(join(folder, "warehouse.duckdb"), { routines });
   try {
     return await work(warehouse);
   } finally {
@@ -97,7 +94,9 @@ export async function fillTables(warehouse: DuckDbWarehouse, tables: readonly Sq
       ...(values.length === 0 ? [] : [`INSERT INTO ${path} VALUES ${values.join(", ")}`]),
     ];
   });
-  await warehouse.withConnection((connection) => connection.run(statements.join(";")));
+  await warehouse.withConnection((connection) =>
+    connection.run(["BEGIN", ...statements, "COMMIT"].join(";")),
+  );
 }
 
 const literal = (value: unknown): string =>
