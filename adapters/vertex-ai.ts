@@ -1,4 +1,5 @@
 import { GoogleAuth } from "google-auth-library";
+import pRetry from "p-retry";
 import { z } from "zod";
 import type { ArtifactStore } from "../contracts/artifacts.ts";
 import type { Launcher, RunState } from "../contracts/launcher.ts";
@@ -15,6 +16,8 @@ export interface VertexAiOptions {
   /** URL of the folder where runs keep their files. */
   readonly artifactsUrl: string;
   readonly artifacts: ArtifactStore;
+  /** How long an answer may take, milliseconds; then it is asked for again. @default 20000 */
+  readonly timeout?: number;
   /** @default the regional endpoint of Vertex AI */
   readonly endpoint?: string;
   /** @default the account that this process runs as */
@@ -104,22 +107,30 @@ export class VertexAiLauncher implements Launcher {
     await this.#request("POST", `/${runId}:cancel`, [], {});
   }
 
-  /** An answer of 2xx, or one of those expected. 429 and 5xx are tried again: the job's id makes that safe. */
+  /**
+   * An answer of 2xx, or one of those expected. What got no answer, 429 or 5xx is asked for again: the job's id makes
+   * that safe. The client's own retries share one time limit, so that a late answer would end them all.
+   */
   #request(method: "GET" | "POST", path: string, expected: readonly number[], data?: object) {
-    return this.#auth.request<unknown>({
-      url: this.#jobs + path,
-      method,
-      ...(data === undefined ? {} : { data }),
-      timeout: 20_000,
-      retryConfig: {
-        retry: 3,
-        httpMethodsToRetry: ["GET", "POST"],
-        statusCodesToRetry: [
-          [429, 429],
-          [500, 599],
-        ],
+    const { timeout = 20_000 } = this.#options;
+    return pRetry(
+      () =>
+        this.#auth.request<unknown>({
+          url: this.#jobs + path,
+          method,
+          ...(data === undefined ? {} : { data }),
+          timeout,
+          validateStatus: (status) => (status >= 200 && status < 300) || expected.includes(status),
+        }),
+      {
+        retries: 3,
+        minTimeout: 500,
+        randomize: true,
+        shouldRetry: ({ error }) => {
+          const { status } = error as { status?: number };
+          return status === undefined || status === 429 || status >= 500;
+        },
       },
-      validateStatus: (status) => (status >= 200 && status < 300) || expected.includes(status),
-    });
+    );
   }
 }
