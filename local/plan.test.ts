@@ -219,6 +219,11 @@ describe("npm run plan", function () {
     assert.match(output, /\+ mlops_mkt\.rfm\.recency_weeks +FLOAT64 *\n/);
     assert.match(output, /mlops_mkt\.rfm +│ customer_id +│ +2,357 │ +2,357 │ +0 │ +0 │ +335 │/);
     assert.match(output, /mlops_mkt\.rfm\.segment differs in rows: \d+\n +\w+: Champions -> Best of all/);
+    // A commit's tables are made in the copy first.
+    assert.match(
+      run("plan", "--sql-dir", sql, "--against", "HEAD").output,
+      /HEAD:[\s\S]*segment differs in rows: 335/,
+    );
     // The warehouse is as it was.
     assert.match(run("plan").output, /nothing has changed/);
     const { schema, data } = JSON.parse(run("plan", "--sql-dir", sql, "--json").output);
