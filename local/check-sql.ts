@@ -4,7 +4,7 @@ import type { DuckDbWarehouse } from "../adapters/duckdb.ts";
 import { explain } from "../contracts/problem.ts";
 import { compile } from "../jobs/sql-runner/dataform.ts";
 import { localCommand, runCommand } from "./command.ts";
-import { sqlDir } from "./edition.ts";
+import { sqlDir } from "./project.ts";
 import { nameOf, SqlChecker, tablesFile, tablesOf } from "./sql-check.ts";
 import { runUnitTest, unitTestsOf, withDuckDb } from "./sql-unit-tests.ts";
 import { elapsed } from "./terminal.ts";

@@ -139,12 +139,16 @@ export async function runUnitTest(
   await fillTables(readers.warehouse, tables);
   const wanted = new Set(test.expect.flatMap(Object.keys));
   const compared = output.filter((name) => wanted.has(name));
-  const duckdb = await readers.warehouse.query(test.action.query, parameters);
-  const results = [{ reader: "DuckDB", rows: duckdb }];
-  if (!callsRoutine(test.action, graph)) {
-    const rows = await readers.analyzer.evaluate(test.action.query, { ...catalog, tables }, parameters);
-    results.push({ reader: "GoogleSQL's reference evaluator", rows });
-  }
+  const { query } = test.action;
+  const evaluate = (): Promise<Row[]> => readers.analyzer.evaluate(query, { ...catalog, tables }, parameters);
+  const [duckdb, googlesql] = await Promise.all([
+    readers.warehouse.query(query, parameters),
+    callsRoutine(test.action, graph) ? undefined : evaluate(),
+  ]);
+  const results = [
+    { reader: "DuckDB", rows: duckdb },
+    ...(googlesql === undefined ? [] : [{ reader: "GoogleSQL's reference evaluator", rows: googlesql }]),
+  ];
   const readersOf = new Map<string, string[]>();
   for (const { reader, rows } of results) {
     const difference = rowDiff(test.expect, rows, compared.length > 0 ? compared : output);

@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { Problem } from "../contracts/problem.ts";
 import { compile } from "../jobs/sql-runner/dataform.ts";
 import { runCommand } from "./command.ts";
-import { sqlDir } from "./edition.ts";
+import { sqlDir } from "./project.ts";
 import { SqlChecker, tablesFile, tablesOf } from "./sql-check.ts";
 
 /** npm run tables: writes sql/tables.json anew, the contract of the tables that the stack declares. */
