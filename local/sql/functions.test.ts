@@ -69,19 +69,23 @@ const VALUES: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
   ),
   BOOL: fc.boolean(),
 };
-const rowsOfTable: fc.Arbitrary<Row[]> = fc
-  .array(
-    fc.record(
-      Object.fromEntries(
-        EXAMPLES.columns.map(({ name, type }) => [
-          name,
-          name === "k" ? fc.integer({ min: 1, max: 5 }) : fc.option(VALUES[type]!, { freq: 6 }),
-        ]),
+/** Halves, whose sums are the same in any order: of other floats small differences of large ones would differ. */
+const EXACT = { ...VALUES, FLOAT64: fc.integer({ min: -200_000, max: 200_000 }).map((value) => value / 2) };
+const SUMMED = ["Aggregates", "Window functions"];
+const rowsWith = (values: typeof VALUES): fc.Arbitrary<Row[]> =>
+  fc
+    .array(
+      fc.record(
+        Object.fromEntries(
+          EXAMPLES.columns.map(({ name, type }) => [
+            name,
+            name === "k" ? fc.integer({ min: 1, max: 5 }) : fc.option(values[type]!, { freq: 6 }),
+          ]),
+        ),
       ),
-    ),
-    { minLength: 0, maxLength: 40 },
-  )
-  .map((rows) => rows.map((row, id) => ({ ...row, id })));
+      { minLength: 0, maxLength: 40 },
+    )
+    .map((rows) => rows.map((row, id) => ({ ...row, id })));
 
 describe("functions that the SQL may use", function () {
   this.timeout(120_000);
@@ -114,7 +118,7 @@ describe("functions that the SQL may use", function () {
     it(`mean the same in GoogleSQL and in DuckDB: ${group}`, async () => {
       await withDuckDb(async (warehouse) => {
         await fc.assert(
-          fc.asyncProperty(rowsOfTable, async (rows) => {
+          fc.asyncProperty(rowsWith(SUMMED.includes(group) ? EXACT : VALUES), async (rows) => {
             await fillTables(warehouse, [{ ...EXAMPLES, rows }]);
             const found = await difference(warehouse, rows, expressions, group === "Aggregates");
             assert.equal(found, undefined, found);
@@ -130,7 +134,7 @@ describe("functions that the SQL may use", function () {
     const at = { ts: "2023-12-31T23:30:00Z", tu: "2024-01-01T00:00:01Z", b: true, c: false };
     const rows = [
       { ...corner, ...at, u: null },
-      ...fc.sample(rowsOfTable, { numRuns: 12, seed: 1 }).flat(),
+      ...fc.sample(rowsWith(VALUES), { numRuns: 12, seed: 1 }).flat(),
     ].map((row, id): Row => ({ ...row, id }));
     const rules = await FunctionRules.load(analyzer);
     await withDuckDb(async (warehouse) => {
