@@ -1,5 +1,4 @@
 import { pathToFileURL } from "node:url";
-import { watch } from "chokidar";
 import { fileArtifacts } from "../adapters/artifacts.ts";
 import type { DuckDbWarehouse } from "../adapters/duckdb.ts";
 import { createLogger } from "../contracts/log.ts";
@@ -16,6 +15,8 @@ import { loadOrders } from "./orders.ts";
 import { CDNOW, dataDirOf, type OrdersArguments, ordersOf, withOrders } from "./orders-source.ts";
 import { lastChampion } from "./sql/champion.ts";
 import { changesOf } from "./sql/graph-changes.ts";
+import { ProjectCheck } from "./sql/project-check.ts";
+import { watchProject } from "./sql/watch.ts";
 import { count, elapsed } from "./terminal.ts";
 
 /** npm run sql: only the SQL project, in this process; scores with the last champion, if there is one. */
@@ -28,7 +29,11 @@ const options = withRunSettings(
   )
     .option("--run-date <date>", "orders before this day count", CDNOW.runDate)
     .option("--sql-dir <dir>", "folder of the Dataform project", sqlDir)
-    .option("--watch", "runs what changed, and what depends on it, whenever a file is saved", false),
+    .option(
+      "--watch",
+      "checks, tests and runs what changed, and what depends on it, whenever a file is saved",
+      false,
+    ),
 )
   .parse()
   .opts<OrdersArguments & { runDate: string; sqlDir: string; watch: boolean }>();
@@ -62,26 +67,20 @@ await runCommand(async () => {
     process.exitCode = failures > 0 ? 1 : 0;
     return;
   }
-  watch(options.sqlDir, {
-    ignoreInitial: true,
-    awaitWriteFinish: { stabilityThreshold: 50, pollInterval: 10 },
-  })
-    .on("ready", () => void process.stdout.write(`Watching ${options.sqlDir}; end with Ctrl-C.\n`))
-    .on("all", async () => {
-      try {
-        const next = compile(options.sqlDir, { project: warehouse.project });
-        const { added, changed, affected } = changesOf(graph.actions, next.actions);
-        const touched = new Set([...added, ...changed, ...affected]);
-        graph = next;
-        if (touched.size > 0)
-          await runAndKeep(
-            next,
-            next.actions.filter((action) => touched.has(action)),
-          );
-      } catch (error) {
-        process.stdout.write(`${explain(error)}\n`);
-      }
+  await ProjectCheck.with(options.sqlDir, async (check) => {
+    await check.run();
+    await watchProject(options.sqlDir, async () => {
+      if ((await check.run()) > 0) return;
+      const next = compile(options.sqlDir, { project: warehouse.project });
+      const { added, changed, affected } = changesOf(graph.actions, next.actions);
+      const touched = new Set([...added, ...changed, ...affected]);
+      graph = next;
+      const actions = next.actions.filter((action) => touched.has(action));
+      if (actions.length > 0)
+        await runAndKeep(next, actions).catch((error) => process.stdout.write(`${explain(error)}\n`));
     });
+  });
+  await warehouse.close();
 });
 
 /** Runs the actions and tells what they did; returns how many assertions do not hold. */
