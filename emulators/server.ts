@@ -1,0 +1,81 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { createServer } from "node:net";
+import { setTimeout } from "node:timers/promises";
+
+/** A server in a process of its own, for as long as a test needs it. */
+export interface RunningServer {
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+export interface ServerOptions {
+  readonly command: (port: number) => readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  /** Whether it answers: asked until it does. */
+  readonly isUp: (port: number) => Promise<boolean>;
+  /** @default 60 */
+  readonly seconds?: number;
+}
+
+/** Starts a server on a free port of 127.0.0.1 and waits until it answers; throws with what it printed when it does not. */
+export async function startServer({
+  command,
+  env,
+  isUp,
+  seconds = 60,
+}: ServerOptions): Promise<RunningServer> {
+  const port = await freePort();
+  const [program = "", ...args] = command(port);
+  // A group of its own, so that what it starts ends with it.
+  const child = spawn(program, args, {
+    detached: true,
+    env: { ...process.env, ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let printed = "";
+  for (const stream of [child.stdout, child.stderr])
+    stream.on("data", (chunk) => {
+      printed = `${printed}${chunk}`.slice(-4000);
+    });
+  const failure = new Promise<never>((_, reject) => child.once("error", reject));
+  failure.catch(() => undefined);
+  const stop = (): void => end(child);
+  process.once("exit", stop);
+  const deadline = Date.now() + seconds * 1000;
+  try {
+    while (!(await Promise.race([isUp(port).catch(() => false), failure]))) {
+      if (child.exitCode !== null || Date.now() > deadline)
+        throw new Error(`${program} did not come up on port ${port}: ${printed}`);
+      await setTimeout(100);
+    }
+  } catch (error) {
+    stop();
+    throw error;
+  }
+  return {
+    port,
+    async close() {
+      process.off("exit", stop);
+      if (child.exitCode !== null || child.signalCode !== null) return;
+      stop();
+      await once(child, "exit");
+    },
+  };
+}
+
+function end(child: ChildProcess): void {
+  try {
+    if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
+  } catch {
+    // It has ended already.
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as { port: number };
+  await new Promise((closed) => server.close(closed));
+  return port;
+}
