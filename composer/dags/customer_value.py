@@ -20,7 +20,6 @@ from zoneinfo import ZoneInfo
 import jsonschema
 import requests
 from airflow.exceptions import AirflowException, AirflowFailException, AirflowNotFoundException
-from airflow.models.param import Param
 from airflow.providers.google.cloud.hooks.pubsub import PubSubHook
 from airflow.providers.google.cloud.operators.bigquery import BigQueryInsertJobOperator
 from airflow.providers.google.cloud.operators.pubsub import PubSubDeleteSubscriptionOperator
@@ -31,9 +30,10 @@ from google.oauth2 import id_token
 
 try:  # Airflow 3
     from airflow.providers.standard.operators.python import PythonOperator
-    from airflow.sdk import DAG
+    from airflow.sdk import DAG, Param
 except ImportError:  # Airflow 2
     from airflow import DAG
+    from airflow.models.param import Param
     from airflow.operators.python import PythonOperator
 
 HERE = Path(__file__).parent
@@ -43,7 +43,9 @@ jsonschema.validate(SETTINGS, SCHEMA)
 
 PROJECT, TABLES, LIMITS = SETTINGS["project"], SETTINGS["tables"], SETTINGS["limits"]
 TIME_ZONE = ZoneInfo(SETTINGS["schedule"]["time_zone"])
-RUN_ID, RUN_DATE = ("{{ ti.xcom_pull(task_ids='plan')['%s'] }}" % key for key in ("run_id", "run_date"))
+# What the task plan decided, in templates.
+RUN_ID = "{{ ti.xcom_pull(task_ids='plan')['run_id'] }}"
+RUN_DATE = "{{ ti.xcom_pull(task_ids='plan')['run_date'] }}"
 
 
 # Which run
@@ -62,7 +64,7 @@ def run_id_of(run_date: str, slot: str, attempt: int) -> str:
 
 
 def plan_run(dag_run: Any, params: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """The run of the first attempt that has not failed: asked for again, a run that failed gets another job, no other does."""
+    """The run of the first attempt that has not failed: cleared, a run that failed gets another job, no other does."""
     run_date = run_date_of(dag_run, params)
     for attempt in itertools.count(1):
         run_id = run_id_of(run_date, dag_run.run_id, attempt)
@@ -91,7 +93,7 @@ def check_health() -> None:
 def state_of(run_id: str) -> dict[str, Any] | None:
     """What the invoker tells of the run; None where no such run was ever launched."""
     answer = ask_invoker(f"/runs/{run_id}")
-    if answer.status_code == 404:
+    if answer.status_code == requests.codes.not_found:
         return None
     answer.raise_for_status()
     return dict(answer.json())
@@ -265,11 +267,8 @@ with DAG(
     },
     params={
         "run_date": Param(None, type=["null", "string"], format="date", description="Unset: the slot's day."),
-        "run": Param(
-            {},
-            **{**SCHEMA["properties"]["run"], "required": []},
-            description="Settings of this run that differ from the stack's.",
-        ),
+        # Settings of this run that differ from the stack's.
+        "run": Param({}, **{**SCHEMA["properties"]["run"], "required": []}),
     },
     tags=["customer-value", SETTINGS["environment"]],
     doc_md=__doc__,
