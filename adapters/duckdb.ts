@@ -119,14 +119,20 @@ export class DuckDbWarehouse implements Warehouse {
   }
 
   async query(sql: string, parameters: Parameters = {}): Promise<Row[]> {
+    return await Array.fromAsync(this.stream(sql, parameters));
+  }
+
+  async *stream(sql: string, parameters: Parameters = {}): AsyncGenerator<Row> {
     const translated = await translate(sql, parameters, this.#translations);
-    return await this.withConnection(async (connection) => {
-      try {
-        return (await read(connection, translated, bindings(sql, parameters))).rows;
-      } catch (error) {
-        throw queryError(sql, error);
-      }
-    });
+    const connection = await this.#instance.connect();
+    try {
+      const result = await connection.stream(translated, bindings(sql, parameters));
+      for await (const rows of result.yieldConvertedRowObjects(toPlain)) yield* rows as Row[];
+    } catch (error) {
+      throw queryError(sql, error);
+    } finally {
+      connection.closeSync();
+    }
   }
 
   async replaceRows(

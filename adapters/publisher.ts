@@ -3,12 +3,18 @@ import type { Publisher } from "../contracts/messages.ts";
 import { Problem } from "../contracts/problem.ts";
 
 /**
- * The Messenger that a URL names, to send to: http://host:port is the embedded one (POST /topics/{topic}).
- * Throws a Problem when the URL names none.
+ * The Messenger that a URL names, to send to: pubsub://project?events=topic, or http://host:port, the embedded one
+ * (POST /topics/{topic}). Throws a Problem when the URL names none.
  */
-export function openPublisher(url: string): Publisher {
+export async function openPublisher(url: string): Promise<Publisher> {
   if (url.startsWith("http:")) return httpPublisher(url);
-  throw new Problem(`MESSENGER_URL is ${url || "not set"}; allowed is http://host:port.`);
+  if (url.startsWith("pubsub:")) {
+    const { PubSubMessenger } = await import("./pubsub.ts");
+    return new PubSubMessenger(url);
+  }
+  throw new Problem(
+    `MESSENGER_URL is ${url || "not set"}; allowed are pubsub://project?events=topic and http://host:port.`,
+  );
 }
 
 function httpPublisher(url: string): Publisher {
@@ -27,5 +33,6 @@ function httpPublisher(url: string): Publisher {
         },
         { retries: 3, minTimeout: 200 },
       ),
+    close: async () => undefined,
   };
 }

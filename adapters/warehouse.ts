@@ -2,14 +2,27 @@ import { fileURLToPath } from "node:url";
 import { Problem } from "../contracts/problem.ts";
 import type { Routine, Warehouse } from "../contracts/warehouse.ts";
 
+export interface WarehouseOptions {
+  /** What SQL may call where the warehouse has no functions of its own; BigQuery has those that the stack deploys. */
+  readonly routines?: readonly Routine[];
+  /** What the queries are for: labels of BigQuery's jobs. */
+  readonly labels?: Readonly<Record<string, string>>;
+}
+
 /**
- * Opens the warehouse that a URL names: duckdb:///path/of/warehouse.duckdb. Routines are what SQL may call where the
- * warehouse has no functions of its own. Throws a Problem when the URL names no warehouse or it can't be opened.
+ * Opens the warehouse that a URL names: duckdb:///path/of/warehouse.duckdb or
+ * bigquery://project/location?maximum_bytes_billed=N. Throws a Problem when the URL names none or it can't be opened.
  */
-export async function openWarehouse(url: string, routines: readonly Routine[] = []): Promise<Warehouse> {
+export async function openWarehouse(url: string, options: WarehouseOptions = {}): Promise<Warehouse> {
   if (url.startsWith("duckdb:")) {
     const { DuckDbWarehouse } = await import("./duckdb.ts");
-    return await DuckDbWarehouse.open(fileURLToPath(url.replace(/^duckdb:/, "file:")), { routines });
+    return await DuckDbWarehouse.open(fileURLToPath(url.replace(/^duckdb:/, "file:")), options);
   }
-  throw new Problem(`WAREHOUSE_URL is ${url || "not set"}; allowed is duckdb:///path/of/warehouse.duckdb.`);
+  if (url.startsWith("bigquery:")) {
+    const { BigQueryWarehouse } = await import("./bigquery.ts");
+    return new BigQueryWarehouse(url, options);
+  }
+  throw new Problem(
+    `WAREHOUSE_URL is ${url || "not set"}; allowed are duckdb:///path/of/warehouse.duckdb and bigquery://project/location.`,
+  );
 }

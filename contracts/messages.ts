@@ -41,12 +41,17 @@ export interface Message {
 export interface Publisher {
   /** Resolves with the message id once Messenger has the message. */
   publish(topic: string, data: unknown, attributes: Record<string, string>): Promise<string>;
+  close(): Promise<void>;
 }
 
 /** Messenger: delivers a message from sender to receiver, at least once. */
 export interface Messenger extends Publisher {
-  /** The messages of a topic that carry the attributes, from now on; ends when the signal aborts. */
-  subscribe(topic: string, filter: Record<string, string>, signal: AbortSignal): AsyncIterable<Message>;
+  /** Resolves once it listens, with the topic's messages from then on that carry the attributes; they end when the signal aborts. */
+  subscribe(
+    topic: string,
+    filter: Record<string, string>,
+    signal: AbortSignal,
+  ): Promise<AsyncIterable<Message>>;
 }
 
 /** Body of a Pub/Sub push request (cloud.google.com/pubsub/docs/push). */

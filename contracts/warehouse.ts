@@ -53,6 +53,8 @@ export interface Warehouse {
   /** Makes the view or table, replaces the partition of parameter run_date, or makes sure that the log is there; atomically. */
   materialize(model: Model, parameters: Parameters): Promise<Outcome>;
   query(sql: string, parameters?: Parameters): Promise<Row[]>;
+  /** The same row by row, for more than fits in memory. */
+  stream(sql: string, parameters?: Parameters): AsyncIterable<Row>;
   /**
    * Replaces, atomically, the rows of a log that have these values in these columns. Numbers that are not finite become
    * null. Throws, and changes nothing, when the log has no such column or a value is not of its column's type.

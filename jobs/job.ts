@@ -47,7 +47,8 @@ export interface Step<P> {
   readonly artifactsUrl: string;
   /** Opens the warehouse; it is closed when the step ends. */
   warehouse(routines?: readonly Routine[]): Promise<Warehouse>;
-  publisher(): Publisher;
+  /** Opens the Messenger to send to; it is closed when the step ends. */
+  publisher(): Promise<Publisher>;
   /** Writes an output artifact of the step. */
   writeArtifact(name: string, text: string): Promise<void>;
 }
@@ -68,7 +69,7 @@ export async function runJob<S extends z.ZodType>(
   const log = createLogger({ component: "job", step: given.step, run_id: given.run_id });
   const reportUrl = stepReportUrl(env.ARTIFACTS_URL, given.run_id, given.step);
   const report = stepStarted(given.step);
-  const open: Warehouse[] = [];
+  const open: { close(): Promise<void> }[] = [];
 
   const finish = async (error: unknown): Promise<void> => {
     report.status = error === undefined ? "succeeded" : "failed";
@@ -100,11 +101,18 @@ export async function runJob<S extends z.ZodType>(
       log,
       artifactsUrl: env.ARTIFACTS_URL,
       async warehouse(routines) {
-        const warehouse = await openWarehouse(env.WAREHOUSE_URL, routines);
+        const warehouse = await openWarehouse(env.WAREHOUSE_URL, {
+          ...(routines === undefined ? {} : { routines }),
+          labels: { run_id: given.run_id, step: given.step },
+        });
         open.push(warehouse);
         return warehouse;
       },
-      publisher: () => openPublisher(env.MESSENGER_URL),
+      async publisher() {
+        const publisher = await openPublisher(env.MESSENGER_URL);
+        open.push(publisher);
+        return publisher;
+      },
       async writeArtifact(name, text) {
         const uri = input.outputs.artifacts[name]?.artifacts[0]?.uri;
         if (uri === undefined)
@@ -124,7 +132,7 @@ export async function runJob<S extends z.ZodType>(
     if (error === tooLate) process.exit();
   } finally {
     clearTimeout(timer);
-    await Promise.all(open.map((warehouse) => warehouse.close()));
+    await Promise.all(open.map((opened) => opened.close()));
   }
 }
 

@@ -24,6 +24,8 @@ export interface EditionOptions {
   readonly port: number;
   readonly log: Logger;
   readonly earliestRunDate?: () => string | undefined;
+  /** Environment of the jobs beyond the local one, or in its place: another WAREHOUSE_URL or MESSENGER_URL. */
+  readonly env?: Readonly<Record<string, string>>;
   readonly onTask?: LocalLauncherOptions["onTask"];
   readonly onOutput?: LocalLauncherOptions["onOutput"];
 }
@@ -59,6 +61,7 @@ export async function startEdition(options: EditionOptions): Promise<Edition> {
         MESSENGER_URL: messenger.url,
         ARTIFACTS_URL: pathToFileURL(dataDir).href,
         SQL_DIR: sqlDir,
+        ...options.env,
       },
       retry: { times: 1, after: "0.2s" },
     }),

@@ -33,7 +33,7 @@ describe("messenger", () => {
     const messages: Message[] = [];
     const stop = new AbortController();
     done.push(() => stop.abort());
-    for await (const message of messenger.subscribe(topic, filter, stop.signal)) {
+    for await (const message of await messenger.subscribe(topic, filter, stop.signal)) {
       messages.push(message);
       if (messages.length === count) break;
     }
@@ -100,12 +100,12 @@ describe("messenger", () => {
 
     it("ends, without an error, when its signal aborts, before or while it waits", async () => {
       const stop = new AbortController();
-      const drained = Array.fromAsync(messenger.subscribe("events", {}, stop.signal));
+      const drained = Array.fromAsync(await messenger.subscribe("events", {}, stop.signal));
       await messenger.publish("events", 1, {});
       await new Promise(setImmediate);
       stop.abort();
       assert.equal((await drained).length, 1);
-      assert.deepEqual(await Array.fromAsync(messenger.subscribe("events", {}, stop.signal)), []);
+      assert.deepEqual(await Array.fromAsync(await messenger.subscribe("events", {}, stop.signal)), []);
     });
   });
 
@@ -186,7 +186,7 @@ describe("messenger", () => {
   describe("over HTTP", () => {
     it("takes messages from other processes, again when the answer was lost", async () => {
       const taken = take(1, "events", { run_id: "a" });
-      const id = await openPublisher(messenger.url).publish("events", { n: 1 }, { run_id: "a" });
+      const id = await (await openPublisher(messenger.url)).publish("events", { n: 1 }, { run_id: "a" });
       assert.deepEqual(await taken, [{ id, data: { n: 1 }, attributes: { run_id: "a" } }]);
 
       let tries = 0;
@@ -198,7 +198,7 @@ describe("messenger", () => {
       await once(flaky, "listening");
       done.push(() => flaky.close());
       const url = `http://127.0.0.1:${(flaky.address() as AddressInfo).port}`;
-      assert.equal(await openPublisher(url).publish("events", 1, {}), "7");
+      assert.equal(await (await openPublisher(url)).publish("events", 1, {}), "7");
       assert.equal(tries, 2);
     });
 

@@ -69,20 +69,15 @@ export class LocalMessenger implements Messenger {
     return message.id;
   }
 
-  async *subscribe(
+  async subscribe(
     topic: string,
     filter: Record<string, string>,
     signal: AbortSignal,
-  ): AsyncGenerator<Message> {
-    try {
-      const messages = on(this.#topics, topic, { signal });
-      for await (const [message] of messages as AsyncIterable<[Message]>) {
-        if (Object.entries(filter).every(([name, value]) => message.attributes[name] === value))
-          yield message;
-      }
-    } catch (error) {
-      if (!signal.aborted) throw error;
-    }
+  ): Promise<AsyncIterable<Message>> {
+    // An aborted signal is an end here, not an error.
+    return signal.aborted
+      ? (async function* () {})()
+      : matching(on(this.#topics, topic, { signal }), filter, signal);
   }
 
   /** Pushes every message of the topic to an endpoint, as a Pub/Sub push subscription does. */
@@ -132,4 +127,18 @@ async function reasonOf(response: Response): Promise<string> {
     return `${response.status}: ${text}`;
   const { detail, remedy } = JSON.parse(text);
   return [detail, remedy].filter(Boolean).join("\n");
+}
+
+async function* matching(
+  messages: AsyncIterable<unknown>,
+  filter: Record<string, string>,
+  signal: AbortSignal,
+): AsyncGenerator<Message> {
+  try {
+    for await (const [message] of messages as AsyncIterable<[Message]>) {
+      if (Object.entries(filter).every(([name, value]) => message.attributes[name] === value)) yield message;
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
 }

@@ -75,6 +75,7 @@ describe("orchestrator", () => {
       await setTimeout(wait);
       return "1";
     },
+    close: async () => undefined,
   });
   const tell = async (data: object = event, run_id = "run-1"): Promise<void> =>
     void (await messenger.publish(EVENTS, data, { run_id }));
@@ -223,6 +224,7 @@ describe("orchestrator", () => {
         if (answer instanceof Error) throw answer;
         return [answer];
       },
+      stream: () => assert.fail(),
       materialize: () => assert.fail(),
       replaceRows: () => assert.fail(),
       close: () => assert.fail(),

@@ -2,6 +2,7 @@ import { setTimeout } from "node:timers/promises";
 import { type RunState, runState } from "../contracts/launcher.ts";
 import {
   EVENTS,
+  type Message,
   type Messenger,
   REQUESTS,
   type RunEvent,
@@ -33,9 +34,14 @@ export async function requestRun(request: RunRequest, options: OrchestratorOptio
     const interruption = interrupted(options.signal, done.signal);
     await Promise.race([interruption, checkHealth(invokerUrl, Math.min(timeLimit, 10_000))]);
     // Subscribed before the request is sent: the event can't come before somebody listens.
+    const [events, letters] = await Promise.all(
+      [EVENTS, `${REQUESTS}-dead-letter`].map((topic) =>
+        messenger.subscribe(topic, { run_id: request.run_id }, signal),
+      ),
+    );
     const waits = [
-      finalEvent(messenger, request.run_id, signal),
-      refused(messenger, request.run_id, signal),
+      finalEvent(events!, request.run_id),
+      refused(letters!, request.run_id),
       foundByAsking(invokerUrl, request, pollInterval, signal),
       tooLate(request.run_id, timeLimit, signal),
       interruption,
@@ -107,19 +113,21 @@ const interrupted = (signal: AbortSignal, done: AbortSignal): Promise<never> =>
     signal.addEventListener("abort", () => reject(signal.reason), { once: true, signal: done });
   });
 
-async function finalEvent(messenger: Messenger, runId: string, signal: AbortSignal): Promise<RunEvent> {
-  // Not every Messenger filters (Pub/Sub's emulator does not), and what is no event is asked for in the end.
-  for await (const message of messenger.subscribe(EVENTS, { run_id: runId }, signal)) {
+async function finalEvent(events: AsyncIterable<Message>, runId: string): Promise<RunEvent> {
+  // What is no event is asked for in the end.
+  for await (const message of events) {
     const event = runEvent.safeParse(message.data).data;
     if (event?.run_id === runId) return event;
   }
   return await never();
 }
 
-async function refused(messenger: Messenger, runId: string, signal: AbortSignal): Promise<RunEvent> {
-  for await (const letter of messenger.subscribe(`${REQUESTS}-dead-letter`, { run_id: runId }, signal)) {
-    if (letter.attributes.run_id !== runId) continue;
-    throw new Problem(`The invoker did not take the request of run ${runId}: ${letter.attributes.reason}`);
+async function refused(letters: AsyncIterable<Message>, runId: string): Promise<RunEvent> {
+  for await (const { attributes } of letters) {
+    if (attributes.run_id !== runId) continue;
+    // Pub/Sub does not say why.
+    const reason = attributes.reason ?? "its log tells why";
+    throw new Problem(`The invoker did not take the request of run ${runId}: ${reason}`);
   }
   return await never();
 }

@@ -39,7 +39,7 @@ await runCommand(async () => {
     { orders: orders.rows, data_dir: dataDir },
     `serving on ${edition.url}, try: curl ${edition.url}/healthcheck`,
   );
-  for await (const message of edition.messenger.subscribe(EVENTS, {}, stop.signal)) {
+  for await (const message of await edition.messenger.subscribe(EVENTS, {}, stop.signal)) {
     const event = runEvent.parse(message.data);
     const ending =
       event.status === "succeeded"

@@ -66,7 +66,7 @@ await runJob(
       log.warn({ err: error }, warning);
       report.warnings.push(warning);
     }
-    await publisher().publish(EVENTS, event, { run_id, status: event.status });
+    await (await publisher()).publish(EVENTS, event, { run_id, status: event.status });
     // The monitoring counts these lines.
     log.info({ run_date, status: event.status, failed_step: event.failed_step }, `run ${event.status}`);
   },

@@ -1,0 +1,89 @@
+import { randomUUID } from "node:crypto";
+import { on } from "node:events";
+import { PubSub, type Message as PubSubMessage, type Subscription } from "@google-cloud/pubsub";
+import type { Message, Messenger } from "../contracts/messages.ts";
+import { Problem } from "../contracts/problem.ts";
+
+/**
+ * Messenger as Pub/Sub. The URL says which topic of the project is which of the contracts':
+ * pubsub://project?requests=my-requests&events=my-events. PUBSUB_EMULATOR_HOST is honoured.
+ */
+export class PubSubMessenger implements Messenger {
+  readonly #client: PubSub;
+  readonly #topics: URLSearchParams;
+
+  /** Throws a Problem when the URL names no project. */
+  constructor(url: string) {
+    const { hostname, searchParams } = new URL(url);
+    if (hostname === "")
+      throw new Problem(`MESSENGER_URL is ${url}; allowed is pubsub://project?events=topic.`);
+    this.#client = new PubSub({ projectId: hostname });
+    this.#topics = searchParams;
+  }
+
+  async publish(topic: string, data: unknown, attributes: Record<string, string>): Promise<string> {
+    return await this.#topic(topic).publishMessage({ data: Buffer.from(JSON.stringify(data)), attributes });
+  }
+
+  /** By a subscription of its own, which is deleted in the end; should that fail, Pub/Sub ends it after a day. */
+  async subscribe(
+    topic: string,
+    filter: Record<string, string>,
+    signal: AbortSignal,
+  ): Promise<AsyncIterable<Message>> {
+    const conditions = Object.entries(filter).map(
+      ([name, value]) => `attributes.${name} = ${JSON.stringify(value)}`,
+    );
+    const [subscription] = await this.#topic(topic).createSubscription(`${topic}-${randomUUID()}`, {
+      filter: conditions.join(" AND "),
+      expirationPolicy: { ttl: { seconds: 86_400 } },
+    });
+    return this.#messages(subscription, filter, signal);
+  }
+
+  async close(): Promise<void> {
+    await this.#client.close();
+  }
+
+  async *#messages(
+    subscription: Subscription,
+    filter: Record<string, string>,
+    signal: AbortSignal,
+  ): AsyncGenerator<Message> {
+    try {
+      const received = on(subscription, "message", { signal }) as AsyncIterable<[PubSubMessage]>;
+      for await (const [message] of received) {
+        message.ack();
+        // Not every Messenger filters: Pub/Sub's emulator does not.
+        if (Object.entries(filter).every(([name, value]) => message.attributes[name] === value))
+          yield { id: message.id, data: json(message.data), attributes: message.attributes };
+      }
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    } finally {
+      await subscription.close();
+      await subscription.delete();
+    }
+  }
+
+  #topic(name: string) {
+    const topic = this.#topics.get(name);
+    if (topic === null) {
+      const known = [...this.#topics.keys()].join(", ") || "none";
+      throw new Problem(`MESSENGER_URL says no topic of ${name}; it says those of: ${known}.`, {
+        remedy: `Add ${name}=TOPIC to it.`,
+      });
+    }
+    return this.#client.topic(topic, { gaxOpts: { timeout: 60_000 } });
+  }
+}
+
+/** What is no JSON stays the text that it is: whoever reads it judges. */
+function json(data: Buffer): unknown {
+  const text = data.toString("utf8");
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
