@@ -1,4 +1,4 @@
-"""Runs the DAG of a folder for a slot in this process, by dag.test(): run_dag.py FOLDER SLOT CONF [SECONDS].
+"""Runs the DAG of AIRFLOW_HOME for a slot in this process, by dag.test(): run_dag.py SLOT CONF SECONDS.
 
 The last line of stdout is JSON: how the DAG run and its tasks ended, and what the task plan decided. SECONDS is how long
 a trigger may take: dag.test() itself would let it take forever.
@@ -38,10 +38,10 @@ class Limited:
             return
 
 
-def main(folder: str, slot: str, conf: str, seconds: str = "600") -> None:
+def main(slot: str, conf: str, seconds: str) -> None:
     inline = dag_module._run_inline_trigger
     dag_module._run_inline_trigger = lambda trigger, *rest: inline(Limited(trigger, float(seconds)), *rest)  # type: ignore[attr-defined]
-    bag = DagBag(folder, include_examples=False, safe_mode=False)
+    bag = DagBag(include_examples=False, safe_mode=False)
     if bag.import_errors:
         raise SystemExit(json.dumps(bag.import_errors))
     [dag] = bag.dags.values()

@@ -1,0 +1,217 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
+import { BigQuery } from "@google-cloud/bigquery";
+import { PubSub } from "@google-cloud/pubsub";
+import { OAuth2Client } from "google-auth-library";
+import { bundleRoutines } from "../components/routine-bundle.ts";
+import type { DagSettings } from "../contracts/dag-settings.ts";
+import type { Logger } from "../contracts/log.ts";
+import { EVENTS, REQUESTS } from "../contracts/messages.ts";
+import { runSettings } from "../contracts/run.ts";
+import { type BigQueryEmulator, startBigQuery } from "../emulators/bigquery.ts";
+import { type PubSubEmulator, startPubSub } from "../emulators/pubsub.ts";
+import { freePort } from "../emulators/server.ts";
+import { routines } from "../jobs/clv/routines.ts";
+import { type Edition, type EditionOptions, startEdition } from "../local/edition.ts";
+import { CDNOW } from "../local/orders-source.ts";
+
+/** What stands for Google Cloud: shared by loops, each of which has a project of its own in it. */
+export interface Cloud {
+  readonly pubsub: PubSubEmulator;
+  readonly bigquery: BigQueryEmulator;
+  close(): Promise<void>;
+}
+
+export async function startCloud(): Promise<Cloud> {
+  const [pubsub, bigquery] = await Promise.all([startPubSub(), startBigQuery()]);
+  const close = async (): Promise<void> => void (await Promise.all([pubsub.close(), bigquery.close()]));
+  return { pubsub, bigquery, close };
+}
+
+export interface LoopOptions {
+  readonly project: string;
+  readonly log: Logger;
+  /** Topic that the jobs send events to. @default "events" */
+  readonly events?: string;
+  /** Port of the invoker. @default a free one */
+  readonly port?: number;
+}
+
+/** The CDNOW log: order_id,customer_id,ordered_at,quantity,amount. */
+export const cdnow = (): string => gunzipSync(readFileSync(CDNOW.file)).toString();
+
+/** Messenger and Workload of a project, as the stack deploys them: topics, subscriptions, warehouse, invoker, jobs. */
+export class Loop {
+  readonly project: string;
+  readonly dataDir = mkdtempSync(join(tmpdir(), "loop-"));
+  readonly pubsub: PubSub;
+  readonly bigquery: BigQuery;
+  readonly url: string;
+  readonly #port: number;
+  readonly #cloud: Cloud;
+  readonly #options: LoopOptions;
+  #edition: Edition | undefined;
+
+  private constructor(cloud: Cloud, port: number, options: LoopOptions) {
+    const { project } = options;
+    this.#cloud = cloud;
+    this.#options = options;
+    this.#port = port;
+    this.project = project;
+    this.url = `http://127.0.0.1:${port}`;
+    this.pubsub = new PubSub({ projectId: project, apiEndpoint: cloud.pubsub.host, emulatorMode: true });
+    const authClient = new OAuth2Client();
+    authClient.setCredentials({ access_token: "none", expiry_date: Number.MAX_SAFE_INTEGER });
+    this.bigquery = new BigQuery({ projectId: project, apiEndpoint: cloud.bigquery.endpoint, authClient });
+  }
+
+  /** Makes all of it but the invoker, which listens when it is told to. */
+  static async make(cloud: Cloud, options: LoopOptions): Promise<Loop> {
+    const loop = new Loop(cloud, options.port ?? (await freePort()), options);
+    await loop.#makeTopics();
+    await loop.#makeWarehouse();
+    return loop;
+  }
+
+  /** Replaces the orders (CSV with the columns of the CDNOW log). */
+  async loadOrders(csv: string): Promise<void> {
+    const file = join(this.dataDir, "orders.csv");
+    writeFileSync(file, csv);
+    const types = {
+      order_id: "STRING",
+      customer_id: "STRING",
+      ordered_at: "TIMESTAMP",
+      quantity: "INT64",
+      amount: "FLOAT64",
+    };
+    const fields = Object.entries(types).map(([name, type]) => ({ name, type }));
+    await this.bigquery.dataset("raw").table("log").load(file, {
+      sourceFormat: "CSV",
+      skipLeadingRows: 1,
+      writeDisposition: "WRITE_TRUNCATE",
+      schema: { fields },
+    });
+    await this.bigquery.query(
+      "CREATE OR REPLACE TABLE raw.orders AS SELECT *, CAST(NULL AS STRING) AS payment_method FROM raw.log",
+    );
+  }
+
+  /** Starts the invoker. */
+  async listen(more: Pick<EditionOptions, "onTask" | "earliestRunDate"> = {}): Promise<void> {
+    const { project, events = EVENTS, log } = this.#options;
+    const { pubsub, bigquery } = this.#cloud;
+    this.#edition = await startEdition({
+      dataDir: this.dataDir,
+      port: this.#port,
+      log,
+      env: {
+        WAREHOUSE_URL: `bigquery://${project}/EU?endpoint=${encodeURIComponent(bigquery.endpoint)}`,
+        MESSENGER_URL: `pubsub://${project}?${EVENTS}=${events}`,
+        PUBSUB_EMULATOR_HOST: pubsub.host,
+        SQL_VARS: JSON.stringify({ orders_project: project, marts_project: project }),
+      },
+      ...more,
+    });
+  }
+
+  /** The messages that ended as dead letters. */
+  async deadLetters(): Promise<string[]> {
+    const subscription = this.pubsub.subscription(`${REQUESTS}-dead-letter`);
+    const letters: string[] = [];
+    subscription.on("message", (message) => {
+      letters.push(message.data.toString());
+      message.ack();
+    });
+    await new Promise((resolve) => setTimeout(resolve, 2000));
+    await subscription.close();
+    return letters;
+  }
+
+  /** Publishes what a person might. */
+  async publish(topic: typeof REQUESTS | typeof EVENTS, text: string, runId: string): Promise<void> {
+    await this.pubsub.topic(topic).publishMessage({ data: Buffer.from(text), attributes: { run_id: runId } });
+  }
+
+  async close(): Promise<void> {
+    await this.#edition?.close();
+    await this.pubsub.close();
+    rmSync(this.dataDir, { recursive: true, force: true });
+  }
+
+  /** What the DAG is told. */
+  settings(limits: Partial<DagSettings["limits"]> = {}): DagSettings {
+    const table = (name: string): string => `${this.project}.${name}`;
+    return {
+      dag_id: "customer-value-dev",
+      environment: "dev",
+      project: this.project,
+      region: "europe-west1",
+      schedule: {
+        cron: "0 6 * * 1",
+        time_zone: "Europe/Berlin",
+        start_date: "1997-01-01",
+        catchup: false,
+        max_active_runs: 1,
+      },
+      invoker_url: this.url,
+      requests_topic: REQUESTS,
+      events_topic: EVENTS,
+      warehouse_location: "EU",
+      maximum_bytes_billed: 1e9,
+      tables: {
+        mart: table("mlops_mkt.rfm"),
+        checks: table("ops.checks"),
+        models: table("rfm.models"),
+      },
+      run: runSettings.parse({}),
+      limits: {
+        run_seconds: 300,
+        poll_seconds: 1,
+        ask_seconds: 120,
+        retries: 0,
+        retry_delay_seconds: 1,
+        ...limits,
+      },
+      notification_emails: ["marketing@example.com"],
+      runbook_url: "docs/runbook.md#failed-run",
+      labels: { app: "customer-value" },
+    };
+  }
+
+  /** Environment by which Airflow finds the emulators. */
+  get airflowEnv(): Record<string, string> {
+    const { pubsub, bigquery } = this.#cloud;
+    return { PUBSUB_EMULATOR_HOST: pubsub.host, BIGQUERY_EMULATOR_HOST: bigquery.endpoint };
+  }
+
+  async #makeTopics(): Promise<void> {
+    const { pubsub, project } = this;
+    const events = this.#options.events ?? EVENTS;
+    for (const topic of new Set([REQUESTS, `${REQUESTS}-dead-letter`, EVENTS, events]))
+      await pubsub.createTopic(topic);
+    await pubsub.createSubscription(`${REQUESTS}-dead-letter`, `${REQUESTS}-dead-letter`);
+    await pubsub.createSubscription(REQUESTS, REQUESTS, {
+      pushEndpoint: `${this.url}/`,
+      ackDeadlineSeconds: 60,
+      retryPolicy: { minimumBackoff: { seconds: 1 }, maximumBackoff: { seconds: 5 } },
+      deadLetterPolicy: {
+        deadLetterTopic: `projects/${project}/topics/${REQUESTS}-dead-letter`,
+        maxDeliveryAttempts: 5,
+      },
+    });
+  }
+
+  async #makeWarehouse(): Promise<void> {
+    for (const dataset of ["raw", "rfm", "mlops_mkt", "ops"]) await this.bigquery.createDataset(dataset);
+    const bodies = bundleRoutines(new URL("../jobs/clv/routines.ts", import.meta.url), routines);
+    for (const { name, parameters } of routines) {
+      const signature = parameters.map((parameter) => `${parameter.name} FLOAT64`).join(", ");
+      const body = JSON.stringify(bodies[name]);
+      await this.bigquery.query(
+        `CREATE FUNCTION rfm.${name}(${signature}) RETURNS FLOAT64 LANGUAGE js AS ${body}`,
+      );
+    }
+  }
+}
