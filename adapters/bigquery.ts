@@ -35,6 +35,8 @@ export interface BigQueryOptions {
   readonly labels?: Readonly<Record<string, string>>;
   /** How long an answer may take, milliseconds; then it is asked for again. @default 60000 */
   readonly timeout?: number;
+  /** How often a request is sent again that got no answer, or one of 429 or 5xx; the waits double from 1 s. @default 5 */
+  readonly retries?: number;
 }
 
 /** Reasons of errors after which the same job may do better: cloud.google.com/bigquery/docs/error-messages */
@@ -82,7 +84,7 @@ export class BigQueryWarehouse implements Warehouse {
   readonly #asked = new Map<string, number>();
 
   /** Opens bigquery://project/location?maximum_bytes_billed=N; throws a Problem when the URL is not like that. */
-  constructor(url: string, { labels = {}, timeout = 60_000 }: BigQueryOptions = {}) {
+  constructor(url: string, { labels = {}, timeout = 60_000, retries = 5 }: BigQueryOptions = {}) {
     const { hostname, pathname, searchParams } = new URL(url);
     const given = { project: hostname, location: pathname.slice(1), ...Object.fromEntries(searchParams) };
     const { project, location, maximum_bytes_billed, endpoint } = parse(
@@ -98,7 +100,7 @@ export class BigQueryWarehouse implements Warehouse {
     const service = {
       projectId: project,
       timeout,
-      retryOptions: { maxRetries: 5 },
+      retryOptions: { maxRetries: retries },
       ...(endpoint === undefined ? {} : emulated(endpoint)),
     };
     this.#client = new BigQuery(service);
