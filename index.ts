@@ -32,6 +32,7 @@ const runbook = settings.githubRepository
   ? `https://github.com/${settings.githubRepository}/blob/${commit}/docs/runbook.md`
   : "docs/runbook.md";
 const runLimit = "3 hours";
+const dagId = `${identity.app}-${environment}`;
 
 const google = new gcp.Provider("google", {
   project,
@@ -127,7 +128,7 @@ new Orchestrator(
     region,
     place: orchestrator.kind === "composer" ? { ...orchestrator, account: accounts.composer } : orchestrator,
     settings: {
-      dag_id: `${identity.app}-${environment}`,
+      dag_id: dagId,
       environment,
       project,
       region,
@@ -173,6 +174,7 @@ new Monitoring(
     title,
     schedule,
     runLimit,
+    dagId,
     dailyBytesBilledLimit: settings.dailyBytesBilledLimit,
     emails: settings.notificationEmails,
     runbook,

@@ -2,10 +2,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
-import { BigQuery } from "@google-cloud/bigquery";
+import type { BigQuery } from "@google-cloud/bigquery";
 import { PubSub } from "@google-cloud/pubsub";
-import { OAuth2Client } from "google-auth-library";
-import { bundleRoutines } from "../components/routine-bundle.ts";
 import type { DagSettings } from "../contracts/dag-settings.ts";
 import type { Logger } from "../contracts/log.ts";
 import { EVENTS, REQUESTS } from "../contracts/messages.ts";
@@ -13,7 +11,7 @@ import { runSettings } from "../contracts/run.ts";
 import { type BigQueryEmulator, startBigQuery } from "../emulators/bigquery.ts";
 import { type PubSubEmulator, startPubSub } from "../emulators/pubsub.ts";
 import { freePort } from "../emulators/server.ts";
-import { routines } from "../jobs/clv/routines.ts";
+import { bigQueryClient, prepareWarehouse } from "../emulators/warehouse.ts";
 import { type Edition, type EditionOptions, startEdition } from "../local/edition.ts";
 import { CDNOW } from "../local/orders-source.ts";
 
@@ -39,8 +37,15 @@ export interface LoopOptions {
   readonly port?: number;
 }
 
-/** The CDNOW log: order_id,customer_id,ordered_at,quantity,amount. */
-export const cdnow = (): string => gunzipSync(readFileSync(CDNOW.file)).toString();
+/** The CDNOW log, or every nth customer of it: order_id,customer_id,ordered_at,amount. */
+export function cdnow(every = 1): string {
+  const [, ...rows] = gunzipSync(readFileSync(CDNOW.file)).toString().trimEnd().split("\n");
+  const orders = rows
+    .map((row) => row.split(","))
+    .filter(([, customer]) => Number(customer) % every === 0)
+    .map(([order, customer, day, , amount]) => [order, customer, day, amount].join(","));
+  return ["order_id,customer_id,ordered_at,amount", ...orders].join("\n");
+}
 
 /** Messenger and Workload of a project, as the stack deploys them: topics, subscriptions, warehouse, invoker, jobs. */
 export class Loop {
@@ -62,40 +67,27 @@ export class Loop {
     this.project = project;
     this.url = `http://127.0.0.1:${port}`;
     this.pubsub = new PubSub({ projectId: project, apiEndpoint: cloud.pubsub.host, emulatorMode: true });
-    const authClient = new OAuth2Client();
-    authClient.setCredentials({ access_token: "none", expiry_date: Number.MAX_SAFE_INTEGER });
-    this.bigquery = new BigQuery({ projectId: project, apiEndpoint: cloud.bigquery.endpoint, authClient });
+    this.bigquery = bigQueryClient({ ...cloud.bigquery, project });
   }
 
-  /** Makes all of it but the invoker, which listens when it is told to. */
-  static async make(cloud: Cloud, options: LoopOptions): Promise<Loop> {
+  /** Makes all of it with these orders, but the invoker, which listens when it is told to. */
+  static async make(cloud: Cloud, orders: string, options: LoopOptions): Promise<Loop> {
     const loop = new Loop(cloud, options.port ?? (await freePort()), options);
     await loop.#makeTopics();
-    await loop.#makeWarehouse();
+    await prepareWarehouse({ ...cloud.bigquery, project: loop.project }, loop.#ordersFile(orders));
     return loop;
   }
 
-  /** Replaces the orders (CSV with the columns of the CDNOW log). */
+  /** Replaces the orders (CSV: order_id,customer_id,ordered_at,amount). */
   async loadOrders(csv: string): Promise<void> {
+    const options = { sourceFormat: "CSV", skipLeadingRows: 1, writeDisposition: "WRITE_TRUNCATE" };
+    await this.bigquery.dataset("raw").table("orders").load(this.#ordersFile(csv), options);
+  }
+
+  #ordersFile(csv: string): string {
     const file = join(this.dataDir, "orders.csv");
     writeFileSync(file, csv);
-    const types = {
-      order_id: "STRING",
-      customer_id: "STRING",
-      ordered_at: "TIMESTAMP",
-      quantity: "INT64",
-      amount: "FLOAT64",
-    };
-    const fields = Object.entries(types).map(([name, type]) => ({ name, type }));
-    await this.bigquery.dataset("raw").table("log").load(file, {
-      sourceFormat: "CSV",
-      skipLeadingRows: 1,
-      writeDisposition: "WRITE_TRUNCATE",
-      schema: { fields },
-    });
-    await this.bigquery.query(
-      "CREATE OR REPLACE TABLE raw.orders AS SELECT *, CAST(NULL AS STRING) AS payment_method FROM raw.log",
-    );
+    return file;
   }
 
   /** Starts the invoker. */
@@ -201,17 +193,5 @@ export class Loop {
         maxDeliveryAttempts: 5,
       },
     });
-  }
-
-  async #makeWarehouse(): Promise<void> {
-    for (const dataset of ["raw", "rfm", "mlops_mkt", "ops"]) await this.bigquery.createDataset(dataset);
-    const bodies = bundleRoutines(new URL("../jobs/clv/routines.ts", import.meta.url), routines);
-    for (const { name, parameters } of routines) {
-      const signature = parameters.map((parameter) => `${parameter.name} FLOAT64`).join(", ");
-      const body = JSON.stringify(bodies[name]);
-      await this.bigquery.query(
-        `CREATE FUNCTION rfm.${name}(${signature}) RETURNS FLOAT64 LANGUAGE js AS ${body}`,
-      );
-    }
   }
 }
