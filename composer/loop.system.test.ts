@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { once } from "node:events";
-import { readdirSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -93,7 +93,7 @@ for (const [version, name] of [
       await once(slack, "listening");
       const host = `http://127.0.0.1:${(slack.address() as AddressInfo).port}`;
       const env = {
-        AIRFLOW_CONN_SLACKWEBHOOK_DEFAULT: JSON.stringify({
+        AIRFLOW_CONN_SLACK_DEFAULT: JSON.stringify({
           conn_type: "slackwebhook",
           host,
           password: "T/B",
@@ -203,7 +203,7 @@ for (const [version, name] of [
       await make();
       await loop.listen({
         onTask: (runId, { task, state }) => {
-          if (task === "train" && (state === "started" || state === "retrying")) void kill(runId, task);
+          if (task === "train" && (state === "started" || state === "retrying")) void kill(loop, runId, task);
         },
       });
       const failed = await run(DAY);
@@ -219,17 +219,17 @@ for (const [version, name] of [
 const errorsIn = ({ log }: DagRun): string =>
   log.match(/^.*(ERROR|error|Exception).*$/gm)?.join("\n") ?? log.slice(-2000);
 
-/** Kills the process of a step, as a machine that runs out of memory does. */
-async function kill(runId: string, step: string): Promise<void> {
+/** Kills the process of a step that has begun its work, as a machine that runs out of memory does. */
+async function kill({ dataDir }: Loop, runId: string, step: string): Promise<void> {
   for (;;) {
+    await setTimeout(50);
+    if (!existsSync(join(dataDir, "runs", runId, "steps", `${step}.json`))) continue;
     const { stdout } = await promisify(execFile)("ps", ["-eo", "pid=,args="], { maxBuffer: 2 ** 24 });
     const found = stdout
       .split("\n")
       .find((line) => line.includes(runId) && line.includes(`"step":"${step}"`));
-    if (found !== undefined) {
-      process.kill(Number.parseInt(found, 10), "SIGKILL");
-      return;
-    }
-    await setTimeout(50);
+    if (found === undefined) continue;
+    process.kill(Number.parseInt(found, 10), "SIGKILL");
+    return;
   }
 }

@@ -7,13 +7,13 @@ import { PubSub } from "@google-cloud/pubsub";
 import type { DagSettings } from "../contracts/dag-settings.ts";
 import type { Logger } from "../contracts/log.ts";
 import { EVENTS, REQUESTS } from "../contracts/messages.ts";
-import { runSettings } from "../contracts/run.ts";
 import { type BigQueryEmulator, startBigQuery } from "../emulators/bigquery.ts";
 import { type PubSubEmulator, startPubSub } from "../emulators/pubsub.ts";
 import { freePort } from "../emulators/server.ts";
 import { bigQueryClient, prepareWarehouse } from "../emulators/warehouse.ts";
 import { type Edition, type EditionOptions, startEdition } from "../local/edition.ts";
 import { CDNOW } from "../local/orders-source.ts";
+import { localSettings } from "./settings.ts";
 
 /** What stands for Google Cloud: shared by loops, each of which has a project of its own in it. */
 export interface Cloud {
@@ -134,42 +134,7 @@ export class Loop {
 
   /** What the DAG is told. */
   settings(limits: Partial<DagSettings["limits"]> = {}): DagSettings {
-    const table = (name: string): string => `${this.project}.${name}`;
-    return {
-      dag_id: "customer-value-dev",
-      environment: "dev",
-      project: this.project,
-      region: "europe-west1",
-      schedule: {
-        cron: "0 6 * * 1",
-        time_zone: "Europe/Berlin",
-        start_date: "1997-01-01",
-        catchup: false,
-        max_active_runs: 1,
-      },
-      invoker_url: this.url,
-      requests_topic: REQUESTS,
-      events_topic: EVENTS,
-      warehouse_location: "EU",
-      maximum_bytes_billed: 1e9,
-      tables: {
-        mart: table("mlops_mkt.rfm"),
-        checks: table("ops.checks"),
-        models: table("rfm.models"),
-      },
-      run: runSettings.parse({}),
-      limits: {
-        run_seconds: 300,
-        poll_seconds: 1,
-        ask_seconds: 120,
-        retries: 0,
-        retry_delay_seconds: 1,
-        ...limits,
-      },
-      notification_emails: ["marketing@example.com"],
-      runbook_url: "docs/runbook.md#failed-run",
-      labels: { app: "customer-value" },
-    };
+    return localSettings({ project: this.project, invokerUrl: this.url, limits });
   }
 
   /** Environment by which Airflow finds the emulators. */

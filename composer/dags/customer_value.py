@@ -203,24 +203,23 @@ def tell_failure(context: Any) -> None:
     logging.error(json.dumps(told))
     title = f"{told['dag_id']}: the run of {told['run_date']} failed in {told['step']}"
     lines = [f"{name}: {value}" for name, value in told.items() if name != "event"]
-    for send in (to_slack, to_mail):
+    for connection, send in (("slack_default", to_slack), ("smtp_default", to_mail)):
         try:
+            PubSubHook.get_connection(connection)
             send(title, lines, context)
-        except (ImportError, AirflowNotFoundException) as missing:
-            logging.info("Not sent %s: %s", send.__name__, missing)
+        except AirflowNotFoundException:
+            logging.info("Nobody is told over %s, which is not set.", connection)
         except Exception:
-            logging.exception("Could not be sent %s", send.__name__)
+            logging.exception("Nobody could be told over %s.", connection)
 
 
 def to_slack(title: str, lines: list[str], context: Any) -> None:
-    """Over the connection slackwebhook_default."""
     from airflow.providers.slack.notifications.slack_webhook import SlackWebhookNotifier
 
     SlackWebhookNotifier(text="\n".join([title, *lines])).notify(context)
 
 
 def to_mail(title: str, lines: list[str], context: Any) -> None:
-    """To the addresses of the settings, over the connection smtp_default."""
     from airflow.providers.smtp.notifications.smtp import SmtpNotifier
 
     if SETTINGS["notification_emails"]:
