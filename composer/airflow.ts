@@ -1,10 +1,12 @@
 import { execFile } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, renameSync, writeFileSync } from "node:fs";
+import { randomUUID } from "node:crypto";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { z } from "zod";
 import { type DagSettings, dagSettings } from "../contracts/dag-settings.ts";
+import { type RunningServer, startServer } from "../emulators/server.ts";
 import { pythonEnvironment } from "../emulators/uv.ts";
 
 const run = promisify(execFile);
@@ -59,7 +61,8 @@ export const airflowEnv = (home: string, more: Readonly<Record<string, string>> 
   ...process.env,
   AIRFLOW_HOME: home,
   AIRFLOW__CORE__LOAD_EXAMPLES: "False",
-  AIRFLOW__CORE__UNIT_TEST_MODE: "False",
+  // Importing Google's provider takes long where the machine has other things to do.
+  AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT: "300",
   AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT: JSON.stringify({
     conn_type: "google_cloud_platform",
     extra: { is_anonymous: true, project: "demo" },
@@ -87,4 +90,50 @@ export async function runDag(
   const log = `${stdout}\n${stderr}`;
   if (!last.startsWith("{")) throw new Error(`The DAG could not be run: ${log.slice(-4000)}`);
   return { ...dagRun.parse(JSON.parse(last)), log };
+}
+
+/** Airflow's web page, scheduler and triggerer. */
+export interface Standalone extends RunningServer {
+  readonly url: string;
+  readonly user: string;
+  readonly password: string;
+}
+
+/** Starts `airflow standalone` for the DAG of a home, on a port of 127.0.0.1. */
+export async function startAirflow(
+  version: AirflowVersion,
+  home: string,
+  port: number,
+  env: Readonly<Record<string, string>>,
+): Promise<Standalone> {
+  const airflow = join(await airflowBin(version), "airflow");
+  const url = `http://localhost:${port}`;
+  const secret = randomUUID();
+  const server = await startServer({
+    command: () => [airflow, "standalone"],
+    env: {
+      ...airflowEnv(home, env),
+      // What standalone starts must find Airflow's own commands.
+      PATH: `${dirname(airflow)}${delimiter}${process.env.PATH}`,
+      AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION: "False",
+      ...(version === 2
+        ? { AIRFLOW__WEBSERVER__WEB_SERVER_PORT: String(port), AIRFLOW__WEBSERVER__SECRET_KEY: secret }
+        : {
+            AIRFLOW__API__PORT: String(port),
+            AIRFLOW__API__BASE_URL: url,
+            AIRFLOW__API__SECRET_KEY: secret,
+            AIRFLOW__API__WORKERS: "1",
+            AIRFLOW__API_AUTH__JWT_SECRET: secret,
+            AIRFLOW__CORE__EXECUTION_API_SERVER_URL: `${url}/execution/`,
+          }),
+    },
+    port,
+    isUp: async () => (await fetch(`${url}/${version === 2 ? "health" : "api/v2/monitor/health"}`)).ok,
+    seconds: 300,
+  });
+  const password =
+    version === 2
+      ? readFileSync(join(home, "standalone_admin_password.txt"), "utf8").trim()
+      : JSON.parse(readFileSync(join(home, "simple_auth_manager_passwords.json.generated"), "utf8")).admin;
+  return { ...server, url, user: "admin", password };
 }

@@ -188,14 +188,14 @@ for (const [version, name] of [
 
     it("gives up at the time limit on a request that ended as a dead letter", async () => {
       await make();
-      await loop.listen({ earliestRunDate: () => "1997-01-01" });
+      await loop.listen({ earliestRunDate: () => DAY });
       await loop.publish(REQUESTS, "no JSON", "clv-none");
-      const failed = await run("1997-01-01", { limits: { run_seconds: 20 }, seconds: 25 });
+      const failed = await run(DAY, { limits: { run_seconds: 20 }, seconds: 25 });
       assertFailedIn(failed, "wait", /gave no sign of its end within 20 s.*not known: look.*dead letters/);
       const letters = await loop.deadLetters();
       assert.equal(letters.length, 2, letters.join());
       assert.ok(letters.includes("no JSON"));
-      assert.ok(letters.some((letter) => letter.includes(idOf("1997-01-01", 1))));
+      assert.ok(letters.some((letter) => letter.includes(idOf(DAY, 1))));
       assert.deepEqual(await mart(), []);
     });
 

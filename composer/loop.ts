@@ -1,6 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { gunzipSync } from "node:zlib";
 import type { BigQuery } from "@google-cloud/bigquery";
 import { PubSub } from "@google-cloud/pubsub";
@@ -116,9 +117,18 @@ export class Loop {
       letters.push(message.data.toString());
       message.ack();
     });
-    await new Promise((resolve) => setTimeout(resolve, 2000));
+    await setTimeout(2000);
     await subscription.close();
     return letters;
+  }
+
+  /** Waits for the first row of ops.runs. */
+  async ended(): Promise<void> {
+    for (;;) {
+      const [rows] = await this.bigquery.query("SELECT 1 FROM ops.runs").catch(() => [[]]);
+      if (rows.length > 0) return;
+      await setTimeout(2000);
+    }
   }
 
   /** Publishes what a person might. */

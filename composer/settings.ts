@@ -19,7 +19,7 @@ export const localSettings = ({
   schedule: {
     cron: "0 6 * * 1",
     time_zone: "Europe/Berlin",
-    start_date: "1997-01-01",
+    start_date: "1996-01-01",
     catchup: false,
     max_active_runs: 1,
   },

@@ -16,16 +16,19 @@ export interface ServerOptions {
   readonly isUp: (port: number) => Promise<boolean>;
   /** @default 60 */
   readonly seconds?: number;
+  /** @default a free one */
+  readonly port?: number;
 }
 
-/** Starts a server on a free port of 127.0.0.1 and waits until it answers; throws with what it printed when it does not. */
+/** Starts a server on a port of 127.0.0.1 and waits until it answers; throws with what it printed when it does not. */
 export async function startServer({
   command,
   env,
   isUp,
   seconds = 60,
+  port: givenPort,
 }: ServerOptions): Promise<RunningServer> {
-  const port = await freePort();
+  const port = givenPort ?? (await freePort());
   const [program = "", ...args] = command(port);
   // A group of its own, so that what it starts ends with it.
   const child = spawn(program, args, {

@@ -1,0 +1,56 @@
+import { execFile } from "node:child_process";
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { createLogger } from "../contracts/log.ts";
+import { localCommand, portOption, runCommand } from "../local/command.ts";
+import { airflowBin, airflowEnv, airflowHome, type AirflowVersion, startAirflow } from "./airflow.ts";
+import { cdnow, Loop, startCloud } from "./loop.ts";
+import { takeScreenshots } from "./screenshots.ts";
+
+/** npm run airflow: Airflow's own page with the DAG, and all that it drives, on this machine. */
+const options = localCommand(
+  "run airflow",
+  "Airflow with the DAG on localhost, wired to the invoker, Pub/Sub's emulator and a BigQuery emulator. Ctrl-C ends it.",
+)
+  .option("--airflow <version>", "2 (2.10.5) or 3 (3.1.7)", "3")
+  .option("--port <port>", "port of its page", portOption, 8090)
+  .option("--run-date <date>", "requests a run of this date at once, for example 1997-10-01")
+  .option("--screenshots <folder>", "waits for that run, takes pictures of it into the folder, and ends")
+  .parse()
+  .opts<{ airflow: string; port: number; runDate?: string; screenshots?: string }>();
+
+await runCommand(async () => {
+  const version = Number(options.airflow) as AirflowVersion;
+  const closing: (() => Promise<void> | void)[] = [];
+  const interrupted = Promise.withResolvers<void>();
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, interrupted.resolve);
+  const tell = (text: string): void => void process.stderr.write(`${text}\n`);
+  try {
+    tell("Installing what is not there yet, and starting the emulators …");
+    const cloud = await startCloud();
+    closing.push(() => cloud.close());
+    const loop = await Loop.make(cloud, cdnow(10), { project: "demo", log: createLogger({ component: "local" }, "warn") });
+    closing.push(() => loop.close());
+    await loop.listen({ onTask: (runId, { task, state }) => tell(`${runId}: ${task} ${state}`) });
+    const home = await airflowHome(version, loop.settings({ retries: 2, retry_delay_seconds: 10 }));
+    closing.push(() => rmSync(home, { recursive: true, force: true }));
+    tell("Starting Airflow …");
+    const airflow = await startAirflow(version, home, options.port, loop.airflowEnv);
+    closing.push(() => airflow.close());
+    tell(
+      `${airflow.url} (user ${airflow.user}, password ${airflow.password})\n` +
+        "The orders are every tenth customer of CDNOW: trigger the DAG with run_date 1997-10-01. Ctrl-C ends it all.",
+    );
+    if (options.runDate !== undefined) {
+      const env = airflowEnv(home, loop.airflowEnv);
+      const conf = JSON.stringify({ run_date: options.runDate });
+      const args = ["dags", "trigger", loop.settings().dag_id, "--conf", conf];
+      await promisify(execFile)(join(await airflowBin(version), "airflow"), args, { env });
+    }
+    if (options.screenshots === undefined) await interrupted.promise;
+    else await Promise.race([interrupted.promise, takeScreenshots(airflow, loop, options.screenshots)]);
+  } finally {
+    for (const close of closing.toReversed()) await close();
+  }
+});
