@@ -42,7 +42,8 @@ def main() -> None:
         "warnings": [str(warning) for warnings in bag.captured_warnings.values() for warning in warnings],
     }
     for dag in bag.dags.values():
-        module = sys.modules[dag.get_task("plan").python_callable.__module__]
+        plan: Any = dag.get_task("plan")
+        module = sys.modules[plan.python_callable.__module__]
         if sys.argv[1:]:
             module.subscribe_to_run(TaskInstance(sys.argv[1]))
         timeout = ("Trigger/execution timeout", "Trigger timeout")

@@ -1,7 +1,7 @@
 """Runs the DAG of AIRFLOW_HOME for a slot in this process, by dag.test(): run_dag.py SLOT CONF SECONDS.
 
-The last line of stdout is JSON: how the DAG run and its tasks ended, and what the task plan decided. SECONDS is how long
-a trigger may take: dag.test() itself would let it take forever.
+The last line of stdout is JSON: how the DAG run and its tasks ended, and what the task plan decided. SECONDS is how
+long a trigger may take: dag.test() itself would let it take forever.
 """
 
 from __future__ import annotations
@@ -11,16 +11,18 @@ import json
 import sys
 from collections.abc import AsyncIterator
 from datetime import datetime
+from importlib import import_module
 from typing import Any
 
 import airflow
 from airflow.models.dagbag import DagBag
 
+dag_module: Any
 if airflow.__version__.startswith("2."):
-    import airflow.models.dag as dag_module
-    import airflow.providers.fab.auth_manager.models  # noqa: F401  its tables are asked for
+    dag_module = import_module("airflow.models.dag")
+    import_module("airflow.providers.fab.auth_manager.models")  # its tables are asked for
 else:
-    import airflow.sdk.definitions.dag as dag_module
+    dag_module = import_module("airflow.sdk.definitions.dag")
 
 
 class Limited:
@@ -40,13 +42,15 @@ class Limited:
 
 def main(slot: str, conf: str, seconds: str) -> None:
     inline = dag_module._run_inline_trigger
-    dag_module._run_inline_trigger = lambda trigger, *rest: inline(Limited(trigger, float(seconds)), *rest)  # type: ignore[attr-defined]
+    dag_module._run_inline_trigger = lambda trigger, *rest: inline(Limited(trigger, float(seconds)), *rest)
     bag = DagBag(include_examples=False, safe_mode=False)
     if bag.import_errors:
         raise SystemExit(json.dumps(bag.import_errors))
     [dag] = bag.dags.values()
     at = datetime.fromisoformat(slot)
-    given = {"logical_date": at} if "logical_date" in dag.test.__annotations__ else {"execution_date": at}
+    given: dict[str, Any] = (
+        {"logical_date": at} if "logical_date" in dag.test.__annotations__ else {"execution_date": at}
+    )
     run = dag.test(**given, run_conf=json.loads(conf))
     tasks = {ti.task_id: ti for ti in run.get_task_instances()}
     print(
