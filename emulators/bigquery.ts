@@ -22,7 +22,8 @@ export async function startBigQuery(project = "demo"): Promise<BigQueryEmulator>
     cpSync(file, join(file, "..", platform(), file.slice(file.lastIndexOf("/") + 1)));
   const server = await startServer({
     command: (port) => [
-      join(bin, "local-bigquery"),
+      join(bin, "python"),
+      join(import.meta.dirname, "one_thread.py"),
       "serve",
       "--host",
       "127.0.0.1",

@@ -26,6 +26,8 @@ export interface EditionOptions {
   readonly earliestRunDate?: () => string | undefined;
   /** Environment of the jobs beyond the local one, or in its place: another WAREHOUSE_URL or MESSENGER_URL. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Where steps run, if not as the sources are: in images, which know the data folder by another URL. */
+  readonly launcher?: Pick<LocalLauncherOptions, "artifacts" | "dataUrl" | "entrypoints">;
   readonly onTask?: LocalLauncherOptions["onTask"];
   readonly onOutput?: LocalLauncherOptions["onOutput"];
 }
@@ -68,6 +70,7 @@ export async function startEdition(options: EditionOptions): Promise<Edition> {
     entrypoints: Object.fromEntries(
       IMAGES.map((image) => [image, [process.execPath, join(projectDir, "jobs", image, "main.ts")]]),
     ),
+    ...options.launcher,
     log,
     ...(options.onTask === undefined ? {} : { onTask: options.onTask }),
     ...(options.onOutput === undefined ? {} : { onOutput: options.onOutput }),

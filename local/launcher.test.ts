@@ -302,6 +302,23 @@ describe("launcher", () => {
     );
   });
 
+  it("tells a step that runs elsewhere its environment, and the data folder by its own URL", async () => {
+    const launcher = launcherOf("", {
+      dataUrl: "gs://artifacts",
+      artifacts: {
+        ...fileArtifacts,
+        read: (url) => fileArtifacts.read(url.replace("gs://artifacts", pathToFileURL(dataDir).href)),
+      },
+      entrypoints: {
+        step: (env) => ["sh", "-c", `echo "${env.TIME_LIMIT_SECONDS} $0" > '${dataDir}/told'`],
+        exit: ["true"],
+      },
+    });
+    await launcher.launch("run-1", parameters);
+    assert.equal((await ended(launcher)).error, null);
+    assert.match(file("told"), /^60 .*"outputFile":"\/gcs\/artifacts\/runs\/run-1\/tasks\/step\//);
+  });
+
   it("makes the folder of a task before it starts, as KFP does", async () => {
     const launcher = launcherOf(`echo hello > "runs/run-1/tasks/step/greeting"`);
     await launcher.launch("run-1", parameters);

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { createWriteStream, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { pathToFileURL } from "node:url";
 import { z } from "zod";
@@ -12,13 +12,18 @@ import { stepReport, stepReportUrl } from "../contracts/step.ts";
 import { type Execution, runPipeline } from "./pipeline-runner.ts";
 import { type Container, type PipelineSpec, parsePipelineSpec } from "./pipeline-spec.ts";
 
+/** Program with its first arguments; one that takes no environment over is told it. */
+export type Entrypoint = readonly string[] | ((env: Readonly<Record<string, string>>) => readonly string[]);
+
 export interface LocalLauncherOptions {
   /** Folder below which every run has one of its own: runs/{run_id}. */
   readonly dataDir: string;
+  /** URL of dataDir as the steps and the artifact store know it; its file: URL unless told. */
+  readonly dataUrl?: string;
   readonly artifacts: ArtifactStore;
   /** The PipelineSpec, and what each of its images starts, in place of a container engine. */
   readonly spec: unknown;
-  readonly entrypoints: Readonly<Record<string, readonly string[]>>;
+  readonly entrypoints: Readonly<Record<string, Entrypoint>>;
   readonly log: Logger;
   readonly onTask?: (runId: string, event: Parameters<NonNullable<Execution["onTask"]>>[0]) => void;
   /** Gets every line that a step writes to stdout or stderr. */
@@ -131,12 +136,12 @@ export class LocalLauncher implements Launcher {
     parameters: Readonly<Record<string, string | number>>,
     signal: AbortSignal,
   ): Promise<void> {
-    const { artifacts, onTask } = this.#options;
+    const { artifacts, onTask, dataUrl = pathToFileURL(resolve(this.#options.dataDir)).href } = this.#options;
     await runPipeline(
       this.#spec,
       { ...parameters, run_id: runId },
       {
-        rootUrl: pathToFileURL(join(this.#folder(runId), "tasks")).href,
+        rootUrl: `${dataUrl}/runs/${runId}/tasks`,
         signal,
         read: (url) => artifacts.read(url),
         run: (task, container, attempt, stop) => this.#execute(runId, task, container, attempt, stop),
@@ -160,7 +165,11 @@ export class LocalLauncher implements Launcher {
     }
     const env = Object.fromEntries(container.env.map(({ name, value }) => [name, value]));
     const [program, ...args] = [
-      ...(container.command.length > 0 ? container.command : entrypoint),
+      ...(container.command.length > 0
+        ? container.command
+        : typeof entrypoint === "function"
+          ? entrypoint(env)
+          : entrypoint),
       ...container.args,
     ];
     mkdirSync(join(this.#folder(runId), "tasks", task), { recursive: true });

@@ -1,0 +1,115 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer } from "node:net";
+import { PubSub } from "@google-cloud/pubsub";
+import { type PubSubEmulator, startPubSub } from "../emulators/pubsub.ts";
+import { PubSubMessenger } from "./pubsub.ts";
+
+describe("Pub/Sub messenger", () => {
+  let emulator: PubSubEmulator;
+  let client: PubSub;
+  let messenger: PubSubMessenger;
+  let stop: AbortController;
+
+  before(async () => {
+    emulator = await startPubSub();
+    process.env.PUBSUB_EMULATOR_HOST = emulator.host;
+    process.env.METADATA_SERVER_DETECTION = "none";
+    client = new PubSub({ projectId: "demo" });
+    await client.createTopic("app-events");
+  });
+  after(async () => {
+    delete process.env.PUBSUB_EMULATOR_HOST;
+    delete process.env.METADATA_SERVER_DETECTION;
+    await client?.close();
+    await emulator?.close();
+  });
+  beforeEach(() => {
+    messenger = new PubSubMessenger("pubsub://demo?events=app-events");
+    stop = new AbortController();
+  });
+  afterEach(async () => {
+    stop.abort();
+    await messenger.close();
+  });
+
+  const subscriptions = async (): Promise<string[]> => {
+    const [all] = await client.getSubscriptions();
+    return all.map(({ name }) => name);
+  };
+
+  it("delivers what is published from then on, its own only, and leaves no subscription behind", async () => {
+    await messenger.publish("events", { n: 0 }, { run_id: "a" });
+    const messages = await messenger.subscribe("events", { run_id: "a" }, stop.signal);
+    const [subscription] = await subscriptions();
+    const [{ filter, expirationPolicy }] = await client.subscription(subscription!).getMetadata();
+    assert.equal(filter, 'attributes.run_id = "a"');
+    assert.equal(Number(expirationPolicy?.ttl?.seconds), 86_400);
+    await messenger.publish("events", { n: 1 }, { run_id: "b" });
+    const id = await messenger.publish("events", { n: 2, text: "«ü»" }, { run_id: "a", status: "succeeded" });
+    for await (const message of messages) {
+      assert.deepEqual(message, {
+        id,
+        data: { n: 2, text: "«ü»" },
+        attributes: { run_id: "a", status: "succeeded" },
+      });
+      break;
+    }
+    assert.deepEqual(await subscriptions(), []);
+  });
+
+  it("ends when it is told to", async () => {
+    const messages = await messenger.subscribe("events", {}, stop.signal);
+    setTimeout(() => stop.abort(), 100);
+    assert.deepEqual(await Array.fromAsync(messages), []);
+    assert.deepEqual(await subscriptions(), []);
+  });
+
+  it("hands on what is no JSON as the text that it is", async () => {
+    const messages = await messenger.subscribe("events", {}, stop.signal);
+    await client.topic("app-events").publishMessage({ data: Buffer.from("{no") });
+    for await (const { data } of messages) {
+      assert.equal(data, "{no");
+      break;
+    }
+  });
+
+  it("says which topics its URL lacks, and what a URL must be like", async () => {
+    await assert.rejects(
+      messenger.publish("requests", {}, {}),
+      /no topic of requests; it says those of: events/,
+    );
+    assert.throws(() => new PubSubMessenger("pubsub:"), /allowed is pubsub:\/\/project\?events=topic/);
+  });
+
+  it("publishes although connections break at first", async () => {
+    let broken = 0;
+    const proxy = createServer((socket) => {
+      broken += 1;
+      if (broken <= 2) return socket.destroy();
+      const upstream = connect(emulator.port, "127.0.0.1");
+      for (const end of [socket, upstream]) end.on("error", () => undefined);
+      return socket.pipe(upstream).pipe(socket);
+    }).listen(0, "127.0.0.1");
+    await once(proxy, "listening");
+    process.env.PUBSUB_EMULATOR_HOST = `127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+    const shaken = new PubSubMessenger("pubsub://demo?events=app-events");
+    try {
+      assert.match(await shaken.publish("events", {}, {}), /^\d+$/);
+      assert.ok(broken > 2);
+    } finally {
+      process.env.PUBSUB_EMULATOR_HOST = emulator.host;
+      await shaken.close();
+      proxy.close();
+    }
+  });
+
+  it("tells when the topic is not there", async () => {
+    const lost = new PubSubMessenger("pubsub://demo?events=nowhere");
+    try {
+      await assert.rejects(lost.publish("events", {}, {}), /NOT_FOUND|not found/i);
+    } finally {
+      await lost.close();
+    }
+  });
+});

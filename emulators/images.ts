@@ -1,0 +1,188 @@
+import { execFile } from "node:child_process";
+import {
+  cpSync,
+  existsSync,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { promisify } from "node:util";
+import { z } from "zod";
+import { installDebianPackage } from "./debian.ts";
+import { cacheDir } from "./uv.ts";
+
+const execute = promisify(execFile);
+const project = join(import.meta.dirname, "..");
+const folder = join(cacheDir, "images");
+
+/** Debian's packages in the stand-ins: what Node needs of distroless, and a shell to build with. */
+const RUNTIME = ["base-files", "libc6", "libgcc-s1", "libstdc++6", "netbase", "tzdata"];
+const BUILD = [...RUNTIME, "busybox-static"];
+
+const config = z.object({ User: z.string(), WorkingDir: z.string(), Entrypoint: z.array(z.string()) });
+const npmConfig = z.object({
+  userconfig: z.string(),
+  globalconfig: z.string(),
+  cache: z.string(),
+  cafile: z.string().nullish(),
+});
+
+/** How a container runs: folders of this machine by where they are in it, given to its user; its environment. */
+export interface RunOptions {
+  readonly volumes?: Readonly<Record<string, string>>;
+  readonly env?: Readonly<Record<string, string>>;
+  /** Takes the place of the image's entrypoint. */
+  readonly entrypoint?: readonly string[];
+}
+
+/** An image that was built, and a container of it. */
+export interface Image {
+  /** As buildah tells it: 146 MB. */
+  readonly size: string;
+  readonly config: z.output<typeof config>;
+  /** Its files and folders, sorted, without those of its base. */
+  readonly added: readonly string[];
+  /** Program with arguments that runs the entrypoint in the container as its user; more arguments may follow. */
+  command(options?: RunOptions): string[];
+}
+
+/**
+ * The project's images, built and run by Debian's buildah, without a container engine and without a registry of images:
+ * the bases are stood in for by local images of their names. Layers are kept in .cache/images, so that packages are
+ * installed again when the lock file changes; delete the folder to begin anew.
+ */
+export class Images {
+  readonly #state = mkdtempSync(join(tmpdir(), "buildah-"));
+  readonly #storage = ["--root", join(folder, "storage"), "--runroot", this.#state];
+
+  private constructor() {}
+
+  /** @throws Error when buildah is not there and can't be installed. */
+  static async open(): Promise<Images> {
+    const remedy = "Install buildah and run the tests as root, under Debian or in a container of it.";
+    await installDebianPackage("buildah", "/usr/bin/buildah", remedy);
+    if (process.getuid?.() !== 0) throw new Error(`Only root builds images without an engine. ${remedy}`);
+    mkdirSync(folder, { recursive: true });
+    return new Images();
+  }
+
+  /** Builds a Dockerfile of the project, or a stage of it. Rejects with what the build printed. */
+  async build(dockerfile: string, stage?: string): Promise<Image> {
+    const text = readFileSync(join(project, dockerfile), "utf8");
+    const runtime = await this.#standIn(text, "RUNTIME", RUNTIME);
+    await this.#standIn(text, "BUILD", BUILD, addNode);
+    const name = `localhost/${dirname(dockerfile)}${stage === undefined ? "" : `-${stage}`}`;
+    await this.#buildah(
+      ...["bud", "--layers", "--pull-never", "--build-arg", "REVISION=test", "--file", dockerfile],
+      ...["--tag", name, ...(stage === undefined ? [] : ["--target", stage])],
+      ...(await npmVolumes()),
+      project,
+    );
+    const base = new Set(await this.#files(await this.#from(runtime)));
+    const container = await this.#from(name);
+    const { OCIv1 } = JSON.parse(await this.#buildah("inspect", "--type", "image", name));
+    const image = config.partial().required({ WorkingDir: true }).parse(OCIv1.config);
+    const { User = "", WorkingDir, Entrypoint = [] } = image;
+    const [{ size }] = JSON.parse(await this.#buildah("images", "--json", name));
+    return {
+      size,
+      config: { User, WorkingDir, Entrypoint },
+      added: (await this.#files(container)).filter((file) => !base.has(file)).sort(),
+      command: ({ volumes = {}, env = {}, entrypoint = Entrypoint } = {}) => [
+        ...["buildah", ...this.#storage, "run", "--isolation", "chroot"],
+        ...Object.entries(volumes).flatMap(([inside, outside]) => ["--volume", `${outside}:${inside}:U`]),
+        ...Object.entries(env).flatMap(([key, value]) => ["--env", `${key}=${value}`]),
+        ...[container, "--", ...entrypoint],
+      ],
+    };
+  }
+
+  /** Removes the containers and what no image is made of any more; the rest stays for the next time. */
+  async close(): Promise<void> {
+    await this.#buildah("rm", "--all");
+    await this.#buildah("rmi", "--prune", "--force");
+    rmSync(this.#state, { recursive: true, force: true });
+  }
+
+  async #buildah(...args: string[]): Promise<string> {
+    const env = { ...process.env, BUILDAH_ISOLATION: "chroot" };
+    const options = { cwd: project, env, maxBuffer: 2 ** 26 };
+    const { stdout } = await execute("buildah", [...this.#storage, ...args], options).catch((error) => {
+      throw new Error(`buildah ${args[0]} failed: ${error.stdout}${error.stderr}`, { cause: error });
+    });
+    return stdout.trim();
+  }
+
+  #from(name: string): Promise<string> {
+    return this.#buildah("from", "--pull-never", name);
+  }
+
+  async #files(container: string): Promise<string[]> {
+    const root = await this.#buildah("mount", container);
+    return readdirSync(root, { recursive: true, encoding: "utf8" }).map((file) => `/${file}`);
+  }
+
+  /** Makes a local image, once, of the name that an ARG of the Dockerfile gives to a base. Returns the name. */
+  async #standIn(
+    dockerfile: string,
+    arg: string,
+    packages: readonly string[],
+    add: (root: string) => void = () => {},
+  ): Promise<string> {
+    const name = new RegExp(`^ARG ${arg}=(.+)$`, "m").exec(dockerfile)?.[1] ?? "";
+    if ((await this.#buildah("images", "--json")).includes(`"${name}"`)) return name;
+    const work = mkdtempSync(join(folder, "base-"));
+    try {
+      const root = join(work, "root");
+      await execute("apt-get", ["update"]);
+      await execute("apt-get", ["download", ...packages], { cwd: work });
+      for (const file of globSync(join(work, "*.deb"))) await execute("dpkg-deb", ["--extract", file, root]);
+      const passwd = "root:x:0:0::/root:/bin/false\nnonroot:x:65532:65532::/home/nonroot:/bin/false\n";
+      writeFileSync(join(root, "etc/passwd"), passwd);
+      writeFileSync(join(root, "etc/group"), "root:x:0:\nnonroot:x:65532:\n");
+      add(root);
+      const container = await this.#buildah("from", "scratch");
+      await this.#buildah("copy", "--quiet", container, root, "/");
+      await this.#buildah("config", "--env", "PATH=/usr/local/bin:/usr/bin:/bin", container);
+      await this.#buildah("commit", "--quiet", "--rm", container, name);
+      return name;
+    } finally {
+      rmSync(work, { recursive: true });
+    }
+  }
+}
+
+/** Adds a shell, env, and the Node and npm that run this. */
+function addNode(root: string): void {
+  const { npm_execpath: npm } = process.env;
+  if (npm === undefined) throw new Error("npm is not known here; run the tests by npm or npx.");
+  const local = join(root, "usr/local");
+  symlinkSync("busybox", join(root, "bin/sh"));
+  symlinkSync("/bin/busybox", join(root, "usr/bin/env"));
+  mkdirSync(join(local, "bin"), { recursive: true });
+  cpSync(process.execPath, join(local, "bin/node"), { dereference: true });
+  cpSync(join(dirname(npm), ".."), join(local, "lib/node_modules/npm"), { recursive: true });
+  symlinkSync("../lib/node_modules/npm/bin/npm-cli.js", join(local, "bin/npm"));
+}
+
+/** npm in a build has the settings, certificates and cache of npm on this machine, none of which gets into the image. */
+async function npmVolumes(): Promise<string[]> {
+  const { stdout } = await execute("npm", ["config", "list", "--long", "--json"]);
+  const { userconfig, globalconfig, cache, cafile } = npmConfig.parse(JSON.parse(stdout));
+  const volumes = [
+    [userconfig, "/root/.npmrc:ro"],
+    [globalconfig, "/usr/local/etc/npmrc:ro"],
+    [cache, "/root/.npm"],
+    ...(cafile ? [[cafile, `${cafile}:ro`]] : []),
+  ];
+  return volumes
+    .filter(([outside]) => existsSync(outside!))
+    .flatMap(([outside, inside]) => ["--volume", `${outside}:${inside}`]);
+}
