@@ -12,6 +12,7 @@ import { failureLine } from "../components/alerts.ts";
 import { createLogger } from "../contracts/log.ts";
 import { EVENTS, REQUESTS } from "../contracts/messages.ts";
 import { runIdFor } from "../contracts/run.ts";
+import { isLeftOut } from "../emulators/left-out.ts";
 import { AIRFLOW_VERSIONS, airflowHome, type DagRun, runDag } from "./airflow.ts";
 import { type Cloud, cdnow, Loop, type LoopOptions, startCloud } from "./loop.ts";
 
@@ -29,6 +30,8 @@ for (const [version, name] of [
   [2, AIRFLOW_VERSIONS[2]],
   [3, AIRFLOW_VERSIONS[3]],
 ] as const) {
+  if (isLeftOut(`the loop under Airflow ${name}`, ["Python 3.10 or later", "Java", "the Google Cloud SDK"]))
+    continue;
   describe(`the loop under Airflow ${name}`, () => {
     const log = createLogger({ component: "local" }, "silent");
     let cloud: Cloud;
