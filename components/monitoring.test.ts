@@ -14,7 +14,13 @@ const identity = { app: "customer-value", environment: "dev", project: "my-proje
 const names = planNames(identity);
 const labels = planLabels(identity, "39fa6fc");
 const weekly = { cron: "0 6 * * 1", timeZone: "Etc/UTC" };
-const plan = { names, schedule: weekly, runLimit: "2 hours", dagId: "customer-value-dev", dailyBytesBilledLimit: 1e12 } as const;
+const plan = {
+  names,
+  schedule: weekly,
+  runLimit: "2 hours",
+  dagId: "customer-value-dev",
+  dailyBytesBilledLimit: 1e12,
+} as const;
 
 const monitoring = (more: Partial<MonitoringArgs> = {}) =>
   record(

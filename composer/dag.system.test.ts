@@ -102,9 +102,10 @@ describe("the DAG's source", () => {
     const config = join(import.meta.dirname, "pyproject.toml");
     const folder = import.meta.dirname;
     const bin = await airflowBin(3);
-    await run(join(bin, program), [...args, folder].map((arg) => arg.replace("CONFIG", config))).catch(
-      ({ stdout, stderr }) => assert.fail(`${stdout}${stderr}`),
-    );
+    await run(
+      join(bin, program),
+      [...args, folder].map((arg) => arg.replace("CONFIG", config)),
+    ).catch(({ stdout, stderr }) => assert.fail(`${stdout}${stderr}`));
   };
 
   it("keeps ruff's rules", async () => {

@@ -71,24 +71,14 @@ export class Loop {
     this.bigquery = bigQueryClient({ ...cloud.bigquery, project });
   }
 
-  /** Makes all of it with these orders, but the invoker, which listens when it is told to. */
+  /** Makes all of it with these orders (CSV: order_id,customer_id,ordered_at,amount) but the invoker, which listens when it is told to. */
   static async make(cloud: Cloud, orders: string, options: LoopOptions): Promise<Loop> {
     const loop = new Loop(cloud, options.port ?? (await freePort()), options);
     await loop.#makeTopics();
-    await prepareWarehouse({ ...cloud.bigquery, project: loop.project }, loop.#ordersFile(orders));
+    const file = join(loop.dataDir, "orders.csv");
+    writeFileSync(file, orders);
+    await prepareWarehouse({ ...cloud.bigquery, project: loop.project }, file);
     return loop;
-  }
-
-  /** Replaces the orders (CSV: order_id,customer_id,ordered_at,amount). */
-  async loadOrders(csv: string): Promise<void> {
-    const options = { sourceFormat: "CSV", skipLeadingRows: 1, writeDisposition: "WRITE_TRUNCATE" };
-    await this.bigquery.dataset("raw").table("orders").load(this.#ordersFile(csv), options);
-  }
-
-  #ordersFile(csv: string): string {
-    const file = join(this.dataDir, "orders.csv");
-    writeFileSync(file, csv);
-    return file;
   }
 
   /** Starts the invoker. */

@@ -30,7 +30,10 @@ await runCommand(async () => {
     tell("Installing what is not there yet, and starting the emulators …");
     const cloud = await startCloud();
     closing.push(() => cloud.close());
-    const loop = await Loop.make(cloud, cdnow(10), { project: "demo", log: createLogger({ component: "local" }, "warn") });
+    const loop = await Loop.make(cloud, cdnow(10), {
+      project: "demo",
+      log: createLogger({ component: "local" }, "warn"),
+    });
     closing.push(() => loop.close());
     await loop.listen({ onTask: (runId, { task, state }) => tell(`${runId}: ${task} ${state}`) });
     const home = await airflowHome(version, loop.settings({ retries: 2, retry_delay_seconds: 10 }));

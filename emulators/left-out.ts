@@ -20,6 +20,8 @@ export function isLeftOut(suite: string, needs: readonly Program[]): boolean {
     return spawnSync(program, args, { stdio: "ignore" }).status !== 0;
   });
   if (missing.length > 0)
-    console.error(`\n  LEFT OUT: ${suite}. It needs ${missing.join(", ")}. With CI=true this is a failure.\n`);
+    console.error(
+      `\n  LEFT OUT: ${suite}. It needs ${missing.join(", ")}. With CI=true this is a failure.\n`,
+    );
   return missing.length > 0;
 }
