@@ -8,11 +8,14 @@ from __future__ import annotations
 import json
 import sys
 from datetime import datetime, timedelta, timezone
+from types import SimpleNamespace
 from typing import Any
 
 from airflow.models.dagbag import DagBag
 
 NOW = datetime.now(timezone.utc)
+# Already the sixth where the schedule is.
+LATE = datetime(1997, 10, 5, 22, 30, tzinfo=timezone.utc)
 
 
 class TaskInstance:
@@ -55,6 +58,11 @@ def main() -> None:
             "next": {task.task_id: sorted(task.downstream_task_ids) for task in dag.tasks},
             "callbacks": all(task.on_failure_callback for task in dag.tasks),
             "run_id": module.run_id_of("1997-10-01", "scheduled__1997-10-01 é", 2),
+            "run_dates": [
+                module.run_date_of(SimpleNamespace(logical_date=LATE), {"run_date": None}),
+                module.run_date_of(SimpleNamespace(logical_date=None, run_after=LATE), {"run_date": None}),
+                module.run_date_of(SimpleNamespace(logical_date=LATE), {"run_date": "1997-10-01"}),
+            ],
             "wait": {
                 "time, done": {end_of_wait(module, wait, "succeeded", error) for error in timeout}.pop(),
                 "time, failed": end_of_wait(module, wait, "failed", timeout[0]),

@@ -53,6 +53,8 @@ for (const version of [2, 3] as const) {
         },
         callbacks: true,
         run_id: runIdFor("1997-10-01", "scheduled__1997-10-01 é", 2),
+        // The slot's day in the schedule's time zone, or as told.
+        run_dates: ["1997-10-06", "1997-10-06", "1997-10-01"],
         wait: {
           "time, done": "succeeded",
           "time, failed": "AirflowFailException",

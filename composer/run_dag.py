@@ -48,9 +48,9 @@ def main(slot: str, conf: str, seconds: str) -> None:
         raise SystemExit(json.dumps(bag.import_errors))
     [dag] = bag.dags.values()
     at = datetime.fromisoformat(slot)
-    given: dict[str, Any] = (
-        {"logical_date": at} if "logical_date" in dag.test.__annotations__ else {"execution_date": at}
-    )
+    named = dag.test.__annotations__
+    # Airflow 3 names the DAG run by run_after.
+    given: dict[str, Any] = {"logical_date": at, "run_after": at} if "run_after" in named else {"execution_date": at}
     run = dag.test(**given, run_conf=json.loads(conf))
     tasks = {ti.task_id: ti for ti in run.get_task_instances()}
     print(
