@@ -112,15 +112,6 @@ export class Loop {
     return letters;
   }
 
-  /** Waits for the first row of ops.runs. */
-  async ended(): Promise<void> {
-    for (;;) {
-      const [rows] = await this.bigquery.query("SELECT 1 FROM ops.runs").catch(() => [[]]);
-      if (rows.length > 0) return;
-      await setTimeout(2000);
-    }
-  }
-
   /** Publishes what a person might. */
   async publish(topic: typeof REQUESTS | typeof EVENTS, text: string, runId: string): Promise<void> {
     await this.pubsub.topic(topic).publishMessage({ data: Buffer.from(text), attributes: { run_id: runId } });

@@ -3,8 +3,9 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { createLogger } from "../contracts/log.ts";
+import { today } from "../contracts/run.ts";
 import { localCommand, portOption, runCommand } from "../local/command.ts";
-import { airflowBin, airflowEnv, airflowHome, type AirflowVersion, startAirflow } from "./airflow.ts";
+import { type AirflowVersion, airflowBin, airflowEnv, airflowHome, startAirflow } from "./airflow.ts";
 import { cdnow, Loop, startCloud } from "./loop.ts";
 import { takeScreenshots } from "./screenshots.ts";
 
@@ -36,7 +37,10 @@ await runCommand(async () => {
     });
     closing.push(() => loop.close());
     await loop.listen({ onTask: (runId, { task, state }) => tell(`${runId}: ${task} ${state}`) });
-    const home = await airflowHome(version, loop.settings({ retries: 2, retry_delay_seconds: 10 }));
+    const settings = loop.settings({ retries: 2, retry_delay_seconds: 10 });
+    // No slot of the schedule before today: what runs is what somebody requests.
+    const schedule = { ...settings.schedule, start_date: today() };
+    const home = await airflowHome(version, { ...settings, schedule });
     closing.push(() => rmSync(home, { recursive: true, force: true }));
     tell("Starting Airflow …");
     const airflow = await startAirflow(version, home, options.port, loop.airflowEnv);
@@ -48,11 +52,15 @@ await runCommand(async () => {
     if (options.runDate !== undefined) {
       const env = airflowEnv(home, loop.airflowEnv);
       const conf = JSON.stringify({ run_date: options.runDate });
-      const args = ["dags", "trigger", loop.settings().dag_id, "--conf", conf];
+      const args = ["dags", "trigger", settings.dag_id, "--conf", conf];
       await promisify(execFile)(join(await airflowBin(version), "airflow"), args, { env });
     }
     if (options.screenshots === undefined) await interrupted.promise;
-    else await Promise.race([interrupted.promise, takeScreenshots(airflow, loop, options.screenshots)]);
+    else
+      await Promise.race([
+        interrupted.promise,
+        takeScreenshots(airflow, settings.dag_id, options.screenshots),
+      ]);
   } finally {
     for (const close of closing.toReversed()) await close();
   }
