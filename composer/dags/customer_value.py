@@ -137,11 +137,22 @@ class RunEndSensor(PubSubPullSensor):
             next_method, next_kwargs = "execute_complete", {"event": {"status": "error", "message": error}}
         return super().resume_execution(next_method, next_kwargs, context)
 
-    def execute_complete(self, context: Any, event: dict[str, Any] | None = None) -> dict[str, Any]:
-        ti = context["ti"]
-        run_id = ti.xcom_pull(task_ids="plan")["run_id"]
+    def execute(self, context: Any) -> Any:
+        # A run that was joined may have ended before anybody listened.
+        return self.end_or_wait(context, self.ask(context["ti"].xcom_pull(task_ids="plan")["run_id"]))
+
+    def execute_complete(self, context: Any, event: dict[str, Any] | None = None) -> Any:
+        run_id = context["ti"].xcom_pull(task_ids="plan")["run_id"]
         heard = event or {"status": "error", "message": "timeout"}
         end = self.final_event(run_id, heard["message"]) if heard["status"] == "success" else self.ask(run_id)
+        if end is None and heard["status"] == "error" and "timeout" not in heard["message"].lower():
+            raise AirflowException(f"Messenger can't be listened to: {heard['message']}")
+        return self.end_or_wait(context, end)
+
+    def end_or_wait(self, context: Any, end: dict[str, Any] | None) -> Any:
+        """The end, if that is a success; without one waits on, by deferring, up to the time limit."""
+        ti = context["ti"]
+        run_id = ti.xcom_pull(task_ids="plan")["run_id"]
         if end is None:
             requested = datetime.fromisoformat(ti.xcom_pull(task_ids="request"))
             if datetime.now(timezone.utc) - requested > timedelta(seconds=LIMITS["run_seconds"]):
@@ -150,10 +161,7 @@ class RunEndSensor(PubSubPullSensor):
                     f"Run {run_id} gave no sign of its end within {LIMITS['run_seconds']} s. To the invoker it "
                     + (f"is {known['state']}." if known else "is not known: look for its request in the dead letters.")
                 )
-            if heard["status"] == "error" and "timeout" not in heard["message"].lower():
-                raise AirflowException(f"Messenger can't be listened to: {heard['message']}")
-            self.execute(context)
-            raise AssertionError  # execute defers
+            return super().execute(context)
         if end["status"] != "succeeded":
             raise AirflowFailException(
                 f"Run {run_id} {end['status']} in step {end['failed_step']}: {end['reason']} Its job: "
@@ -179,7 +187,7 @@ class RunEndSensor(PubSubPullSensor):
             return None
         if known is None or known["state"] == "running":
             return None
-        self.log.warning("The final event of run %s was lost: the invoker was asked.", run_id)
+        self.log.warning("The final event of run %s was not heard: the invoker tells its end.", run_id)
         failed = [step["step"] for step in known["steps"] if step["status"] != "succeeded"]
         return {"status": known["state"], "failed_step": next(iter(failed), None), "reason": known["error"]}
 
