@@ -107,7 +107,7 @@ export async function startAirflow(
   env: Readonly<Record<string, string>>,
 ): Promise<Standalone> {
   const airflow = join(await airflowBin(version), "airflow");
-  const url = `http://localhost:${port}`;
+  const url = `http://127.0.0.1:${port}`;
   const secret = randomUUID();
   const server = await startServer({
     command: () => [airflow, "standalone"],
@@ -117,8 +117,13 @@ export async function startAirflow(
       PATH: `${dirname(airflow)}${delimiter}${process.env.PATH}`,
       AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION: "False",
       ...(version === 2
-        ? { AIRFLOW__WEBSERVER__WEB_SERVER_PORT: String(port), AIRFLOW__WEBSERVER__SECRET_KEY: secret }
+        ? {
+            AIRFLOW__WEBSERVER__WEB_SERVER_HOST: "127.0.0.1",
+            AIRFLOW__WEBSERVER__WEB_SERVER_PORT: String(port),
+            AIRFLOW__WEBSERVER__SECRET_KEY: secret,
+          }
         : {
+            AIRFLOW__API__HOST: "127.0.0.1",
             AIRFLOW__API__PORT: String(port),
             AIRFLOW__API__BASE_URL: url,
             AIRFLOW__API__SECRET_KEY: secret,

@@ -34,8 +34,6 @@ export interface LoopOptions {
   readonly log: Logger;
   /** Topic that the jobs send events to. @default "events" */
   readonly events?: string;
-  /** Port of the invoker. @default a free one */
-  readonly port?: number;
 }
 
 /** The CDNOW log, or every nth customer of it: order_id,customer_id,ordered_at,amount. */
@@ -73,7 +71,7 @@ export class Loop {
 
   /** Makes all of it with these orders (CSV: order_id,customer_id,ordered_at,amount) but the invoker, which listens when it is told to. */
   static async make(cloud: Cloud, orders: string, options: LoopOptions): Promise<Loop> {
-    const loop = new Loop(cloud, options.port ?? (await freePort()), options);
+    const loop = new Loop(cloud, await freePort(), options);
     await loop.#makeTopics();
     const file = join(loop.dataDir, "orders.csv");
     writeFileSync(file, orders);
