@@ -3,6 +3,9 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 import { setTimeout } from "node:timers/promises";
 
+// Where Google's services are emulated nobody logs in: their clients need not look for who they are.
+process.env.METADATA_SERVER_DETECTION ??= "none";
+
 /** A server in a process of its own, for as long as a test needs it. */
 export interface RunningServer {
   readonly port: number;
