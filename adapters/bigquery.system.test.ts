@@ -5,7 +5,8 @@ import { QueryError } from "../contracts/warehouse.ts";
 import { type BigQueryEmulator, startBigQuery } from "../emulators/bigquery.ts";
 import { type FaultyServer, startFaultyServer } from "../emulators/faults.ts";
 import { bigQueryClient } from "../emulators/warehouse.ts";
-import { type BigQueryOptions, BigQueryWarehouse } from "./bigquery.ts";
+import { BigQueryWarehouse } from "./bigquery.ts";
+import type { BigQueryOptions } from "./bigquery-jobs.ts";
 
 const RUN_DATE: Parameters = { run_date: { type: "DATE", value: "1997-10-01" } };
 

@@ -1,6 +1,7 @@
 import { Storage } from "@google-cloud/storage";
 import type { ArtifactStore } from "../contracts/artifacts.ts";
 import { Problem } from "../contracts/problem.ts";
+import { withRetries } from "./retry.ts";
 
 /** The artifact store as Cloud Storage, for what has no bucket mounted: gs://bucket/path. */
 export class CloudStorageArtifacts implements ArtifactStore {
@@ -12,7 +13,8 @@ export class CloudStorageArtifacts implements ArtifactStore {
 
   async read(url: string): Promise<string | undefined> {
     try {
-      const [contents] = await this.#file(url).download();
+      const file = this.#file(url);
+      const [contents] = await withRetries(() => file.download());
       return contents.toString("utf8");
     } catch (error) {
       if ((error as { code?: number }).code === 404) return undefined;
@@ -21,7 +23,8 @@ export class CloudStorageArtifacts implements ArtifactStore {
   }
 
   async write(url: string, text: string): Promise<void> {
-    await this.#file(url).save(text, { resumable: false });
+    const file = this.#file(url);
+    await withRetries(() => file.save(text, { resumable: false }));
   }
 
   #file(url: string) {

@@ -40,6 +40,31 @@ describe("GoogleSQL to DuckDB", () => {
     assert.equal(await translate("SELECT a FROM `p`.`d`.`t`", {}), whole);
   });
 
+  const mended: [what: string, sql: string, translated: string][] = [
+    [
+      "keeps the arguments of DIV together",
+      "SELECT DIV(a + 1, b - 7), 'DIV(1)', div (x, y) FROM t",
+      "SELECT DIVIDE(a + 1, b - 7), 'DIV(1)', DIVIDE(x, y) FROM t",
+    ],
+    [
+      "takes an interval of a column",
+      "SELECT TIMESTAMP_ADD(x, INTERVAL t.n DAY) FROM t",
+      "SELECT x + INTERVAL (t.n) DAY FROM t",
+    ],
+    [
+      "counts none where every condition is null",
+      "SELECT COUNTIF(a AND (b OR c)) OVER (PARTITION BY d), countif (a) FROM t",
+      "SELECT COUNT(*) FILTER(WHERE a AND (b OR c)) OVER (PARTITION BY d), COUNT(*) FILTER(WHERE a) FROM t",
+    ],
+    [
+      "begins weeks on Monday where it is told",
+      "SELECT TIMESTAMP_TRUNC(f(a), WEEK(MONDAY)), TIMESTAMP_TRUNC(a, ISOWEEK) FROM t",
+      "SELECT DATE_TRUNC('WEEK', F(a)), DATE_TRUNC('WEEK', a) FROM t",
+    ],
+  ];
+  for (const [what, sql, translated] of mended)
+    it(what, async () => assert.equal(await translate(sql, {}), translated));
+
   it("gives the place of a syntax error as written, behind paths and parameters and letters of several bytes", async () => {
     const sql = "SELECT 'ä', @run_date\nFROM `p.d.t` WHERE @weeks = `a`.`b` AND 'ö' = , @rate FROM `p.d.t`";
     await assert.rejects(translate(sql, parameters), (error: QueryError) => {

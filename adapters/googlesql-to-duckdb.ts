@@ -6,11 +6,20 @@ import { setFlagsFromString } from "node:v8";
 import { type Parameters, QueryError } from "../contracts/warehouse.ts";
 import { fileArtifacts } from "./artifacts.ts";
 
-// A string, quoted name or comment, which stays as it is; or a parameter.
+// A string, quoted name or comment, which stays as it is; a parameter; or what the translator takes wrongly.
 const TOKENS =
-  /("""[\s\S]*?"""|'''[\s\S]*?'''|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|--[^\n]*|#[^\n]*|\/\*[\s\S]*?\*\/)|`([^`]+)`|@(\w+)/g;
+  /("""[\s\S]*?"""|'''[\s\S]*?'''|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|--[^\n]*|#[^\n]*|\/\*[\s\S]*?\*\/)|`([^`]+)`|@(\w+)|(?<=\bINTERVAL\s+)([A-Za-z_][\w.]*)(?=\s+[A-Z])|\b(DIV|COUNTIF)\s*\(|\b(?:ISOWEEK|WEEK\s*\(\s*MONDAY\s*\))(?=\s*\))(?<=_TRUNC\s*\((?:[^()]|\([^()]*\))*)/gi;
 
-const DUCKDB_TYPES = { DATE: "DATE", FLOAT64: "DOUBLE", INT64: "BIGINT", STRING: "VARCHAR" } as const;
+/** DuckDB's name of a type of GoogleSQL. */
+export const DUCKDB_TYPES: Readonly<Record<string, string>> = {
+  BOOL: "BOOLEAN",
+  DATE: "DATE",
+  DATETIME: "TIMESTAMP",
+  FLOAT64: "DOUBLE",
+  INT64: "BIGINT",
+  STRING: "VARCHAR",
+  TIMESTAMP: "TIMESTAMPTZ",
+};
 
 /** Names of the parameters that a query uses. */
 export function parametersOf(sql: string): Set<string> {
@@ -20,6 +29,10 @@ export function parametersOf(sql: string): Set<string> {
 /** The query with blanks in place of strings and comments. */
 export const withoutText = (sql: string): string =>
   sql.replace(TOKENS, (whole, kept?: string) => (kept === undefined ? whole : " ".repeat(kept.length)));
+
+/** The query with another text for each name in one pair of backticks. */
+export const withPaths = (sql: string, name: (path: string) => string): string =>
+  sql.replace(TOKENS, (whole, _, path?: string) => (path === undefined ? whole : name(path)));
 
 /**
  * Translates a GoogleSQL query to DuckDB's dialect. Around the translator, which takes them wrongly: a path in one pair
@@ -61,9 +74,21 @@ function fingerprint(sql: string): string {
   return createHash("sha256").update(`${translatorVersion}\n${sql}`).digest("hex").slice(0, 24);
 }
 
-function prepare(whole: string, kept?: string, path?: string, parameter?: string): string {
+function prepare(
+  whole: string,
+  kept?: string,
+  path?: string,
+  parameter?: string,
+  interval?: string,
+  called?: string,
+): string {
   if (kept !== undefined) return whole;
-  return path === undefined ? `__param_${parameter}` : `\`${path.split(".").join("`.`")}\``;
+  if (path !== undefined) return `\`${path.split(".").join("`.`")}\``;
+  if (parameter !== undefined) return `__param_${parameter}`;
+  if (interval !== undefined) return `(${interval})`; // INTERVAL a DAY is no DuckDB
+  if (called === undefined) return "WEEK"; // DuckDB's begins on Monday
+  // DIV(a + b, c) would become a + b // c, and DuckDB's COUNT_IF is null where every condition is.
+  return called.toUpperCase() === "DIV" ? "DIVIDE(" : "COUNT(*) FILTER (WHERE ";
 }
 
 function syntaxError(

@@ -4,6 +4,7 @@ import type { ArtifactStore } from "../contracts/artifacts.ts";
 import type { Launcher, RunState } from "../contracts/launcher.ts";
 import { Problem, parse } from "../contracts/problem.ts";
 import { stepReport, stepReportUrl } from "../contracts/step.ts";
+import { withRetries } from "./retry.ts";
 
 export interface VertexAiOptions {
   readonly project: string;
@@ -15,6 +16,8 @@ export interface VertexAiOptions {
   /** URL of the folder where runs keep their files. */
   readonly artifactsUrl: string;
   readonly artifacts: ArtifactStore;
+  /** How long an answer may take, milliseconds; then it is asked for again. @default 20000 */
+  readonly timeout?: number;
   /** @default the regional endpoint of Vertex AI */
   readonly endpoint?: string;
   /** @default the account that this process runs as */
@@ -104,22 +107,19 @@ export class VertexAiLauncher implements Launcher {
     await this.#request("POST", `/${runId}:cancel`, [], {});
   }
 
-  /** An answer of 2xx, or one of those expected. 429 and 5xx are tried again: the job's id makes that safe. */
+  /**
+   * An answer of 2xx, or one of those expected. The job's id makes it safe to ask again. The client's own retries share
+   * one time limit, so that a late answer would end them all.
+   */
   #request(method: "GET" | "POST", path: string, expected: readonly number[], data?: object) {
-    return this.#auth.request<unknown>({
-      url: this.#jobs + path,
-      method,
-      ...(data === undefined ? {} : { data }),
-      timeout: 20_000,
-      retryConfig: {
-        retry: 3,
-        httpMethodsToRetry: ["GET", "POST"],
-        statusCodesToRetry: [
-          [429, 429],
-          [500, 599],
-        ],
-      },
-      validateStatus: (status) => (status >= 200 && status < 300) || expected.includes(status),
-    });
+    return withRetries(() =>
+      this.#auth.request<unknown>({
+        url: this.#jobs + path,
+        method,
+        ...(data === undefined ? {} : { data }),
+        timeout: this.#options.timeout ?? 20_000,
+        validateStatus: (status) => (status >= 200 && status < 300) || expected.includes(status),
+      }),
+    );
   }
 }

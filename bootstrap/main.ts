@@ -1,11 +1,9 @@
 import { spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
 import { Command } from "commander";
-import { load } from "js-yaml";
-import { z } from "zod";
-import { readSettings } from "../components/settings.ts";
-import { explain, Problem, parse } from "../contracts/problem.ts";
+import { explain, Problem } from "../contracts/problem.ts";
 import { type BootstrapStep, planBootstrap } from "./plan.ts";
+import { shell } from "./shell.ts";
+import { readStackFile } from "./stack-file.ts";
 
 /** npm run bootstrap: prints, or runs, the commands that are run once for a stack, by a person. */
 const options = new Command("npm run bootstrap --")
@@ -20,19 +18,8 @@ const options = new Command("npm run bootstrap --")
   .opts<{ stack: string; run: boolean }>();
 
 try {
-  const name = parse(z.object({ name: z.string() }), yaml("Pulumi.yaml"), "Pulumi.yaml").name;
-  const { config } = parse(
-    z.object({ config: z.record(z.string(), z.unknown()) }),
-    yaml(`Pulumi.${options.stack}.yaml`),
-    `Pulumi.${options.stack}.yaml`,
-  );
-  const text = (value: unknown): string | undefined =>
-    value === undefined || typeof value === "string" ? value : JSON.stringify(value);
-  const settings = readSettings(
-    { name, get: (key) => text(config[`${name}:${key}`]), given: Object.keys(config) },
-    options.stack,
-  );
-  const steps = planBootstrap(options.stack, settings, name);
+  const { app, settings } = readStackFile(options.stack);
+  const steps = planBootstrap(options.stack, settings, app);
   if (options.run) run(steps);
   else print(steps);
 } catch (error) {
@@ -69,21 +56,4 @@ function status([program = "", ...args]: readonly string[], stdio: "ignore" | "i
   if (error !== undefined)
     throw new Problem(`${program} can't be run: ${error.message}.`, { remedy: `Install ${program} first.` });
   return status ?? signal ?? "no exit code";
-}
-
-/** The command as a shell takes it. */
-function shell(command: readonly string[]): string {
-  const quoted = (word: string): string => `'${word.replaceAll("'", `'\\''`)}'`;
-  return command.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : quoted(word))).join(" ");
-}
-
-function yaml(file: string): unknown {
-  try {
-    return load(readFileSync(new URL(`../${file}`, import.meta.url), "utf8"));
-  } catch (cause) {
-    throw new Problem(`${file} can't be read: ${(cause as Error).message}.`, {
-      remedy: "Make it: Pulumi.dev.yaml is the smallest, Pulumi.prod.yaml shows production.",
-      cause,
-    });
-  }
 }

@@ -4,6 +4,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { load } from "js-yaml";
 import { evaluate } from "../policy/evaluate.ts";
 import { policies } from "../policy/policies.ts";
+import { architectureDiagram } from "./architecture-diagram.ts";
 import { PERMISSIONS } from "./deploy-permissions.ts";
 import { type RecordedResource, type Recording, record } from "./recording-mocks.ts";
 
@@ -254,6 +255,15 @@ describe("the stack", function () {
         assert.equal(JSON.stringify((await programOf(stack)).resources), JSON.stringify(program.resources));
       });
     });
+
+  it("is what docs/architecture.md draws (golden)", async () => {
+    const file = new URL("../docs/architecture.md", import.meta.url);
+    const page = readFileSync(file, "utf8");
+    const drawn = architectureDiagram((await programOf("dev")).resources);
+    const renewed = page.replace(/(?<=```mermaid\n)[\s\S]*?(?=```)/, () => drawn);
+    if (process.env.UPDATE_GOLDEN === "1") writeFileSync(file, renewed);
+    assert.equal(readFileSync(file, "utf8"), renewed, `The diagram has changed. If it should: ${UPDATE}`);
+  });
 
   it("tells a wrong setting before the first resource", async () => {
     const settings = { "customer-value:region": "mars", "customer-value:regoin": "europe-west1" };

@@ -9,7 +9,7 @@ export async function takeScreenshots(airflow: Standalone, dag: string, folder: 
   mkdirSync(folder, { recursive: true });
   const browser = await launchChromium();
   try {
-    const page = await browser.newPage({ viewport: { width: 1100, height: 520 } });
+    const page = await browser.newPage({ viewport: { width: 1280, height: 960 } });
     page.setDefaultTimeout(120_000);
     await page.goto(airflow.url);
     await page.getByLabel("Username").fill(airflow.user);

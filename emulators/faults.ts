@@ -50,7 +50,8 @@ export async function startFaultyServer(target: string): Promise<FaultyServer> {
       };
       return response.writeHead(fault, { "content-type": "application/json" }).end(JSON.stringify({ error }));
     }
-    const answer = await pass(request, body);
+    const answer = await pass(request, body).catch(() => undefined);
+    if (answer === undefined) return request.socket.destroy();
     const text = Buffer.from(await answer.arrayBuffer());
     if (fault === "lost") return request.socket.destroy();
     if (fault !== undefined) await setTimeout(fault.late);

@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { projectDir, sqlDir } from "./edition.ts";
+import type { LineageTable } from "./lineage/tables.ts";
 
 /** The other commands of the README: serve, sql, lineage, format. */
 describe("local commands", function () {
@@ -167,24 +168,107 @@ describe("local commands", function () {
     });
   });
 
-  it("npm run lineage serves the graph, and prints it as JSON", async () => {
+  describe("npm run check:sql", () => {
+    it("finds the project right", async () => {
+      const { code, output } = await run("check-sql");
+      assert.equal(code, 0, output);
+      assert.match(output, /\d+ queries checked, \d+ unit tests run in \d+\.\d s: all is right\./);
+    });
+
+    it("fails, and says so, on a wrong query, a unit test that does not hold, and tables that changed", async () => {
+      const broken = join(folder, "check");
+      for (const [name, from, to, said] of [
+        [
+          "staging/purchases",
+          "customer_id,",
+          "customer,",
+          /s\.sqlx:13:3: .*: customer[\s\S]*Not checked.*holdout/,
+        ],
+        [
+          "staging/purchases",
+          "SUM(",
+          "MAX(",
+          /purchases\.test\.yaml: "all[\s\S]*differs +│ a +│ 2024-01-01 +│ 350 → 250/,
+        ],
+        [
+          "features/model_statistics",
+          "AS customers",
+          "AS people",
+          /tables\.json is not what[\s\S]*npm run tables/,
+        ],
+      ] as const) {
+        cpSync(sqlDir, broken, { recursive: true });
+        const file = join(broken, "definitions", `${name}.sqlx`);
+        writeFileSync(file, readFileSync(file, "utf8").replace(from, to));
+        const { code, output } = await run("check-sql", "--sql-dir", broken);
+        assert.equal(code, 1, output);
+        assert.match(output, said);
+      }
+    });
+
+    it("with --watch checks and tests what changed, and survives a mistake", async () => {
+      const watched = join(folder, "check-watched");
+      cpSync(sqlDir, watched, { recursive: true });
+      const purchases = join(watched, "definitions", "staging", "purchases.sqlx");
+      const source = readFileSync(purchases, "utf8");
+      const { child, says } = start("check-sql", "--sql-dir", watched, "--watch");
+      await says("Watching");
+      writeFileSync(purchases, source.replace("SUM(amount_cents)", "MAX(amount_cents)"));
+      await says(/350 → 250[\s\S]*\n1 queries checked, 1 unit tests run in .*: 1 wrong/);
+      writeFileSync(purchases, source.replace("SELECT", "SELEC"));
+      await says(/Syntax error/);
+      writeFileSync(purchases, `${source}\${ref("nowhere")}`);
+      await says(/nowhere/);
+      writeFileSync(purchases, source);
+      await says(/nowhere[\s\S]*queries checked, \d+ unit tests run in .*: all is right/);
+      child.kill();
+      const [code] = await once(child, "close");
+      assert.equal(code, 0);
+    });
+  });
+
+  it("npm run lineage serves tables and columns, prints them as JSON, and tells a mistake with its place", async () => {
     const { code, output } = await run("lineage", "--json");
     assert.equal(code, 0);
-    const { actions } = JSON.parse(output) as {
-      actions: { target: { name: string }; dependencies: { name: string }[] }[];
-    };
-    const mart = actions.find(({ target }) => target.name === "rfm");
-    assert.deepEqual(mart?.dependencies.map(({ name }) => name).sort(), [
-      "customer_features",
-      "customer_scores",
+    const { tables } = JSON.parse(output) as { tables: LineageTable[] };
+    const mart = tables.find(({ name }) => name === "mlops_mkt.rfm")!;
+    assert.deepEqual(mart.inputs, ["rfm.customer_features", "rfm.customer_scores"]);
+    assert.deepEqual(mart.checks, ["rfm_keys"]);
+    // Every column of a mart comes from the order log, the segments, a model or a parameter in the end.
+    const sources = new Map(mart.columns.map((column) => [column.name, column.sources]));
+    assert.deepEqual(sources.get("frequency"), ["raw.orders.ordered_at"]);
+    assert.deepEqual(sources.get("monetary_value")?.toSorted(), [
+      "raw.orders.amount",
+      "raw.orders.ordered_at",
     ]);
+    const history = tables.find(({ name }) => name === "rfm.customer_history")!;
+    const value = history.columns.find(({ name }) => name === "total_value")!;
+    assert.deepEqual(value.inputs, [
+      {
+        table: "rfm.purchases",
+        column: "value_cents",
+        through: ["SUM(value_cents) / 100", "SUM(value_cents)"],
+      },
+    ]);
+    for (const { name, columns, duckdb } of tables) {
+      assert.ok(columns.length > 0 && columns.every(({ type, description }) => type && description), name);
+      assert.ok(name === "raw.orders" || duckdb!.includes("\n"), name);
+    }
 
-    const { says } = start("lineage", "--port", "0");
-    const url = /http:\/\/127\.0\.0\.1:\d+/.exec(await says("The graph is on http"))![0];
+    const copy = join(folder, "lineage-sql");
+    cpSync(sqlDir, copy, { recursive: true });
+    const { says } = start("lineage", "--port", "0", "--sql-dir", copy);
+    const url = /http:\/\/127\.0\.0\.1:\d+/.exec(await says("The lineage is on http"))![0];
     const page = await (await fetch(url)).text();
-    for (const name of ["raw.orders", "rfm.customer_scores", "mlops_mkt.rfm_segments"])
-      assert.ok(page.includes(`>${name}</text>`), name);
+    assert.ok(page.includes('"name":"mlops_mkt.rfm_segments"'));
     assert.doesNotMatch(page, /(src|href)="https?:/);
+    writeFileSync(
+      join(copy, "definitions", "staging", "purchases.sqlx"),
+      'config { type: "view" }\nSELECT\n  nothing FROM ${ref("stg_orders")}',
+    );
+    const response = await fetch(url);
+    assert.equal(response.status, 500);
+    assert.match(await response.text(), /purchases\.sqlx:3:3: .*nothing/);
   });
 
   it("npm run format formats in place once, leaves what it can't read, and checks", async () => {

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { isAbsolute, join, resolve } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { pathToFileURL } from "node:url";
 import { fileArtifacts } from "../adapters/artifacts.ts";
 import { DuckDbWarehouse } from "../adapters/duckdb.ts";
 import type { Logger } from "../contracts/log.ts";
@@ -13,9 +13,9 @@ import { routines } from "../jobs/clv/routines.ts";
 import { IMAGES, pipelineSpec } from "../jobs/pipeline.ts";
 import { LocalLauncher, type LocalLauncherOptions } from "./launcher.ts";
 import { LocalMessenger } from "./messenger.ts";
+import { projectDir, sqlDir } from "./project.ts";
 
-export const projectDir = fileURLToPath(new URL("..", import.meta.url));
-export const sqlDir = join(projectDir, "sql");
+export { projectDir, sqlDir };
 
 export interface EditionOptions {
   /** Folder of the warehouse and of the runs' files. */

@@ -2,9 +2,10 @@ import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { fileArtifacts } from "../adapters/artifacts.ts";
-import { Problem } from "../contracts/problem.ts";
+import { explain, Problem } from "../contracts/problem.ts";
 import { localCommand, runCommand } from "./command.ts";
 import { formatSql } from "./format-sql.ts";
+import { count } from "./terminal.ts";
 
 /** npm run format: formats .sql and .sqlx files in place. */
 const command = localCommand("run format", "Formats SQL files (.sql, .sqlx) in place.")
@@ -14,18 +15,30 @@ const command = localCommand("run format", "Formats SQL files (.sql, .sqlx) in p
 
 await runCommand(async () => {
   const { check } = command.opts<{ check: boolean }>();
-  let changed = 0;
   const files = command.args.flatMap(sqlFiles);
+  let changed = 0;
+  let left = 0;
   for (const file of files) {
     const text = readFileSync(file, "utf8");
-    const formatted = formatSql(text, file);
-    if (formatted === text) continue;
-    changed += 1;
-    process.stdout.write(`${check ? "not formatted" : "formatted"}: ${file}\n`);
-    if (!check) await fileArtifacts.write(pathToFileURL(file).href, formatted);
+    try {
+      const formatted = formatSql(text, file);
+      if (formatted === text) continue;
+      changed += 1;
+      process.stdout.write(`${check ? "not formatted" : "formatted"}: ${file}\n`);
+      if (!check) await fileArtifacts.write(pathToFileURL(file).href, formatted);
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      left += 1;
+      process.stderr.write(`${explain(error)}\n`);
+    }
   }
-  process.stdout.write(`${files.length} files, ${changed} ${check ? "not formatted" : "changed"}.\n`);
-  if (check && changed > 0) process.exitCode = 1;
+  const summary = [
+    `${count(files.length)} files`,
+    `${count(changed)} ${check ? "not formatted" : "changed"}`,
+  ];
+  if (left > 0) summary.push(`${count(left)} left as they are`);
+  process.stdout.write(`${summary.join(", ")}.\n`);
+  if (left > 0 || (check && changed > 0)) process.exitCode = 1;
 });
 
 function sqlFiles(path: string): string[] {

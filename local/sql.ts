@@ -1,14 +1,19 @@
+import { pathToFileURL } from "node:url";
 import { watch } from "chokidar";
+import { fileArtifacts } from "../adapters/artifacts.ts";
 import type { DuckDbWarehouse } from "../adapters/duckdb.ts";
 import { createLogger } from "../contracts/log.ts";
-import { explain, Problem, parse } from "../contracts/problem.ts";
+import { explain, parse } from "../contracts/problem.ts";
 import { runDate } from "../contracts/run.ts";
 import type { Parameters } from "../contracts/warehouse.ts";
-import { type Action, compile } from "../jobs/sql-runner/dataform.ts";
+import { keepApplied } from "../jobs/sql-runner/applied.ts";
+import { type Action, compile, type Graph } from "../jobs/sql-runner/dataform.ts";
 import { sqlParameters } from "../jobs/sql-runner/parameters.ts";
 import { runActions } from "../jobs/sql-runner/runner.ts";
+import { lastChampion } from "./champion.ts";
 import { localCommand, runCommand, runSettingsOf, withRunSettings } from "./command.ts";
 import { openLocalWarehouse, sqlDir } from "./edition.ts";
+import { changesOf } from "./graph-changes.ts";
 import { loadOrders } from "./orders.ts";
 import { CDNOW, dataDirOf, type OrdersArguments, ordersOf, withOrders } from "./orders-source.ts";
 import { count, elapsed } from "./terminal.ts";
@@ -32,7 +37,8 @@ await runCommand(async () => {
   const run_date = parse(runDate, options.runDate, "--run-date");
   const settings = runSettingsOf({ ...options });
   const orders = ordersOf(options);
-  const warehouse = await openLocalWarehouse(dataDirOf(options.dataDir, orders.file));
+  const dataDir = dataDirOf(options.dataDir, orders.file);
+  const warehouse = await openLocalWarehouse(dataDir);
   await warehouse.withConnection((connection) => loadOrders(connection, orders));
   const parameters = sqlParameters({
     ...settings,
@@ -40,8 +46,13 @@ await runCommand(async () => {
     model_id: await lastChampion(warehouse, run_date),
   });
 
-  let { actions } = compile(options.sqlDir, { project: warehouse.project });
-  const failures = await run(warehouse, actions, parameters).catch((error) => {
+  const runAndKeep = async (graph: Graph, actions: readonly Action[]): Promise<number> => {
+    const failures = await run(warehouse, actions, parameters);
+    await keepApplied(fileArtifacts, pathToFileURL(dataDir).href, graph, actions, parameters);
+    return failures;
+  };
+  let graph = compile(options.sqlDir, { project: warehouse.project });
+  const failures = await runAndKeep(graph, graph.actions).catch((error) => {
     if (!options.watch) throw error;
     process.stdout.write(`${explain(error)}\n`);
     return 1;
@@ -58,10 +69,15 @@ await runCommand(async () => {
     .on("ready", () => void process.stdout.write(`Watching ${options.sqlDir}; end with Ctrl-C.\n`))
     .on("all", async () => {
       try {
-        const next = compile(options.sqlDir, { project: warehouse.project }).actions;
-        const changed = affected(actions, next);
-        actions = next;
-        if (changed.length > 0) await run(warehouse, changed, parameters);
+        const next = compile(options.sqlDir, { project: warehouse.project });
+        const { added, changed, affected } = changesOf(graph.actions, next.actions);
+        const touched = new Set([...added, ...changed, ...affected]);
+        graph = next;
+        if (touched.size > 0)
+          await runAndKeep(
+            next,
+            next.actions.filter((action) => touched.has(action)),
+          );
       } catch (error) {
         process.stdout.write(`${explain(error)}\n`);
       }
@@ -92,33 +108,4 @@ async function run(
     `${actions.length} actions in ${took}; ${held} of ${result.checks.length} assertions hold.\n`,
   );
   return result.failures.length;
-}
-
-/** Actions whose compiled text is new, and those that depend on them, directly or not. */
-function affected(before: readonly Action[], after: readonly Action[]): Action[] {
-  const key = ({ target }: Pick<Action, "target">): string => `${target.dataset}.${target.name}`;
-  const known = new Map(before.map((action) => [key(action), JSON.stringify(action)]));
-  const changed = new Set(
-    after.filter((action) => known.get(key(action)) !== JSON.stringify(action)).map(key),
-  );
-  for (let size = -1; size !== changed.size; ) {
-    size = changed.size;
-    for (const action of after) {
-      if (action.dependencies.some((target) => changed.has(key({ target })))) changed.add(key(action));
-    }
-  }
-  return after.filter((action) => changed.has(key(action)));
-}
-
-async function lastChampion(warehouse: DuckDbWarehouse, run_date: string): Promise<string> {
-  try {
-    const rows = await warehouse.query(
-      "SELECT model_id FROM rfm.models WHERE is_champion AND run_date <= @run_date ORDER BY run_date DESC LIMIT 1",
-      { run_date: { type: "DATE", value: run_date } },
-    );
-    return String(rows[0]?.model_id ?? "");
-  } catch (error) {
-    if (error instanceof Problem) throw error;
-    return ""; // No run has made the table yet.
-  }
 }

@@ -19,7 +19,7 @@ describe("Dataform project", () => {
     );
     write(
       "definitions/sources.js",
-      'declare({ schema: "raw", name: dataform.projectConfig.vars.orders, description: "Orders." });',
+      'declare({ schema: "raw", name: dataform.projectConfig.vars.orders, description: "Orders.", columns: { id: { description: "Names it.", tags: ["STRING"] } } });',
     );
     write("includes/texts.js", 'module.exports = { one: () => "1 AS one" };');
     write(
@@ -75,7 +75,14 @@ describe("Dataform project", () => {
     assert.deepEqual(named("a", graph).dependencies, [target("raw", "orders_eu")]);
     assert.deepEqual(named("e", graph).dependencies, [target("marts", "b")]);
     assert.equal(named("a", graph).query.trim(), "SELECT 1 AS one FROM `shop.raw.orders_eu`");
-    assert.deepEqual(graph.sources, [{ target: target("raw", "orders_eu"), description: "Orders." }]);
+    assert.deepEqual(graph.sources, [
+      {
+        target: target("raw", "orders_eu"),
+        description: "Orders.",
+        file: "definitions/sources.js",
+        columns: [{ name: "id", type: "STRING", description: "Names it." }],
+      },
+    ]);
   });
 
   it("takes another project and other vars", () => {

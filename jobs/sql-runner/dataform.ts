@@ -21,7 +21,18 @@ export interface Action extends Model {
 /** The compiled project: actions, and the tables of others that they read. */
 export interface Graph {
   readonly actions: readonly Action[];
-  readonly sources: readonly { readonly target: Target; readonly description: string }[];
+  readonly sources: readonly Source[];
+  /** Where the routines are, and every model that names no other place. */
+  readonly home: { readonly project: string; readonly dataset: string };
+}
+
+/** A table of others, with the columns that they promise: GoogleSQL's type is the column's only tag. */
+export interface Source {
+  readonly target: Target;
+  readonly description: string;
+  /** File below the project's folder that declares it. */
+  readonly file: string;
+  readonly columns: readonly { readonly name: string; readonly type: string; readonly description: string }[];
 }
 
 /** Where the tables are: replaces settings and vars of workflow_settings.yaml. */
@@ -37,7 +48,13 @@ const descriptor = z
   .object({
     description: z.string().default(""),
     columns: z
-      .array(z.object({ path: z.array(z.string()), description: z.string().default("") }))
+      .array(
+        z.object({
+          path: z.array(z.string()),
+          description: z.string().default(""),
+          tags: z.array(z.string()).default([]),
+        }),
+      )
       .default([]),
   })
   .prefault({});
@@ -56,10 +73,11 @@ const compiledAction = z.object({
   actionDescriptor: descriptor,
 });
 const compiledGraph = z.object({
+  projectConfig: z.object({ defaultDatabase: z.string(), defaultSchema: z.string() }),
   tables: z.array(compiledAction).default([]),
   assertions: z.array(compiledAction).default([]),
   operations: z.array(z.object({ fileName: z.string() })).default([]),
-  declarations: z.array(z.object({ target, actionDescriptor: descriptor })).default([]),
+  declarations: z.array(z.object({ target, fileName: z.string(), actionDescriptor: descriptor })).default([]),
   graphErrors: z
     .object({
       compilationErrors: z
@@ -109,7 +127,9 @@ export function compile(projectDir: string, overrides: Overrides = {}): Graph {
   for (const { fileName } of [...graph.operations, ...withOperations]) {
     throw new Problem(`${join(projectDir, fileName)}: operations are not supported, only one SELECT a file.`);
   }
+  const { defaultDatabase, defaultSchema } = graph.projectConfig;
   return {
+    home: { project: defaultDatabase, dataset: defaultSchema },
     actions: [
       ...graph.tables.map((table) => toAction(table, "model")),
       ...graph.assertions.map((a) => toAction(a, "assertion")),
@@ -117,6 +137,12 @@ export function compile(projectDir: string, overrides: Overrides = {}): Graph {
     sources: graph.declarations.map((d) => ({
       target: d.target,
       description: d.actionDescriptor.description,
+      file: d.fileName,
+      columns: d.actionDescriptor.columns.map(({ path, description, tags: [type = ""] }) => ({
+        name: path.join("."),
+        type,
+        description,
+      })),
     })),
   };
 }

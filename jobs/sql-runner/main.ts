@@ -1,8 +1,10 @@
 import { z } from "zod";
+import { fileArtifacts } from "../../adapters/artifacts.ts";
 import { Problem, parse } from "../../contracts/problem.ts";
 import { runSettings } from "../../contracts/run.ts";
 import { routines } from "../clv/routines.ts";
 import { runJob } from "../job.ts";
+import { keepApplied } from "./applied.ts";
 import { compile } from "./dataform.ts";
 import { sqlParameters } from "./parameters.ts";
 import { actionsOfStep, runActions } from "./runner.ts";
@@ -20,7 +22,7 @@ const environment = z.object({
 /** Runs the models and assertions of one step of the SQL project in the warehouse. */
 await runJob(
   z.object({ ...runSettings.shape, model_id: z.string().default("") }),
-  async ({ parameters, report, log, warehouse: openWarehouse }) => {
+  async ({ parameters, report, log, artifactsUrl, warehouse: openWarehouse }) => {
     const env = parse(environment, process.env, "environment");
     const warehouse = await openWarehouse(routines);
     const graph = compile(env.SQL_DIR, { project: warehouse.project, vars: env.SQL_VARS });
@@ -28,7 +30,9 @@ await runJob(
     if (actions.length === 0)
       throw new Problem(`No model or assertion in ${env.SQL_DIR} has the tag ${parameters.step}.`);
 
-    const result = await runActions(warehouse, env.SQL_DIR, actions, sqlParameters(parameters), log);
+    const values = sqlParameters(parameters);
+    const result = await runActions(warehouse, env.SQL_DIR, actions, values, log);
+    await keepApplied(fileArtifacts, artifactsUrl, graph, actions, values);
     const checks = graph.actions.find(
       ({ target, materialization }) => target.name === "checks" && materialization === "log",
     );

@@ -63,7 +63,7 @@ const SCRIPT = /"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|\/\/.*|\/\*[\s\S]*?\*\/|[`{}
 const TEMPLATE = /\\[\s\S]|`|\$\{/g;
 
 /** Offset behind the brace that closes the JavaScript that begins at start. */
-function endOfScript(source: string, start: number): number {
+export function endOfScript(source: string, start: number): number {
   const open = ["{"];
   let at = start;
   while (open.length > 0) {

@@ -1,0 +1,37 @@
+import { readFileSync } from "node:fs";
+import { load } from "js-yaml";
+import { z } from "zod";
+import { readSettings, type Settings } from "../components/settings.ts";
+import { Problem, parse } from "../contracts/problem.ts";
+
+/** A stack as its file describes it, before there is anything of it. */
+export interface StackFile {
+  /** Name of the Pulumi project. */
+  readonly app: string;
+  readonly settings: Settings;
+}
+
+/** Reads Pulumi.yaml and the stack's own file; throws a Problem that says what is wrong and how to set it right. */
+export function readStackFile(stack: string): StackFile {
+  const app = parse(z.object({ name: z.string() }), yaml("Pulumi.yaml"), "Pulumi.yaml").name;
+  const file = `Pulumi.${stack}.yaml`;
+  const { config } = parse(z.object({ config: z.record(z.string(), z.unknown()) }), yaml(file), file);
+  const text = (value: unknown): string | undefined =>
+    value === undefined || typeof value === "string" ? value : JSON.stringify(value);
+  const settings = readSettings(
+    { name: app, get: (key) => text(config[`${app}:${key}`]), given: Object.keys(config) },
+    stack,
+  );
+  return { app, settings };
+}
+
+function yaml(file: string): unknown {
+  try {
+    return load(readFileSync(new URL(`../${file}`, import.meta.url), "utf8"));
+  } catch (cause) {
+    throw new Problem(`${file} can't be read: ${(cause as Error).message}.`, {
+      remedy: "Make it: Pulumi.dev.yaml is the smallest, Pulumi.prod.yaml shows production.",
+      cause,
+    });
+  }
+}
