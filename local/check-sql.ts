@@ -5,8 +5,8 @@ import { explain } from "../contracts/problem.ts";
 import { compile } from "../jobs/sql-runner/dataform.ts";
 import { localCommand, runCommand } from "./command.ts";
 import { sqlDir } from "./project.ts";
-import { nameOf, SqlChecker, tablesFile, tablesOf } from "./sql-check.ts";
-import { runUnitTest, unitTestsOf, withDuckDb } from "./sql-unit-tests.ts";
+import { nameOf, SqlChecker, tablesFile, tablesOf } from "./sql/checker.ts";
+import { runUnitTest, unitTestsOf, withDuckDb } from "./sql/unit-tests.ts";
 import { elapsed } from "./terminal.ts";
 
 /** npm run check:sql: whether BigQuery's analyzer takes the SQL project, and its unit tests hold. */

@@ -4,7 +4,7 @@ import { pathToFileURL } from "node:url";
 import { fileArtifacts } from "../adapters/artifacts.ts";
 import { explain, Problem } from "../contracts/problem.ts";
 import { localCommand, runCommand } from "./command.ts";
-import { formatSql } from "./format-sql.ts";
+import { formatSql } from "./sql/formatter.ts";
 import { count } from "./terminal.ts";
 
 /** npm run format: formats .sql and .sqlx files in place. */

@@ -8,7 +8,7 @@ import { localCommand, portOption, runCommand } from "./command.ts";
 import { listen, sqlDir } from "./edition.ts";
 import { lineageDocument, pageScript } from "./lineage/document.ts";
 import { lineageTables } from "./lineage/tables.ts";
-import { SqlChecker } from "./sql-check.ts";
+import { SqlChecker } from "./sql/checker.ts";
 
 /** npm run lineage: what every table and column is made of, as a page; the project is compiled anew at every look. */
 const options = localCommand(

@@ -1,7 +1,7 @@
 import { compile } from "../jobs/sql-runner/dataform.ts";
 import { localCommand, runCommand } from "./command.ts";
 import { sqlDir } from "./edition.ts";
-import { lint, RULES } from "./lint-sql.ts";
+import { lint, RULES } from "./sql/linter.ts";
 
 /** npm run lint:sql: what is wrong with the SQL project that no query engine tells. */
 const options = localCommand("run lint:sql", "Lints the SQL project: few rules, each with its reason.")

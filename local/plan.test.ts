@@ -6,9 +6,9 @@ import { join } from "node:path";
 import { DuckDBInstance } from "@duckdb/node-api";
 import type { Action } from "../jobs/sql-runner/dataform.ts";
 import { projectDir, sqlDir } from "./edition.ts";
-import { changesOf, schemaChanges } from "./graph-changes.ts";
-import { type RowDiff, rowDiff, snapshot } from "./row-diff.ts";
-import { nameOf } from "./sql-check.ts";
+import { nameOf } from "./sql/checker.ts";
+import { changesOf, schemaChanges } from "./sql/graph-changes.ts";
+import { type RowDiff, rowDiff, snapshot } from "./sql/row-diff.ts";
 
 const target = (name: string) => ({ project: "w", dataset: "d", name });
 

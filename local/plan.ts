@@ -12,14 +12,14 @@ import type { Parameters } from "../contracts/warehouse.ts";
 import { type Applied, readApplied } from "../jobs/sql-runner/applied.ts";
 import { type Action, compile, type Graph } from "../jobs/sql-runner/dataform.ts";
 import { runActions } from "../jobs/sql-runner/runner.ts";
-import { lastChampion } from "./champion.ts";
 import { localCommand, runCommand } from "./command.ts";
 import { openLocalWarehouse, projectDir, sqlDir, warehousePath } from "./edition.ts";
-import { type Changes, changesOf, type SchemaChange, schemaChanges } from "./graph-changes.ts";
 import { dataDirOf, type OrdersArguments, ordersOf, withOrders } from "./orders-source.ts";
-import { renderPlan } from "./plan-text.ts";
-import { type RowDiff, rowDiff, snapshot } from "./row-diff.ts";
-import { nameOf, SqlChecker } from "./sql-check.ts";
+import { lastChampion } from "./sql/champion.ts";
+import { nameOf, SqlChecker } from "./sql/checker.ts";
+import { type Changes, changesOf, type SchemaChange, schemaChanges } from "./sql/graph-changes.ts";
+import { renderPlan } from "./sql/plan-text.ts";
+import { type RowDiff, rowDiff, snapshot } from "./sql/row-diff.ts";
 
 interface PlanOptions extends OrdersArguments {
   readonly sqlDir: string;

@@ -10,12 +10,12 @@ import { keepApplied } from "../jobs/sql-runner/applied.ts";
 import { type Action, compile, type Graph } from "../jobs/sql-runner/dataform.ts";
 import { sqlParameters } from "../jobs/sql-runner/parameters.ts";
 import { runActions } from "../jobs/sql-runner/runner.ts";
-import { lastChampion } from "./champion.ts";
 import { localCommand, runCommand, runSettingsOf, withRunSettings } from "./command.ts";
 import { openLocalWarehouse, sqlDir } from "./edition.ts";
-import { changesOf } from "./graph-changes.ts";
 import { loadOrders } from "./orders.ts";
 import { CDNOW, dataDirOf, type OrdersArguments, ordersOf, withOrders } from "./orders-source.ts";
+import { lastChampion } from "./sql/champion.ts";
+import { changesOf } from "./sql/graph-changes.ts";
 import { count, elapsed } from "./terminal.ts";
 
 /** npm run sql: only the SQL project, in this process; scores with the last champion, if there is one. */

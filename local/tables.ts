@@ -3,7 +3,7 @@ import { Problem } from "../contracts/problem.ts";
 import { compile } from "../jobs/sql-runner/dataform.ts";
 import { runCommand } from "./command.ts";
 import { sqlDir } from "./project.ts";
-import { SqlChecker, tablesFile, tablesOf } from "./sql-check.ts";
+import { SqlChecker, tablesFile, tablesOf } from "./sql/checker.ts";
 
 /** npm run tables: writes sql/tables.json anew, the contract of the tables that the stack declares. */
 await runCommand(async () => {

@@ -1,8 +1,8 @@
 import { translate } from "../../adapters/googlesql-to-duckdb.ts";
 import { Problem } from "../../contracts/problem.ts";
 import type { Action, Graph } from "../../jobs/sql-runner/dataform.ts";
-import { type ColumnLineage, columnLineage } from "../column-lineage.ts";
-import { catalogOf, nameOf, PARAMETERS, type SqlChecker } from "../sql-check.ts";
+import { catalogOf, nameOf, PARAMETERS, type SqlChecker } from "../sql/checker.ts";
+import { type ColumnLineage, columnLineage } from "../sql/column-lineage.ts";
 
 /** A table of the project as lineage shows it; tables are named dataset.name. */
 export interface LineageTable {

@@ -2,12 +2,12 @@ import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { DuckDbWarehouse } from "../adapters/duckdb.ts";
-import { routines } from "../jobs/clv/routines.ts";
-import { compile } from "../jobs/sql-runner/dataform.ts";
-import { sqlDir } from "./edition.ts";
-import { type Checked, SqlChecker } from "./sql-check.ts";
-import { rowDiff, runUnitTest, type UnitTest, unitTestsOf } from "./sql-unit-tests.ts";
+import { DuckDbWarehouse } from "../../adapters/duckdb.ts";
+import { routines } from "../../jobs/clv/routines.ts";
+import { compile } from "../../jobs/sql-runner/dataform.ts";
+import { sqlDir } from "../edition.ts";
+import { type Checked, SqlChecker } from "./checker.ts";
+import { rowDiff, runUnitTest, type UnitTest, unitTestsOf } from "./unit-tests.ts";
 
 describe("unit tests of the SQL project", () => {
   const folder = mkdtempSync(join(tmpdir(), "sql-unit-tests-"));

@@ -1,5 +1,5 @@
-import type { DuckDbWarehouse } from "../adapters/duckdb.ts";
-import { Problem } from "../contracts/problem.ts";
+import type { DuckDbWarehouse } from "../../adapters/duckdb.ts";
+import { Problem } from "../../contracts/problem.ts";
 
 /** Id of the model that a run of this date scores with when none is fitted; empty when there is none. */
 export async function lastChampion(warehouse: DuckDbWarehouse, run_date: string): Promise<string> {

@@ -1,8 +1,8 @@
-import { positionOf } from "../adapters/googlesql-to-duckdb.ts";
-import { Problem } from "../contracts/problem.ts";
-import { QueryError } from "../contracts/warehouse.ts";
-import type { Action, Graph } from "../jobs/sql-runner/dataform.ts";
-import { describeQueryError } from "../jobs/sql-runner/source-position.ts";
+import { positionOf } from "../../adapters/googlesql-to-duckdb.ts";
+import { Problem } from "../../contracts/problem.ts";
+import { QueryError } from "../../contracts/warehouse.ts";
+import type { Action, Graph } from "../../jobs/sql-runner/dataform.ts";
+import { describeQueryError } from "../../jobs/sql-runner/source-position.ts";
 import {
   listOf,
   nameOf,

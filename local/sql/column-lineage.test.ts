@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { GoogleSqlAnalyzer } from "../adapters/googlesql-analyzer.ts";
+import { GoogleSqlAnalyzer } from "../../adapters/googlesql-analyzer.ts";
 import { type ColumnLineage, columnLineage } from "./column-lineage.ts";
 
 describe("columnLineage", function () {

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import fc from "fast-check";
-import type { DuckDbWarehouse } from "../adapters/duckdb.ts";
-import { GoogleSqlAnalyzer } from "../adapters/googlesql-analyzer.ts";
-import type { Row } from "../contracts/warehouse.ts";
-import { EXAMPLES, exampleQuery, FUNCTIONS, FunctionRules } from "./sql-functions.ts";
-import { fillTables, rowDiff, withDuckDb } from "./sql-unit-tests.ts";
+import type { DuckDbWarehouse } from "../../adapters/duckdb.ts";
+import { GoogleSqlAnalyzer } from "../../adapters/googlesql-analyzer.ts";
+import type { Row } from "../../contracts/warehouse.ts";
+import { EXAMPLES, exampleQuery, FUNCTIONS, FunctionRules } from "./functions.ts";
+import { fillTables, rowDiff, withDuckDb } from "./unit-tests.ts";
 
 const VALUES: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
   INT64: fc.oneof(
@@ -169,11 +169,11 @@ describe("functions that the SQL may use", function () {
   });
 
   it("are documented (golden)", () => {
-    const file = new URL("../docs/sql-functions.md", import.meta.url);
+    const file = new URL("../../docs/sql-functions.md", import.meta.url);
     const cell = (expression: string): string => `\`${expression.replaceAll("|", "\\|")}\``;
     const text = `# Functions that the SQL may use
 
-Made from local/sql-functions.yaml by its test, which runs every expression in GoogleSQL's reference evaluator and,
+Made from local/sql/functions.yaml by its test, which runs every expression in GoogleSQL's reference evaluator and,
 translated, in DuckDB on generated rows: nulls, ties, duplicates, extremes, unicode, no rows. Floating-point numbers may
 differ by ${1e-9} of their size and are finite here: NaN is in no order in BigQuery, and above all numbers in DuckDB.
 Dates and timestamps are in UTC, from 1860 to 2134. What fails in BigQuery may give NULL in DuckDB, for example DIV by zero.

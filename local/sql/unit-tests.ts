@@ -4,16 +4,16 @@ import { basename, join } from "node:path";
 import Table from "cli-table3";
 import { CORE_SCHEMA, load } from "js-yaml";
 import { z } from "zod";
-import { DuckDbWarehouse } from "../adapters/duckdb.ts";
-import type { GoogleSqlAnalyzer, Table as SqlTable } from "../adapters/googlesql-analyzer.ts";
-import { DUCKDB_TYPES } from "../adapters/googlesql-to-duckdb.ts";
-import type { Column } from "../adapters/googlesql-values.ts";
-import { Problem, parse } from "../contracts/problem.ts";
-import type { Parameters, Row } from "../contracts/warehouse.ts";
-import { pathOf } from "../contracts/warehouse.ts";
-import { routines } from "../jobs/clv/routines.ts";
-import type { Action, Graph } from "../jobs/sql-runner/dataform.ts";
-import { catalogOf, nameOf, PARAMETERS } from "./sql-check.ts";
+import { DuckDbWarehouse } from "../../adapters/duckdb.ts";
+import type { GoogleSqlAnalyzer, Table as SqlTable } from "../../adapters/googlesql-analyzer.ts";
+import { DUCKDB_TYPES } from "../../adapters/googlesql-to-duckdb.ts";
+import type { Column } from "../../adapters/googlesql-values.ts";
+import { Problem, parse } from "../../contracts/problem.ts";
+import type { Parameters, Row } from "../../contracts/warehouse.ts";
+import { pathOf } from "../../contracts/warehouse.ts";
+import { routines } from "../../jobs/clv/routines.ts";
+import type { Action, Graph } from "../../jobs/sql-runner/dataform.ts";
+import { catalogOf, nameOf, PARAMETERS } from "./checker.ts";
 
 // A number may be .nan or .inf too.
 const number = z.custom<number>(

@@ -1,6 +1,6 @@
 import { format } from "sql-formatter";
-import { positionOf } from "../adapters/googlesql-to-duckdb.ts";
-import { Problem } from "../contracts/problem.ts";
+import { positionOf } from "../../adapters/googlesql-to-duckdb.ts";
+import { Problem } from "../../contracts/problem.ts";
 import { type Token, tokensOf } from "./sqlx-tokens.ts";
 
 /**

@@ -3,9 +3,9 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Dialect, tokenize } from "@polyglot-sql/sdk";
 import fc from "fast-check";
-import { Problem } from "../contracts/problem.ts";
-import { sqlDir } from "./edition.ts";
-import { formatSql } from "./format-sql.ts";
+import { Problem } from "../../contracts/problem.ts";
+import { sqlDir } from "../edition.ts";
+import { formatSql } from "./formatter.ts";
 import { tokensOf } from "./sqlx-tokens.ts";
 
 /** Blocks, comments, strings and ${…} of a file, and its other words, each on its own. */

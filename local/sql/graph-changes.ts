@@ -1,6 +1,6 @@
-import type { Column } from "../adapters/googlesql-values.ts";
-import type { Action } from "../jobs/sql-runner/dataform.ts";
-import { nameOf } from "./sql-check.ts";
+import type { Column } from "../../adapters/googlesql-values.ts";
+import type { Action } from "../../jobs/sql-runner/dataform.ts";
+import { nameOf } from "./checker.ts";
 import { tokensOf } from "./sqlx-tokens.ts";
 
 /** What is different between two versions of a project. */

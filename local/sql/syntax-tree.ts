@@ -1,5 +1,5 @@
-import { positionOf } from "../adapters/googlesql-to-duckdb.ts";
-import { QueryError } from "../contracts/warehouse.ts";
+import { positionOf } from "../../adapters/googlesql-to-duckdb.ts";
+import { QueryError } from "../../contracts/warehouse.ts";
 
 /** A node of the parser's syntax tree: an object of one field, its kind, with an object of its parts. */
 export type Parts = Readonly<Record<string, unknown>>;

@@ -1,4 +1,4 @@
-import type { Analysis } from "../adapters/googlesql-analyzer.ts";
+import type { Analysis } from "../../adapters/googlesql-analyzer.ts";
 
 /** A column of a query's result, and what it is made of. */
 export interface ColumnLineage {

@@ -3,15 +3,15 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
-import { DuckDbWarehouse } from "../adapters/duckdb.ts";
-import { createLogger } from "../contracts/log.ts";
-import { runSettings } from "../contracts/run.ts";
-import type { Row } from "../contracts/warehouse.ts";
-import { routines } from "../jobs/clv/routines.ts";
-import { compile, type Graph } from "../jobs/sql-runner/dataform.ts";
-import { sqlParameters } from "../jobs/sql-runner/parameters.ts";
-import { actionsOfStep, type Result, runActions } from "../jobs/sql-runner/runner.ts";
-import { sqlDir } from "./edition.ts";
+import { DuckDbWarehouse } from "../../adapters/duckdb.ts";
+import { createLogger } from "../../contracts/log.ts";
+import { runSettings } from "../../contracts/run.ts";
+import type { Row } from "../../contracts/warehouse.ts";
+import { routines } from "../../jobs/clv/routines.ts";
+import { compile, type Graph } from "../../jobs/sql-runner/dataform.ts";
+import { sqlParameters } from "../../jobs/sql-runner/parameters.ts";
+import { actionsOfStep, type Result, runActions } from "../../jobs/sql-runner/runner.ts";
+import { sqlDir } from "../edition.ts";
 
 interface Order {
   readonly id: string | null;

@@ -1,10 +1,10 @@
 import { readFileSync } from "node:fs";
 import { load } from "js-yaml";
 import { z } from "zod";
-import type { Analysis, GoogleSqlAnalyzer, Table } from "../adapters/googlesql-analyzer.ts";
-import { positionOf } from "../adapters/googlesql-to-duckdb.ts";
-import { type TypeMessage, typeName } from "../adapters/googlesql-values.ts";
-import { QueryError } from "../contracts/warehouse.ts";
+import type { Analysis, GoogleSqlAnalyzer, Table } from "../../adapters/googlesql-analyzer.ts";
+import { positionOf } from "../../adapters/googlesql-to-duckdb.ts";
+import { type TypeMessage, typeName } from "../../adapters/googlesql-values.ts";
+import { QueryError } from "../../contracts/warehouse.ts";
 
 /** Expressions that mean the same in both readers, by group, and those that do not, with the portable way. */
 export const FUNCTIONS = z
@@ -15,7 +15,7 @@ export const FUNCTIONS = z
     ),
     refused: z.array(z.strictObject({ write: z.string(), instead: z.string() })),
   })
-  .parse(load(readFileSync(new URL("sql-functions.yaml", import.meta.url), "utf8")));
+  .parse(load(readFileSync(new URL("functions.yaml", import.meta.url), "utf8")));
 
 type Refused = (typeof FUNCTIONS.refused)[number];
 const types = {
@@ -74,7 +74,7 @@ export class FunctionRules {
       end += Buffer.byteLength(lines[index + 1]!) + 1;
       const use = others.find(({ at = -1 }) => at >= start && at < end);
       if (use === undefined)
-        throw new Error(`sql-functions.yaml refuses ${rule.write}, which the usable ones use.`);
+        throw new Error(`functions.yaml refuses ${rule.write}, which the usable ones use.`);
       return [use.key, rule] as const;
     });
     return new FunctionRules(keys, new Map(instead));
@@ -91,7 +91,7 @@ export class FunctionRules {
         : positionOf(query, Buffer.from(query).toString("utf8", 0, use.at).length);
     const message =
       refused === undefined
-        ? `${use.key.replace(/, part \d+/, "")} is not known to mean the same in DuckDB. What may be used is in docs/sql-functions.md; to use more, add an example to local/sql-functions.yaml and run npm test.`
+        ? `${use.key.replace(/, part \d+/, "")} is not known to mean the same in DuckDB. What may be used is in docs/sql-functions.md; to use more, add an example to local/sql/functions.yaml and run npm test.`
         : `${refused.write} does not mean the same in DuckDB: write it like ${refused.instead}.`;
     return new QueryError(message, position);
   }

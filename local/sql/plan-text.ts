@@ -1,9 +1,9 @@
 import Table from "cli-table3";
-import type { Action } from "../jobs/sql-runner/dataform.ts";
-import type { Plan } from "./plan.ts";
+import type { Action } from "../../jobs/sql-runner/dataform.ts";
+import type { Plan } from "../plan.ts";
+import { count } from "../terminal.ts";
+import { nameOf } from "./checker.ts";
 import type { RowDiff } from "./row-diff.ts";
-import { nameOf } from "./sql-check.ts";
-import { count } from "./terminal.ts";
 
 /** The plan for a person to read. */
 export function renderPlan({ against, changes, schema, data, bytes }: Plan): string {

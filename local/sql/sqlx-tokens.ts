@@ -1,4 +1,4 @@
-import { endOfScript } from "../jobs/sql-runner/source-position.ts";
+import { endOfScript } from "../../jobs/sql-runner/source-position.ts";
 
 /** A piece of a .sql or .sqlx file; the texts of all tokens together are the file. */
 export interface Token {

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { compile } from "../jobs/sql-runner/dataform.ts";
-import { sqlDir } from "./edition.ts";
-import { lint, RULES, type Rule } from "./lint-sql.ts";
+import { compile } from "../../jobs/sql-runner/dataform.ts";
+import { sqlDir } from "../edition.ts";
+import { lint, RULES, type Rule } from "./linter.ts";
 
 describe("lint", () => {
   const folder = mkdtempSync(join(tmpdir(), "lint-"));

@@ -1,6 +1,6 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
-import type { Target } from "../contracts/warehouse.ts";
-import { nameOf } from "./sql-check.ts";
+import type { Target } from "../../contracts/warehouse.ts";
+import { nameOf } from "./checker.ts";
 
 /** How a table's rows differ from those of its snapshot. */
 export interface RowDiff {

@@ -1,14 +1,14 @@
 import { join } from "node:path";
-import { type Analysis, type Catalog, GoogleSqlAnalyzer } from "../adapters/googlesql-analyzer.ts";
-import { type Column, typeMessage } from "../adapters/googlesql-values.ts";
-import { Problem } from "../contracts/problem.ts";
-import { runSettings } from "../contracts/run.ts";
-import { QueryError, type Target } from "../contracts/warehouse.ts";
-import { routines } from "../jobs/clv/routines.ts";
-import type { Action, Graph } from "../jobs/sql-runner/dataform.ts";
-import { sqlParameters } from "../jobs/sql-runner/parameters.ts";
-import { describeQueryError } from "../jobs/sql-runner/source-position.ts";
-import { FunctionRules } from "./sql-functions.ts";
+import { type Analysis, type Catalog, GoogleSqlAnalyzer } from "../../adapters/googlesql-analyzer.ts";
+import { type Column, typeMessage } from "../../adapters/googlesql-values.ts";
+import { Problem } from "../../contracts/problem.ts";
+import { runSettings } from "../../contracts/run.ts";
+import { QueryError, type Target } from "../../contracts/warehouse.ts";
+import { routines } from "../../jobs/clv/routines.ts";
+import type { Action, Graph } from "../../jobs/sql-runner/dataform.ts";
+import { sqlParameters } from "../../jobs/sql-runner/parameters.ts";
+import { describeQueryError } from "../../jobs/sql-runner/source-position.ts";
+import { FunctionRules } from "./functions.ts";
 
 export const nameOf = ({ dataset, name }: Target): string => `${dataset}.${name}`;
 

@@ -3,14 +3,14 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
-import { DuckDbWarehouse } from "../adapters/duckdb.ts";
-import type { Column } from "../adapters/googlesql-values.ts";
-import type { Routine, Row } from "../contracts/warehouse.ts";
-import { routines } from "../jobs/clv/routines.ts";
-import { type Action, compile } from "../jobs/sql-runner/dataform.ts";
-import { sqlDir } from "./edition.ts";
-import { catalogOf, nameOf, PARAMETERS, SqlChecker } from "./sql-check.ts";
-import { fillTables, rowDiff, TOLERANCE } from "./sql-unit-tests.ts";
+import { DuckDbWarehouse } from "../../adapters/duckdb.ts";
+import type { Column } from "../../adapters/googlesql-values.ts";
+import type { Routine, Row } from "../../contracts/warehouse.ts";
+import { routines } from "../../jobs/clv/routines.ts";
+import { type Action, compile } from "../../jobs/sql-runner/dataform.ts";
+import { sqlDir } from "../edition.ts";
+import { catalogOf, nameOf, PARAMETERS, SqlChecker } from "./checker.ts";
+import { fillTables, rowDiff, TOLERANCE } from "./unit-tests.ts";
 
 const RUN_DATE = "2024-03-01";
 const dayFromRun = (days: number): string =>

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { compile } from "../jobs/sql-runner/dataform.ts";
-import { sqlDir } from "./edition.ts";
-import { type Checked, SqlChecker, tablesFile, tablesOf } from "./sql-check.ts";
+import { compile } from "../../jobs/sql-runner/dataform.ts";
+import { sqlDir } from "../edition.ts";
+import { type Checked, SqlChecker, tablesFile, tablesOf } from "./checker.ts";
 
 describe("check of the SQL project", () => {
   let folder: string;
