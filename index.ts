@@ -32,6 +32,7 @@ const runbook = settings.githubRepository
   ? `https://github.com/${settings.githubRepository}/blob/${commit}/docs/runbook.md`
   : "docs/runbook.md";
 const runLimit = "3 hours";
+const dagId = `${identity.app}-${environment}`;
 
 const google = new gcp.Provider("google", {
   project,
@@ -127,7 +128,7 @@ new Orchestrator(
     region,
     place: orchestrator.kind === "composer" ? { ...orchestrator, account: accounts.composer } : orchestrator,
     settings: {
-      dag_id: `${identity.app}-${environment}`,
+      dag_id: dagId,
       environment,
       project,
       region,
@@ -136,6 +137,7 @@ new Orchestrator(
         time_zone: schedule.timeZone,
         start_date: "2026-01-01",
         catchup: false,
+        max_active_runs: 1,
       },
       invoker_url: workload.url,
       requests_topic: messenger.topics.requests.name,
@@ -148,7 +150,13 @@ new Orchestrator(
         models: `${project}.rfm.models`,
       },
       run: settings.run,
-      limits: { run_seconds: 3 * 3600, poll_seconds: 30, retries: 2, retry_delay_seconds: 60 },
+      limits: {
+        run_seconds: 3 * 3600,
+        poll_seconds: 30,
+        ask_seconds: 600,
+        retries: 2,
+        retry_delay_seconds: 60,
+      },
       notification_emails: settings.notificationEmails,
       runbook_url: `${runbook}#failed-run`,
       labels,
@@ -166,6 +174,7 @@ new Monitoring(
     title,
     schedule,
     runLimit,
+    dagId,
     dailyBytesBilledLimit: settings.dailyBytesBilledLimit,
     emails: settings.notificationEmails,
     runbook,

@@ -7,7 +7,12 @@ import { planState } from "../components/state.ts";
 
 const root = new URL("../", import.meta.url);
 const read = (path: string) => readFileSync(new URL(path, root), "utf8");
-const PAGES = ["README.md", ...readdirSync(new URL("docs/", root)).map((file) => `docs/${file}`)];
+const PAGES = [
+  "README.md",
+  ...readdirSync(new URL("docs/", root))
+    .filter((file) => file.endsWith(".md"))
+    .map((file) => `docs/${file}`),
+];
 const matches = (text: string, pattern: RegExp) => [...text.matchAll(pattern)].map(([, found = ""]) => found);
 /** Blocks that a person copies. */
 const blocksOf = (text: string) => matches(text, /```sh\n([\s\S]*?)```/g);

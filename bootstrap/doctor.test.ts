@@ -240,7 +240,7 @@ describe("doctor", function () {
       "some",
       {},
       { [path(":testIamPermissions")]: { permissions: deployPermissions().slice(1) } },
-      /^8 of 111 are missing: artifactregistry\S+, resource\S+, resource\S+ and 5 more$/,
+      /^8 of 115 are missing: artifactregistry\S+, resource\S+, resource\S+ and 5 more$/,
       /--member user:me@example.com --role roles\/owner$/,
     ],
     [

@@ -9,6 +9,8 @@ export interface AlertPlanArgs {
   readonly schedule: { readonly cron: string; readonly timeZone: string };
   /** A run that takes longer is late. */
   readonly runLimit: Duration;
+  /** The DAG whose failures Airflow tells of. */
+  readonly dagId: string;
   /** Bytes that queries of the project may bill in a day. */
   readonly dailyBytesBilledLimit: number;
 }
@@ -25,6 +27,7 @@ export interface AlertPlan {
 export type Alert =
   | "dead-letters"
   | "failed-run"
+  | "unconfirmed-run"
   | "no-success"
   | "invoker-errors"
   | "invoker-latency"
@@ -43,7 +46,7 @@ export const METRICS = {
 
 /** The alerts of a stack; no-success only where the schedule can be watched. */
 export function planAlerts(args: AlertPlanArgs): Readonly<Partial<Record<Alert, AlertPlan>>> {
-  const { names, dailyBytesBilledLimit } = args;
+  const { names, dailyBytesBilledLimit, dagId } = args;
   const { subscriptions, services } = names;
   const success = successWithin(args);
   const invoker = (metric: string) =>
@@ -67,6 +70,16 @@ export function planAlerts(args: AlertPlanArgs): Readonly<Partial<Record<Alert, 
       severity: "ERROR",
       condition: above(waiting([subscriptions.failures]), 0, { align: "ALIGN_MAX", over: "60 seconds" }),
       text: "The final event of a run says that it failed, in which step and why. Pull it, mend the cause and run the date again.",
+    },
+    "unconfirmed-run": {
+      title: "Airflow could not confirm a run",
+      severity: "ERROR",
+      condition: {
+        conditionMatchedLog: {
+          filter: `resource.type="cloud_composer_environment" AND textPayload:${JSON.stringify(failureLine(dagId))}`,
+        },
+      },
+      text: "A task of the DAG failed for good: the invoker was not well, the run failed or gave no sign of its end in time, or its tables are not right. The log line tells the run, the task and why.",
     },
     ...(success === undefined
       ? {}
@@ -122,6 +135,9 @@ export function planAlerts(args: AlertPlanArgs): Readonly<Partial<Record<Alert, 
     },
   };
 }
+
+/** How the line begins that the DAG writes when a task failed for good. */
+export const failureLine = (dagId: string): string => `{"event": "run_failed", "dag_id": "${dagId}"`;
 
 /** True when no run has succeeded for the longest gap of the schedule and as long as a run may take. */
 function successWithin({

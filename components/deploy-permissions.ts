@@ -32,7 +32,10 @@ export const PERMISSIONS: Readonly<Record<string, readonly string[]>> = {
   // On the key alone, by what bootstrap grants
   "gcp:kms/cryptoKeyIAMMember:CryptoKeyIAMMember": policy("cloudkms.cryptoKeys"),
   "gcp:logging/metric:Metric": crud("logging.logMetrics"),
-  "gcp:monitoring/alertPolicy:AlertPolicy": crud("monitoring.alertPolicies"),
+  // One on log lines is a rule of Cloud Logging too
+  "gcp:monitoring/alertPolicy:AlertPolicy": crud("monitoring.alertPolicies").concat(
+    crud("logging.notificationRules"),
+  ),
   "gcp:monitoring/dashboard:Dashboard": crud("monitoring.dashboards"),
   "gcp:monitoring/notificationChannel:NotificationChannel": crud("monitoring.notificationChannels"),
   "gcp:projects/iAMCustomRole:IAMCustomRole": crud("iam.roles", ["undelete"]),

@@ -14,7 +14,13 @@ const identity = { app: "customer-value", environment: "dev", project: "my-proje
 const names = planNames(identity);
 const labels = planLabels(identity, "39fa6fc");
 const weekly = { cron: "0 6 * * 1", timeZone: "Etc/UTC" };
-const plan = { names, schedule: weekly, runLimit: "2 hours", dailyBytesBilledLimit: 1e12 } as const;
+const plan = {
+  names,
+  schedule: weekly,
+  runLimit: "2 hours",
+  dagId: "customer-value-dev",
+  dailyBytesBilledLimit: 1e12,
+} as const;
 
 const monitoring = (more: Partial<MonitoringArgs> = {}) =>
   record(
@@ -58,6 +64,18 @@ describe("Monitoring", () => {
       /one_of\("customer-value-dev-requests-dead-letter", "customer-value-dev-events-dead-letter"\)$/,
     );
     assert.match(filter(failed).filter, /one_of\("customer-value-dev-failures"\)$/);
+  });
+
+  it("is raised by the line that the DAG writes when a task failed, at most every five minutes", async () => {
+    const { get } = await monitoring();
+    const { conditions, alertStrategy } = get(ALERT, "monitoring-unconfirmed-run").inputs;
+    const [{ conditionMatchedLog }] = conditions as [{ conditionMatchedLog: { filter: string } }];
+    assert.equal(
+      conditionMatchedLog.filter,
+      String.raw`resource.type="cloud_composer_environment" AND textPayload:"{\"event\": \"run_failed\", \"dag_id\": \"customer-value-dev\""`,
+    );
+    // What a condition on logs must have: cloud.google.com/monitoring/api/ref_v3/rest/v3/projects.alertPolicies
+    assert.deepEqual(alertStrategy, { notificationRateLimit: { period: "300s" }, autoClose: "86400s" });
   });
 
   it("is raised when no run succeeds for the longest gap of the schedule and the length of a run", () => {
@@ -140,7 +158,7 @@ describe("Monitoring", () => {
         const alerts = Object.keys(
           planAlerts({ ...plan, schedule: { cron: fields.join(" "), timeZone: "Etc/UTC" } }),
         );
-        assert.ok(alerts.length === 6 || (alerts.length === 5 && !alerts.includes("no-success")));
+        assert.ok(alerts.length === 7 || (alerts.length === 6 && !alerts.includes("no-success")));
       }),
       { numRuns: 10 },
     );

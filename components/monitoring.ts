@@ -83,6 +83,10 @@ export class Monitoring extends pulumi.ComponentResource {
         severity: plan.severity,
         combiner: "OR",
         conditions: [{ displayName: plan.title, ...plan.condition }],
+        // Each line that matches is an incident: at most one in five minutes, closed after a day.
+        ...(plan.condition.conditionMatchedLog === undefined
+          ? {}
+          : { alertStrategy: { notificationRateLimit: { period: "300s" }, autoClose: "86400s" } }),
         notificationChannels: this.channels.map(({ name }) => name),
         documentation: {
           mimeType: "text/markdown",

@@ -15,6 +15,7 @@ export const dagSettings = z.strictObject({
     time_zone: z.string().describe("As the IANA names it."),
     start_date: z.iso.date().describe("No run is scheduled before this day."),
     catchup: z.boolean().describe("Whether runs that were missed are made up for."),
+    max_active_runs: z.number().int().positive().describe("Runs at a time."),
   }),
   invoker_url: z.url().describe("Also the audience of the token."),
   requests_topic: z.string(),
@@ -26,10 +27,13 @@ export const dagSettings = z.strictObject({
   limits: z.strictObject({
     run_seconds: seconds.describe("From request to final event."),
     poll_seconds: seconds.describe("How often Messenger is asked for the event."),
+    ask_seconds: seconds.describe(
+      "How often the invoker is asked for the run's state, as an event can be lost.",
+    ),
     retries: z.number().int().min(0).describe("Of each task."),
     retry_delay_seconds: seconds,
   }),
-  notification_emails: z.array(z.email()),
+  notification_emails: z.array(z.email()).describe("Who gets a mail, where Airflow can send any."),
   runbook_url: z.string().describe("What to do when a run failed."),
   labels: z.record(z.string(), z.string()),
 });

@@ -3,6 +3,9 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 import { setTimeout } from "node:timers/promises";
 
+// Where Google's services are emulated nobody logs in: their clients need not look for who they are.
+process.env.METADATA_SERVER_DETECTION ??= "none";
+
 /** A server in a process of its own, for as long as a test needs it. */
 export interface RunningServer {
   readonly port: number;
@@ -16,16 +19,19 @@ export interface ServerOptions {
   readonly isUp: (port: number) => Promise<boolean>;
   /** @default 60 */
   readonly seconds?: number;
+  /** @default a free one */
+  readonly port?: number;
 }
 
-/** Starts a server on a free port of 127.0.0.1 and waits until it answers; throws with what it printed when it does not. */
+/** Starts a server on a port of 127.0.0.1 and waits until it answers; throws with what it printed when it does not. */
 export async function startServer({
   command,
   env,
   isUp,
   seconds = 60,
+  port: givenPort,
 }: ServerOptions): Promise<RunningServer> {
-  const port = await freePort();
+  const port = givenPort ?? (await freePort());
   const [program = "", ...args] = command(port);
   // A group of its own, so that what it starts ends with it.
   const child = spawn(program, args, {
@@ -72,7 +78,8 @@ function end(child: ChildProcess): void {
   }
 }
 
-async function freePort(): Promise<number> {
+/** A port of 127.0.0.1 that nobody listens on. */
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as { port: number };

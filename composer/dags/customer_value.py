@@ -1,22 +1,25 @@
 """Orchestrator: asks Workload for a run through Messenger, waits for its end, and checks the tables itself.
 
-What differs between environments is in the settings file beside this one, which the stack uploads.
+A run looks back from the day of its slot, or from the parameter run_date. Clearing a DAG run is safe: work that runs or
+is done is joined, work that failed is started again. What differs between environments is in the settings file beside
+this one, which the stack uploads.
 """
 
 from __future__ import annotations
 
 import hashlib
+import html
+import itertools
 import json
 import logging
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import jsonschema
 import requests
-from airflow.exceptions import AirflowException, AirflowFailException
-from airflow.models.param import Param
+from airflow.exceptions import AirflowException, AirflowFailException, AirflowNotFoundException
 from airflow.providers.google.cloud.hooks.pubsub import PubSubHook
 from airflow.providers.google.cloud.operators.bigquery import BigQueryInsertJobOperator
 from airflow.providers.google.cloud.operators.pubsub import PubSubDeleteSubscriptionOperator
@@ -27,30 +30,52 @@ from google.oauth2 import id_token
 
 try:  # Airflow 3
     from airflow.providers.standard.operators.python import PythonOperator
-    from airflow.sdk import DAG
+    from airflow.sdk import DAG, Param
 except ImportError:  # Airflow 2
     from airflow import DAG
+    from airflow.models.param import Param
     from airflow.operators.python import PythonOperator
 
 HERE = Path(__file__).parent
 SETTINGS: dict[str, Any] = json.loads((HERE / "customer_value.json").read_text())
-jsonschema.validate(SETTINGS, json.loads((HERE / "customer_value.schema.json").read_text()))
+SCHEMA: dict[str, Any] = json.loads((HERE / "customer_value.schema.json").read_text())
+jsonschema.validate(SETTINGS, SCHEMA)
 
 PROJECT, TABLES, LIMITS = SETTINGS["project"], SETTINGS["tables"], SETTINGS["limits"]
 TIME_ZONE = ZoneInfo(SETTINGS["schedule"]["time_zone"])
+# What the task plan decided, in templates.
+RUN_ID = "{{ ti.xcom_pull(task_ids='plan')['run_id'] }}"
+RUN_DATE = "{{ ti.xcom_pull(task_ids='plan')['run_date'] }}"
+
+
+# Which run
 
 
 def run_date_of(dag_run: Any, params: dict[str, Any]) -> str:
     """The day that the run looks back from: as told, or the day of the schedule's slot in its time zone."""
     slot: datetime = getattr(dag_run, "logical_date", None) or dag_run.run_after
-    return str(params.get("run_date") or slot.astimezone(TIME_ZONE).date())
+    return str(params["run_date"] or slot.astimezone(TIME_ZONE).date())
 
 
-def run_id_of(dag_run: Any, params: dict[str, Any]) -> str:
-    """The same for the same slot and attempt, as contracts/run.ts makes it: a cleared task starts nothing twice."""
-    date = run_date_of(dag_run, params)
-    key = json.dumps([date, dag_run.run_id, params["attempt"]], separators=(",", ":"), ensure_ascii=False)
-    return f"clv-{date.replace('-', '')}-{hashlib.sha256(key.encode()).hexdigest()[:10]}"
+def run_id_of(run_date: str, slot: str, attempt: int) -> str:
+    """The same for the same, as runIdFor of contracts/run.ts makes it."""
+    key = json.dumps([run_date, slot, attempt], separators=(",", ":"), ensure_ascii=False)
+    return f"clv-{run_date.replace('-', '')}-{hashlib.sha256(key.encode()).hexdigest()[:10]}"
+
+
+def plan_run(dag_run: Any, params: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """The run of the first attempt that has not failed: cleared, a run that failed gets another job, no other does."""
+    run_date = run_date_of(dag_run, params)
+    for attempt in itertools.count(1):
+        run_id = run_id_of(run_date, dag_run.run_id, attempt)
+        known = state_of(run_id)
+        if known is None or known["state"] in ("running", "succeeded"):
+            logging.info("Attempt %s is run %s: %s", attempt, run_id, known and known["state"])
+            return {"run_id": run_id, "run_date": run_date}
+    raise AssertionError
+
+
+# Workload's invoker
 
 
 def ask_invoker(path: str) -> requests.Response:
@@ -65,9 +90,21 @@ def check_health() -> None:
     ask_invoker("/healthcheck").raise_for_status()
 
 
-def subscribe_to_run(dag_run: Any, params: dict[str, Any], **_: Any) -> None:
+def state_of(run_id: str) -> dict[str, Any] | None:
+    """What the invoker tells of the run; None where no such run was ever launched."""
+    answer = ask_invoker(f"/runs/{run_id}")
+    if answer.status_code == requests.codes.not_found:
+        return None
+    answer.raise_for_status()
+    return dict(answer.json())
+
+
+# Messenger
+
+
+def subscribe_to_run(ti: Any, **_: Any) -> None:
     """A subscription that hears of this run alone; should its clean-up fail, Pub/Sub ends it after a day."""
-    run_id = run_id_of(dag_run, params)
+    run_id = ti.xcom_pull(task_ids="plan")["run_id"]
     PubSubHook().create_subscription(
         project_id=PROJECT,
         topic=SETTINGS["events_topic"],
@@ -78,75 +115,134 @@ def subscribe_to_run(dag_run: Any, params: dict[str, Any], **_: Any) -> None:
     )
 
 
-def publish_request(dag_run: Any, params: dict[str, Any], **_: Any) -> None:
-    run_id = run_id_of(dag_run, params)
-    told = {**SETTINGS["run"], **params["run"]}
-    request = {"run_id": run_id, "run_date": run_date_of(dag_run, params), **told}
-    PubSubHook().publish(
-        project_id=PROJECT,
-        topic=SETTINGS["requests_topic"],
-        messages=[{"data": json.dumps(request).encode(), "attributes": {"run_id": run_id}}],
-    )
+def publish_request(ti: Any, params: dict[str, Any], **_: Any) -> str:
+    """Publishes the request; returns when."""
+    run = ti.xcom_pull(task_ids="plan")
+    request = {**run, **SETTINGS["run"], **params["run"]}
+    message = {"data": json.dumps(request).encode(), "attributes": {"run_id": run["run_id"]}}
+    PubSubHook().publish(project_id=PROJECT, topic=SETTINGS["requests_topic"], messages=[message])
     logging.info("Requested %s", request)
+    return datetime.now(timezone.utc).isoformat()
 
 
-def event_of_this_run(pulled: list[Any], context: Any) -> dict[str, Any]:
-    """The final event among the messages; without one the sensor fails, and is tried again."""
-    run_id = run_id_of(context["dag_run"], context["params"])
-    for received in pulled:
-        event = json.loads(received.message.data)
-        if event.get("run_id") == run_id:
-            return dict(event)
-    raise AirflowException(f"None of {len(pulled)} messages is of run {run_id}.")
+class RunEndSensor(PubSubPullSensor):
+    """Waits for the final event of the run, and fails when that tells of a failure.
+
+    While it waits it holds no worker. Now and then (its timeout) it asks the invoker too, for an event can be lost.
+    """
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Any) -> Any:
+        if next_method == "__fail__":  # its timeout has passed, or its trigger broke
+            error = str((next_kwargs or {}).get("error"))
+            next_method, next_kwargs = "execute_complete", {"event": {"status": "error", "message": error}}
+        return super().resume_execution(next_method, next_kwargs, context)
+
+    def execute(self, context: Any) -> Any:
+        # A run that was joined may have ended before anybody listened.
+        return self.end_or_wait(context, self.ask(context["ti"].xcom_pull(task_ids="plan")["run_id"]))
+
+    def execute_complete(self, context: Any, event: dict[str, Any] | None = None) -> Any:
+        run_id = context["ti"].xcom_pull(task_ids="plan")["run_id"]
+        heard = event or {"status": "error", "message": "timeout"}
+        end = self.final_event(run_id, heard["message"]) if heard["status"] == "success" else self.ask(run_id)
+        if end is None and heard["status"] == "error" and "timeout" not in heard["message"].lower():
+            raise AirflowException(f"Messenger can't be listened to: {heard['message']}")
+        return self.end_or_wait(context, end)
+
+    def end_or_wait(self, context: Any, end: dict[str, Any] | None) -> Any:
+        """The end, if that is a success; without one waits on, by deferring, up to the time limit."""
+        ti = context["ti"]
+        run_id = ti.xcom_pull(task_ids="plan")["run_id"]
+        if end is None:
+            requested = datetime.fromisoformat(ti.xcom_pull(task_ids="request"))
+            if datetime.now(timezone.utc) - requested > timedelta(seconds=LIMITS["run_seconds"]):
+                known = state_of(run_id)
+                raise AirflowFailException(
+                    f"Run {run_id} gave no sign of its end within {LIMITS['run_seconds']} s. To the invoker it "
+                    + (f"is {known['state']}." if known else "is not known: look for its request in the dead letters.")
+                )
+            return super().execute(context)
+        if end["status"] != "succeeded":
+            raise AirflowFailException(
+                f"Run {run_id} {end['status']} in step {end['failed_step']}: {end['reason']} Its job: "
+                f"https://console.cloud.google.com/vertex-ai/pipelines/locations/{SETTINGS['region']}"
+                f"/runs/{run_id}?project={PROJECT}"
+            )
+        return end
+
+    def final_event(self, run_id: str, pulled: Any) -> dict[str, Any] | None:
+        """The run's event among the messages, acknowledged. Others come where filters are ignored, and are left."""
+        for received in self._convert_to_received_messages(pulled):
+            if received.message.attributes.get("run_id") == run_id:
+                PubSubHook().acknowledge(project_id=PROJECT, subscription=run_id, messages=[received])
+                return dict(json.loads(received.message.data))
+        return None
+
+    def ask(self, run_id: str) -> dict[str, Any] | None:
+        """The run's end as the invoker tells it; None while it runs, or the invoker does not answer."""
+        try:
+            known = state_of(run_id)
+        except requests.RequestException as error:
+            self.log.warning("The invoker can't be asked: %s", error)
+            return None
+        if known is None or known["state"] == "running":
+            return None
+        self.log.warning("The final event of run %s was not heard: the invoker tells its end.", run_id)
+        failed = [step["step"] for step in known["steps"] if step["status"] != "succeeded"]
+        return {"status": known["state"], "failed_step": next(iter(failed), None), "reason": known["error"]}
 
 
-def judge_end(dag_run: Any, params: dict[str, Any], ti: Any, **_: Any) -> None:
-    """Fails unless the run succeeded: by its final event or, if that was lost, by what the invoker tells."""
-    run_id = run_id_of(dag_run, params)
-    event = ti.xcom_pull(task_ids="wait")
-    if event is None:
-        answer = ask_invoker(f"/runs/{run_id}")
-        answer.raise_for_status()
-        state = answer.json()
-        failed = [step["step"] for step in state["steps"] if step["status"] == "failed"]
-        event = {
-            "status": state["state"],
-            "failed_step": next(iter(failed), None),
-            "reason": state["error"],
-        }
-    if event["status"] != "succeeded":
-        raise AirflowFailException(
-            f"Run {run_id} {event['status']} in step {event['failed_step']}: {event['reason']} "
-            f"Its job: https://console.cloud.google.com/vertex-ai/pipelines/locations/{SETTINGS['region']}"
-            f"/runs/{run_id}?project={PROJECT}"
-        )
+# People
 
 
 def tell_failure(context: Any) -> None:
-    """One line that says it all, which the alerts and a person find by its event or run_id."""
-    params, dag_run, ti = context["params"], context["dag_run"], context["task_instance"]
-    logging.error(
-        json.dumps(
-            {
-                "event": "run_failed",
-                "run_id": run_id_of(dag_run, params),
-                "run_date": run_date_of(dag_run, params),
-                "task": ti.task_id,
-                "reason": str(context.get("exception")),
-                "log_url": ti.log_url,
-                "what_to_do": SETTINGS["runbook_url"],
-            }
-        )
-    )
+    """One line that the stack's alert is raised by, and a message wherever a connection for it is set."""
+    dag_run, ti = context["dag_run"], context["ti"]
+    told = {
+        "event": "run_failed",
+        "dag_id": ti.dag_id,
+        "run_date": run_date_of(dag_run, context["params"]),
+        "run_id": (ti.xcom_pull(task_ids="plan") or {}).get("run_id"),
+        "step": ti.task_id,
+        "reason": str(context.get("exception") or "its log tells"),
+        "log_url": ti.log_url,
+        "what_to_do": SETTINGS["runbook_url"],
+    }
+    logging.error(json.dumps(told))
+    title = f"{told['dag_id']}: the run of {told['run_date']} failed in {told['step']}"
+    lines = [f"{name}: {value}" for name, value in told.items() if name != "event"]
+    for connection, send in (("slack_default", to_slack), ("smtp_default", to_mail)):
+        try:
+            PubSubHook.get_connection(connection)
+            send(title, lines, context)
+        except AirflowNotFoundException:
+            logging.info("Nobody is told over %s, which is not set.", connection)
+        except Exception:
+            logging.exception("Nobody could be told over %s.", connection)
 
 
-def check(
-    task_id: str, condition: str, table: str, message: str, only: str = ""
-) -> BigQueryInsertJobOperator:
+def to_slack(title: str, lines: list[str], context: Any) -> None:
+    from airflow.providers.slack.notifications.slack_webhook import SlackWebhookNotifier
+
+    SlackWebhookNotifier(text="\n".join([title, *lines])).notify(context)
+
+
+def to_mail(title: str, lines: list[str], context: Any) -> None:
+    from airflow.providers.smtp.notifications.smtp import SmtpNotifier
+
+    if SETTINGS["notification_emails"]:
+        body = "<br>".join(map(html.escape, lines))
+        SmtpNotifier(to=SETTINGS["notification_emails"], subject=title, html_content=body).notify(context)
+
+
+# The warehouse
+
+
+def confirm(task_id: str, condition: str, table: str, message: str, only: str = "") -> BigQueryInsertJobOperator:
     """A query that fails with the message unless the condition holds for the table's rows of the run date."""
     query = (
-        f"SELECT IF({condition}, 1, ERROR('Run {{{{ clv_run_id(dag_run, params) }}}}: {message}'))"
-        f" FROM `{table}` WHERE run_date = '{{{{ clv_run_date(dag_run, params) }}}}'{only}"
+        f"SELECT IF({condition}, 1, ERROR('Run {RUN_ID}: {message}'))"
+        f" FROM `{table}` WHERE run_date = '{RUN_DATE}'{only}"
     )
     return BigQueryInsertJobOperator(
         task_id=task_id,
@@ -158,7 +254,7 @@ def check(
                 "useLegacySql": False,
                 "maximumBytesBilled": str(SETTINGS["maximum_bytes_billed"]),
             },
-            "labels": {**SETTINGS["labels"], "run_id": "{{ clv_run_id(dag_run, params) }}"},
+            "labels": {**SETTINGS["labels"], "run_id": RUN_ID},
         },
     )
 
@@ -169,61 +265,51 @@ with DAG(
     schedule=CronTriggerTimetable(SETTINGS["schedule"]["cron"], timezone=SETTINGS["schedule"]["time_zone"]),
     start_date=datetime.fromisoformat(SETTINGS["schedule"]["start_date"]).replace(tzinfo=TIME_ZONE),
     catchup=SETTINGS["schedule"]["catchup"],
-    max_active_runs=1,
+    max_active_runs=SETTINGS["schedule"]["max_active_runs"],
     dagrun_timeout=timedelta(seconds=2 * LIMITS["run_seconds"]),
     default_args={
         "retries": LIMITS["retries"],
         "retry_delay": timedelta(seconds=LIMITS["retry_delay_seconds"]),
-        "email": SETTINGS["notification_emails"],
-        "email_on_failure": bool(SETTINGS["notification_emails"]),
         "on_failure_callback": tell_failure,
     },
-    user_defined_macros={"clv_run_id": run_id_of, "clv_run_date": run_date_of},
-    render_template_as_native_obj=False,
     params={
         "run_date": Param(None, type=["null", "string"], format="date", description="Unset: the slot's day."),
-        "attempt": Param(1, type="integer", minimum=1, description="Another one is another run of the date."),
-        "run": Param({}, type="object", description="Settings of this run that differ from the stack's."),
+        # Settings of this run that differ from the stack's.
+        "run": Param({}, **{**SCHEMA["properties"]["run"], "required": []}),
     },
     tags=["customer-value", SETTINGS["environment"]],
     doc_md=__doc__,
 ) as dag:
     health = PythonOperator(task_id="check_health", python_callable=check_health)
+    plan = PythonOperator(task_id="plan", python_callable=plan_run)
     subscribe = PythonOperator(task_id="subscribe", python_callable=subscribe_to_run)
     request = PythonOperator(task_id="request", python_callable=publish_request)
-    wait = PubSubPullSensor(
+    wait = RunEndSensor(
         task_id="wait",
         project_id=PROJECT,
-        subscription="{{ clv_run_id(dag_run, params) }}",
-        ack_messages=True,
-        messages_callback=event_of_this_run,
+        subscription=RUN_ID,
+        max_messages=100,
         poke_interval=LIMITS["poll_seconds"],
-        timeout=LIMITS["run_seconds"],
-        soft_fail=True,  # a lost event is found by asking
+        timeout=LIMITS["ask_seconds"],
         deferrable=True,
     )
-    ended = PythonOperator(task_id="judge_end", python_callable=judge_end, trigger_rule="all_done", retries=0)
-    confirm = [
-        check("confirm_rows", "COUNT(*) > 0", TABLES["mart"], "the mart has no rows of the run date."),
-        check(
+    confirmed = [
+        confirm("confirm_rows", "COUNT(*) > 0", TABLES["mart"], "the mart has no rows of the run date."),
+        confirm(
             "confirm_checks",
-            "COUNTIF(run_id = '{{ clv_run_id(dag_run, params) }}') > 0 AND COUNTIF(failed_rows > 0"
-            " AND severity = 'error' AND run_id = '{{ clv_run_id(dag_run, params) }}') = 0",
+            "COUNT(*) > 0 AND COUNTIF(failed_rows > 0 AND severity = 'error') = 0",
             TABLES["checks"],
             "assertions failed, or none was checked.",
+            f" AND run_id = '{RUN_ID}'",
         ),
-        check(
+        confirm(
             "confirm_champion",
             "COUNT(*) = 0",
             TABLES["mart"],
             "customers were scored by no champion.",
             f" AND model_id IS NOT NULL AND model_id NOT IN (SELECT model_id FROM `{TABLES['models']}`"
-            " WHERE run_date <= '{{ clv_run_date(dag_run, params) }}' AND is_champion AND sample = 'production')",
+            f" WHERE run_date <= '{RUN_DATE}' AND is_champion AND sample = 'production')",
         ),
     ]
-    unsubscribe = PubSubDeleteSubscriptionOperator(
-        task_id="unsubscribe",
-        project_id=PROJECT,
-        subscription="{{ clv_run_id(dag_run, params) }}",
-    )
-    health >> subscribe >> request >> wait >> ended >> confirm >> unsubscribe.as_teardown(setups=subscribe)
+    unsubscribe = PubSubDeleteSubscriptionOperator(task_id="unsubscribe", project_id=PROJECT, subscription=RUN_ID)
+    health >> plan >> subscribe >> request >> wait >> confirmed >> unsubscribe.as_teardown(setups=subscribe)

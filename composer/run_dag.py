@@ -1,0 +1,67 @@
+"""Runs the DAG of AIRFLOW_HOME for a slot in this process, by dag.test(): run_dag.py SLOT CONF SECONDS.
+
+The last line of stdout is JSON: how the DAG run and its tasks ended, and what the task plan decided. SECONDS is how
+long a trigger may take: dag.test() itself would let it take forever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator
+from datetime import datetime
+from importlib import import_module
+from typing import Any
+
+import airflow
+from airflow.models.dagbag import DagBag
+
+dag_module: Any
+if airflow.__version__.startswith("2."):
+    dag_module = import_module("airflow.models.dag")
+    import_module("airflow.providers.fab.auth_manager.models")  # its tables are asked for
+else:
+    dag_module = import_module("airflow.sdk.definitions.dag")
+
+
+class Limited:
+    """A trigger that ends without an event when its time is over."""
+
+    def __init__(self, trigger: Any, seconds: float) -> None:
+        self.trigger, self.seconds = trigger, seconds
+
+    async def run(self) -> AsyncIterator[Any]:
+        try:
+            async with asyncio.timeout(self.seconds):
+                async for event in self.trigger.run():
+                    yield event
+        except TimeoutError:
+            return
+
+
+def main(slot: str, conf: str, seconds: str) -> None:
+    inline = dag_module._run_inline_trigger
+    dag_module._run_inline_trigger = lambda trigger, *rest: inline(Limited(trigger, float(seconds)), *rest)
+    bag = DagBag(include_examples=False, safe_mode=False)
+    if bag.import_errors:
+        raise SystemExit(json.dumps(bag.import_errors))
+    [dag] = bag.dags.values()
+    at = datetime.fromisoformat(slot)
+    named = dag.test.__annotations__
+    # Airflow 3 names the DAG run by run_after.
+    given: dict[str, Any] = {"logical_date": at, "run_after": at} if "run_after" in named else {"execution_date": at}
+    run = dag.test(**given, run_conf=json.loads(conf))
+    tasks = {ti.task_id: ti for ti in run.get_task_instances()}
+    print(
+        json.dumps(
+            {
+                "state": run.state,
+                "tasks": {task_id: ti.state for task_id, ti in tasks.items()},
+                "plan": tasks["plan"].xcom_pull(task_ids="plan"),
+            }
+        )
+    )
+
+
+main(*sys.argv[1:])
