@@ -1,8 +1,8 @@
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, globSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { homedir } from "node:os";
-import { delimiter, join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import { promisify } from "node:util";
 
 const run = promisify(execFile);
@@ -21,30 +21,40 @@ export async function pythonEnvironment(name: string, python: string, lockFile: 
     .update(`${python}\n${readFileSync(lockFile)}`)
     .digest("hex");
   const folder = join(cacheDir, "python", `${name}-${fingerprint.slice(0, 12)}`);
-  const bin = join(folder, "bin");
-  const complete = join(folder, "complete");
-  if (existsSync(complete)) return bin;
-  const uv = await installUv();
-  await uv("venv", "--quiet", "--clear", "--python", python, folder);
-  await uv("pip", "sync", "--quiet", "--python", join(bin, "python"), lockFile);
-  writeFileSync(complete, "");
-  return bin;
+  await once(folder, async (made) => {
+    const uv = await installUv();
+    await uv("venv", "--quiet", "--relocatable", "--python", python, made);
+    await uv("pip", "sync", "--quiet", "--python", join(made, "bin", "python"), lockFile);
+  });
+  return join(folder, "bin");
 }
 
 /** uv, from PyPI by the machine's own Python. */
 async function installUv(): Promise<(...args: string[]) => Promise<unknown>> {
   const folder = join(cacheDir, "python", UV);
-  const program = join(folder, "bin", "uv");
-  // Versions of Python that pyenv keeps are not on the PATH.
-  const path = [...globSync(join(homedir(), ".pyenv/versions/3.*/bin")), process.env.PATH].join(delimiter);
-  if (!existsSync(program)) {
-    mkdirSync(folder, { recursive: true });
+  await once(folder, async (made) => {
     try {
-      await run("python3", ["-m", "venv", folder]);
-      await run(join(folder, "bin", "pip"), ["install", "--quiet", UV]);
+      await run("python3", ["-m", "venv", made]);
+      await run(join(made, "bin", "pip"), ["install", "--quiet", UV]);
     } catch (cause) {
       throw new Error(`${UV} can't be installed; install Python 3.10 or later with venv and pip.`, { cause });
     }
+  });
+  // Versions of Python that pyenv keeps are not on the PATH.
+  const path = [...globSync(join(homedir(), ".pyenv/versions/3.*/bin")), process.env.PATH].join(delimiter);
+  const options = { env: { ...process.env, PATH: path } };
+  return (...args) => run(join(folder, "bin", "uv"), args, options);
+}
+
+/** Makes a folder under another name, so that it is there whole or not at all, whoever else makes it at the same time. */
+async function once(folder: string, make: (made: string) => Promise<void>): Promise<void> {
+  if (existsSync(folder)) return;
+  mkdirSync(dirname(folder), { recursive: true });
+  const made = mkdtempSync(`${folder}.`);
+  try {
+    await make(made);
+    if (!existsSync(folder)) renameSync(made, folder);
+  } finally {
+    rmSync(made, { recursive: true, force: true });
   }
-  return (...args) => run(program, args, { env: { ...process.env, PATH: path } });
 }
