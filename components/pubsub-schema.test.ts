@@ -54,6 +54,8 @@ message RunRequest {
   enum PromotionMetric { count_mae = 0; count_rmse = 1; top_decile_revenue_share = 2; spearman = 3; }
   optional PromotionMetric promotion_metric = 8;
   optional double promotion_tolerance = 9;
+  enum Retrain { yes = 0; no = 1; }
+  optional Retrain retrain = 10;
 }
 `,
     );

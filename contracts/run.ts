@@ -71,5 +71,9 @@ export const runSettings = z.strictObject({
     .max(1)
     .default(0.02)
     .describe("How much worse, relatively, a newly fitted model may be and still replace the champion."),
+  retrain: z
+    .enum(["yes", "no"])
+    .default("yes")
+    .describe("Whether a model is fitted; no: the champion so far scores."),
 });
 export type RunSettings = z.output<typeof runSettings>;

@@ -168,6 +168,23 @@ describe("npm start", function () {
       );
     });
 
+    it("scores with the champion so far when no model is to be fitted", async () => {
+      const run = await npmStart(
+        "--json",
+        "--data-dir",
+        dataDir,
+        "--run-date",
+        "1998-01-01",
+        "--retrain",
+        "no",
+      );
+      assert.equal(run.code, 0, run.stderr);
+      const { model_id, model, steps } = parsed(run);
+      assert.equal(model_id, parsed(first).model_id);
+      assert.equal(model.run_date, "1997-10-01");
+      assert.deepEqual(steps.find((step: { step: string }) => step.step === "train").rows, {});
+    });
+
     it("shows tables and the report's path to a person", async () => {
       const { code, stdout, stderr } = await npmStart("--data-dir", dataDir);
       assert.equal(code, 0, stderr);
@@ -338,6 +355,13 @@ describe("npm start", function () {
         await warehouse.close();
       }
     });
+  });
+
+  it("says what to do when there is no champion that could score", async () => {
+    const orders = file("no-champion.csv", csv("1,a,2024-01-01,1", "2,a,2024-02-01,2", "3,b,2024-01-05,3"));
+    const run = await npmStart("--orders", orders, "--data-dir", join(folder, "none"), "--retrain", "no");
+    assert.equal(run.code, 1);
+    assert.match(run.stderr, /no champion up to 2024-02-02 that could score[\s\S]*retrain=yes/);
   });
 
   it("says what to do when the folder is read-only", async () => {

@@ -65,12 +65,20 @@ export async function rowsOf<S extends z.ZodType>(
 }
 
 /** The calibration fit of the champion of the runs before this date, if there is one. */
-export async function championBefore(
+export const championBefore = (warehouse: Warehouse, runDate: string): Promise<ModelParameters | undefined> =>
+  lastChampion(warehouse, runDate, "<");
+
+/** The same with the runs of this date. */
+export const championUntil = (warehouse: Warehouse, runDate: string): Promise<ModelParameters | undefined> =>
+  lastChampion(warehouse, runDate, "<=");
+
+async function lastChampion(
   warehouse: Warehouse,
   runDate: string,
+  when: "<" | "<=",
 ): Promise<ModelParameters | undefined> {
   const rows = await warehouse.query(
-    `SELECT * FROM ${DATASET}.models WHERE run_date < @run_date AND is_champion ORDER BY run_date DESC, sample LIMIT 1`,
+    `SELECT * FROM ${DATASET}.models WHERE run_date ${when} @run_date AND is_champion ORDER BY run_date DESC, sample LIMIT 1`,
     { run_date: { type: "DATE", value: runDate } },
   );
   return rows[0] === undefined ? undefined : modelRow.parse(rows[0]);

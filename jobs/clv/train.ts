@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { z } from "zod";
+import { Problem } from "../../contracts/problem.ts";
 import type { RunSettings } from "../../contracts/run.ts";
 import type { Warehouse } from "../../contracts/warehouse.ts";
 import type { Step } from "../job.ts";
@@ -13,6 +14,7 @@ import { judge, type MetricRow } from "./metrics.ts";
 import {
   calendarRow,
   championBefore,
+  championUntil,
   holdoutRow,
   replaceMetrics,
   replaceModels,
@@ -35,6 +37,7 @@ interface FittedModel {
 export async function train(step: Step<RunSettings>, warehouse: Warehouse): Promise<void> {
   const { parameters, report, log } = step;
   const { run_date } = parameters;
+  if (parameters.retrain === "no") return await keepChampion(step, warehouse);
   const [calendar] = await rowsOf(warehouse, "run_calendar", calendarRow, run_date);
   const statistics = await rowsOf(warehouse, "model_statistics", statisticsRow, run_date);
   const values = await rowsOf(warehouse, "value_statistics", valueRow, run_date);
@@ -121,6 +124,22 @@ export async function train(step: Step<RunSettings>, warehouse: Warehouse): Prom
     JSON.stringify({ model_id, decision, fits: rows, holdout: metrics }, null, 2),
   );
   report.outputs.model_id = scoring;
+}
+
+/** The champion so far scores; what is known of models stays as it is. */
+async function keepChampion(
+  { parameters, report, log, writeArtifact }: Step<RunSettings>,
+  warehouse: Warehouse,
+) {
+  const champion = await championUntil(warehouse, parameters.run_date);
+  if (champion === undefined)
+    throw new Problem(`There is no champion up to ${parameters.run_date} that could score.`, {
+      remedy: "Run the date with retrain=yes, which is the default.",
+    });
+  const { model_id, run_date } = champion;
+  log.info({ model_id }, `no model is fitted: the champion of ${run_date} scores`);
+  await writeArtifact("model", JSON.stringify({ model_id, reason: "No model was to be fitted." }));
+  report.outputs.model_id = model_id;
 }
 
 /** With q of 1 or less the mean value of a purchase is not finite, however well the fit converged. */
