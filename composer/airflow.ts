@@ -1,6 +1,15 @@
 import { execFile } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { promisify } from "node:util";
@@ -40,10 +49,11 @@ export async function airflowHome(version: AirflowVersion, settings?: DagSetting
   const home = mkdtempSync(join(tmpdir(), `airflow${version}-`));
   const template = join(dirname(bin), "airflow.db");
   if (!existsSync(template)) {
-    const made = mkdtempSync(join(tmpdir(), `airflow${version}-`));
+    // In the same file system, so that it is there whole or not at all.
+    const made = mkdtempSync(join(dirname(bin), "migrated-"));
     await run(join(bin, "airflow"), ["db", "migrate"], { env: airflowEnv(made) });
-    renameSync(join(made, "airflow.db"), `${template}.new`);
-    renameSync(`${template}.new`, template);
+    renameSync(join(made, "airflow.db"), template);
+    rmSync(made, { recursive: true });
   }
   cpSync(template, join(home, "airflow.db"));
   mkdirSync(join(home, "dags"));
