@@ -1,11 +1,15 @@
 /**
- * npm run bench: how long the main job takes, and that fitting does not grow with customers. Prints a table.
+ * npm run bench: how long the main job takes, how soon a change to a model is known to be right, and that fitting does
+ * not grow with customers. Prints tables.
  * Times are of this machine; compare figures of one run only.
  */
-import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { setTimeout } from "node:timers/promises";
 import Table from "cli-table3";
 import { fitBgNbd } from "../jobs/clv/bg-nbd-fit.ts";
 import { fitGammaGamma } from "../jobs/clv/gamma-gamma-fit.ts";
@@ -39,6 +43,17 @@ const main = new Table({ head: ["main job on the full CDNOW log", "time"], style
 main.push(["first run in a new folder", seconds(firstRun)], ["later runs", seconds(median(laterRuns))]);
 process.stdout.write(`${main.toString()}\n\n`);
 
+const saved = new Table({
+  head: [
+    "a model is saved (npm run sql -- --watch): checked, tested, run with all that depends on it",
+    "time",
+  ],
+  style: { head: [] },
+});
+for (const model of ["features/customer_features", "features/customer_history", "marts/rfm"])
+  saved.push([model, seconds(median(await savedModel(model)))]);
+process.stdout.write(`${saved.toString()}\n\n`);
+
 const customers = readCdnow("cdnow");
 const fits = new Table({
   head: ["fit of both models", "customers", "distinct statistics", "time"],
@@ -61,6 +76,37 @@ for (const times of [1, 10, 100]) {
   ]);
 }
 process.stdout.write(`${fits.toString()}\n`);
+
+/** Milliseconds from saving a model to when all is done, on the full CDNOW log, each time that it is saved. */
+async function savedModel(model: string): Promise<number[]> {
+  const root = new URL("../", import.meta.url).pathname;
+  const folder = mkdtempSync(join(tmpdir(), "bench-"));
+  const [sql, data] = [join(folder, "sql"), join(folder, "data")];
+  cpSync(join(root, "sql"), sql, { recursive: true });
+  const file = join(sql, "definitions", `${model}.sqlx`);
+  const args = [join(root, "local/sql.ts"), "--sql-dir", sql, "--data-dir", data, "--watch"];
+  const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const says = async (what: RegExp): Promise<void> => {
+    for (let line = await lines.next(); !what.test(String(line.value)); line = await lines.next())
+      if (line.done) throw new Error(`npm run sql ended before it said ${what}`);
+  };
+  await says(/^Watching/);
+  const times: number[] = [];
+  for (let time = 0; time < RUNS; time += 1) {
+    const startedAt = performance.now();
+    const condition = `run_date = @run_date AND ${time} = ${time}`;
+    writeFileSync(file, readFileSync(file, "utf8").replace("run_date = @run_date", condition));
+    await says(/ actions in /);
+    times.push(performance.now() - startedAt);
+    // The file system tells of the next save as another one.
+    await setTimeout(500);
+  }
+  child.kill();
+  await once(child, "close");
+  rmSync(folder, { recursive: true });
+  return times;
+}
 
 /** Equal rows as one, with the sum of their customers. */
 function distinct<S extends { customers: number }>(rows: readonly S[]): S[] {
