@@ -14,13 +14,11 @@ describe("Pub/Sub messenger", () => {
   before(async () => {
     emulator = await startPubSub();
     process.env.PUBSUB_EMULATOR_HOST = emulator.host;
-    process.env.METADATA_SERVER_DETECTION = "none";
     client = new PubSub({ projectId: "demo" });
     await client.createTopic("app-events");
   });
   after(async () => {
     delete process.env.PUBSUB_EMULATOR_HOST;
-    delete process.env.METADATA_SERVER_DETECTION;
     await client?.close();
     await emulator?.close();
   });

@@ -103,7 +103,6 @@ describe("the pipeline with the cloud's adapters", () => {
   });
   after(async () => {
     delete process.env.PUBSUB_EMULATOR_HOST;
-    delete process.env.METADATA_SERVER_DETECTION;
     await messenger?.close();
     await cloud?.close();
     await pubSub?.close();
