@@ -231,8 +231,10 @@ def to_mail(title: str, lines: list[str], context: Any) -> None:
     from airflow.providers.smtp.notifications.smtp import SmtpNotifier
 
     if SETTINGS["notification_emails"]:
+        # Told, because version 2.1.1 of the notifier, which Airflow 2.10.5 has, asks its hook for it too early.
+        sender = PubSubHook.get_connection("smtp_default").extra_dejson.get("from_email")
         body = "<br>".join(map(html.escape, lines))
-        SmtpNotifier(to=SETTINGS["notification_emails"], subject=title, html_content=body).notify(context)
+        SmtpNotifier(SETTINGS["notification_emails"], sender, title, body).notify(context)
 
 
 # The warehouse

@@ -57,11 +57,12 @@ export async function rowsOf<S extends z.ZodType>(
   const columns = Object.keys(
     (row instanceof z.ZodPipe ? (row.in as z.ZodObject) : (row as unknown as z.ZodObject)).shape,
   );
-  const rows = await warehouse.query(
-    `SELECT ${columns.join(", ")} FROM ${DATASET}.${table} WHERE run_date = @run_date`,
-    { run_date: { type: "DATE", value: runDate } },
-  );
-  return z.array(row).parse(rows) as z.output<S>[];
+  const sql = `SELECT ${columns.join(", ")} FROM ${DATASET}.${table} WHERE run_date = @run_date`;
+  const rows: z.output<S>[] = [];
+  // One by one: there may be as many as customers.
+  for await (const given of warehouse.stream(sql, { run_date: { type: "DATE", value: runDate } }))
+    rows.push(row.parse(given));
+  return rows;
 }
 
 /** The calibration fit of the champion of the runs before this date, if there is one. */
