@@ -76,7 +76,10 @@ describe("images, built and run", () => {
   it("the SQL runner has the SQL project and the core that compiles it", () => {
     const { added } = built["jobs/sql-runner"]!;
     const sql = added.flatMap((file) => /^\/app\/sql\/(.+\..+)$/.exec(file)?.[1] ?? []);
-    const sources = globSync("**/*.{sqlx,js,yaml}", { cwd: join(project, "sql") });
+    const sources = globSync("**/*.{sqlx,js,yaml}", {
+      cwd: join(project, "sql"),
+      exclude: ["**/*.test.yaml"],
+    });
     assert.deepEqual(sql, sources.sort());
     assert.ok(added.includes("/app/node_modules/@dataform/core/bundle.js"));
   });
@@ -88,7 +91,7 @@ describe("images, built and run", () => {
       ...["adapters", "contracts", "functions", "image", "jobs", "node_modules"],
       ...["package-lock.json", "package.json", "sql"],
     ]);
-    const tests = added.filter((file) => /^\/app\/(?!node_modules).*\.(test\.ts|golden\.\w+)$/.test(file));
+    const tests = added.filter((file) => /^\/app\/(?!node_modules).*\.(test\.\w+|golden\.\w+)$/.test(file));
     assert.deepEqual(tests, []);
   });
 
