@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { createRequire } from "node:module";
 import { type AddressInfo, connect, createServer } from "node:net";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { PubSub } from "@google-cloud/pubsub";
+import { Server, ServerCredentials, type ServiceDefinition, type sendUnaryData, status } from "@grpc/grpc-js";
+import { loadSync } from "@grpc/proto-loader";
 import { type PubSubEmulator, startPubSub } from "../emulators/pubsub.ts";
 import { PubSubMessenger } from "./pubsub.ts";
 
@@ -100,6 +106,74 @@ describe("Pub/Sub messenger", () => {
       await shaken.close();
       proxy.close();
     }
+  });
+
+  describe("on a server that fails", () => {
+    /** What is answered before the message is taken, and when. */
+    let failures: status[];
+    let late: number;
+    let published: number;
+    let server: Server;
+    let failing: PubSubMessenger;
+
+    before(async () => {
+      // The client's own definitions, and those of Google that they refer to.
+      const pubsub = fileURLToPath(import.meta.resolve("@google-cloud/pubsub"));
+      const gax = createRequire(pubsub).resolve("google-gax");
+      const includeDirs = [pubsub, gax].map((main) => join(dirname(main), "../protos"));
+      const loaded = loadSync("google/pubsub/v1/pubsub.proto", { includeDirs });
+      server = new Server();
+      server.addService(loaded["google.pubsub.v1.Publisher"] as ServiceDefinition, {
+        publish: (_: unknown, answer: sendUnaryData<object>) => {
+          published += 1;
+          const code = failures.shift();
+          setTimeout(
+            () =>
+              code === undefined
+                ? answer(null, { messageIds: ["7"] })
+                : answer({ code, details: "injected" }),
+            late,
+          );
+        },
+      });
+      const port = await promisify(server.bindAsync.bind(server))(
+        "127.0.0.1:0",
+        ServerCredentials.createInsecure(),
+      );
+      process.env.PUBSUB_EMULATOR_HOST = `127.0.0.1:${port}`;
+    });
+    after(() => {
+      process.env.PUBSUB_EMULATOR_HOST = emulator.host;
+      server?.forceShutdown();
+    });
+    beforeEach(() => {
+      [failures, late, published] = [[], 0, 0];
+      failing = new PubSubMessenger("pubsub://demo?events=app-events");
+    });
+    afterEach(() => failing.close());
+
+    for (const [code, http] of [
+      [status.RESOURCE_EXHAUSTED, 429],
+      [status.INTERNAL, 500],
+      [status.UNAVAILABLE, 503],
+    ] as const)
+      it(`publishes although it answers ${status[code]}, over HTTP ${http}, at first`, async () => {
+        failures = [code, code];
+        assert.equal(await failing.publish("events", {}, {}), "7");
+        assert.equal(published, 3);
+      });
+
+    it("waits for a slow answer", async () => {
+      late = 3000;
+      assert.equal(await failing.publish("events", {}, {}), "7");
+      assert.equal(published, 1);
+    });
+
+    it("does not publish again what is refused", async () => {
+      failures = [status.PERMISSION_DENIED];
+      await assert.rejects(failing.publish("events", {}, {}), /PERMISSION_DENIED: injected/);
+      assert.equal(published, 1);
+    });
   });
 
   it("tells when the topic is not there", async () => {
