@@ -14,8 +14,9 @@ import { createLogger } from "../contracts/log.ts";
 import { EVENTS, REQUESTS } from "../contracts/messages.ts";
 import { runIdFor } from "../contracts/run.ts";
 import { isLeftOut } from "../emulators/left-out.ts";
+import { cdnow } from "../emulators/orders.ts";
 import { AIRFLOW_VERSIONS, airflowHome, type DagRun, runDag } from "./airflow.ts";
-import { type Cloud, cdnow, Loop, type LoopOptions, startCloud } from "./loop.ts";
+import { type Cloud, Loop, type LoopOptions, startCloud } from "./loop.ts";
 
 /** Half past midnight in the schedule's time zone, the day before in UTC. */
 const slotOf = (day: string): string =>
@@ -161,9 +162,6 @@ for (const [version, name] of [
       assert.match(done.log, /final event of run .* was not heard/);
       assert.deepEqual(await mart(), [{ day: DAY, customers: 235 }]);
     });
-
-    // The rest is Workload's and Messenger's part, or the DAG's code that is the same under both versions.
-    if (version === 3) return;
 
     it("waits for an invoker that is down for 20 s", async () => {
       await make();

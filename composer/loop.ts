@@ -1,8 +1,7 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { gunzipSync } from "node:zlib";
 import type { BigQuery } from "@google-cloud/bigquery";
 import { PubSub } from "@google-cloud/pubsub";
 import type { DagSettings } from "../contracts/dag-settings.ts";
@@ -13,7 +12,6 @@ import { type PubSubEmulator, startPubSub } from "../emulators/pubsub.ts";
 import { freePort } from "../emulators/server.ts";
 import { bigQueryClient, prepareWarehouse } from "../emulators/warehouse.ts";
 import { type Edition, type EditionOptions, startEdition } from "../local/edition.ts";
-import { CDNOW } from "../local/orders-source.ts";
 import { localSettings } from "./settings.ts";
 
 /** What stands for Google Cloud: shared by loops, each of which has a project of its own in it. */
@@ -34,16 +32,6 @@ export interface LoopOptions {
   readonly log: Logger;
   /** Topic that the jobs send events to. @default "events" */
   readonly events?: string;
-}
-
-/** The CDNOW log, or every nth customer of it: order_id,customer_id,ordered_at,amount. */
-export function cdnow(every = 1): string {
-  const [, ...rows] = gunzipSync(readFileSync(CDNOW.file)).toString().trimEnd().split("\n");
-  const orders = rows
-    .map((row) => row.split(","))
-    .filter(([, customer]) => Number(customer) % every === 0)
-    .map(([order, customer, day, , amount]) => [order, customer, day, amount].join(","));
-  return ["order_id,customer_id,ordered_at,amount", ...orders].join("\n");
 }
 
 /** Messenger and Workload of a project, as the stack deploys them: topics, subscriptions, warehouse, invoker, jobs. */

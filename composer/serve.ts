@@ -6,9 +6,10 @@ import { Option } from "commander";
 import { createLogger } from "../contracts/log.ts";
 import { Problem, parse } from "../contracts/problem.ts";
 import { runDate, today } from "../contracts/run.ts";
+import { cdnow } from "../emulators/orders.ts";
 import { localCommand, portOption, runCommand } from "../local/command.ts";
 import { type AirflowVersion, airflowBin, airflowEnv, airflowHome, startAirflow } from "./airflow.ts";
-import { cdnow, Loop, startCloud } from "./loop.ts";
+import { Loop, startCloud } from "./loop.ts";
 import { takeScreenshots } from "./screenshots.ts";
 
 /** npm run airflow: Airflow's own page with the DAG, and all that it drives, on this machine. */

@@ -1,19 +1,16 @@
-import { BigQuery, type TableField } from "@google-cloud/bigquery";
-import { OAuth2Client } from "google-auth-library";
+import type { BigQuery, TableField } from "@google-cloud/bigquery";
+import { BigQueryJobs } from "../adapters/bigquery-jobs.ts";
 import { bundleRoutines } from "../components/routine-bundle.ts";
 import { planTables } from "../components/warehouse.ts";
 import { routines } from "../jobs/clv/routines.ts";
 import type { BigQueryEmulator } from "./bigquery.ts";
 
-/** The client of an emulator, which wants a token but does not look at it. */
-export function bigQueryClient({
+/** BigQuery's client for an emulator, as the jobs have it. */
+export const bigQueryClient = ({
   project,
   endpoint,
-}: Pick<BigQueryEmulator, "project" | "endpoint">): BigQuery {
-  const authClient = new OAuth2Client();
-  authClient.setCredentials({ access_token: "none", expiry_date: Number.MAX_SAFE_INTEGER });
-  return new BigQuery({ projectId: project, apiEndpoint: endpoint, authClient });
-}
+}: Pick<BigQueryEmulator, "project" | "endpoint">): BigQuery =>
+  new BigQueryJobs(`bigquery://${project}/EU?endpoint=${endpoint}`).client;
 
 /**
  * Makes in a BigQuery emulator what the stack and the shop make in BigQuery: datasets, tables with their schemas, the

@@ -6,12 +6,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
-import { gunzipSync } from "node:zlib";
 import { fileArtifacts } from "../adapters/artifacts.ts";
 import { BigQueryWarehouse } from "../adapters/bigquery.ts";
 import { createLogger } from "../contracts/log.ts";
 import { startBigQuery } from "../emulators/bigquery.ts";
 import { type Image, Images } from "../emulators/images.ts";
+import { cdnow } from "../emulators/orders.ts";
 import { prepareWarehouse } from "../emulators/warehouse.ts";
 import { type Edition, startEdition } from "../local/edition.ts";
 import { confirmRun, requestRun } from "../local/orchestrator.ts";
@@ -169,7 +169,9 @@ describe("images, built and run", () => {
     const started: string[] = [];
     let edition: Edition | undefined;
     try {
-      await prepareWarehouse(bigQuery, cdnowSample(dataDir));
+      const orders = join(dataDir, "orders.csv");
+      writeFileSync(orders, cdnow(10));
+      await prepareWarehouse(bigQuery, orders);
       const { project } = bigQuery;
       const warehouseUrl = `bigquery://${project}/EU?endpoint=${bigQuery.endpoint}`;
       edition = await startEdition({
@@ -235,19 +237,4 @@ function innermost(pid: number): number {
     readFileSync(`/proc/${pid}/task/${thread}/children`, "utf8").split(" ").filter(Boolean),
   );
   return child === undefined ? pid : innermost(Number(child));
-}
-
-/** The sample of CDNOW's log as a shop's table has it. Returns the file. */
-function cdnowSample(folder: string): string {
-  const [, ...rows] = gunzipSync(readFileSync(join(project, "data/cdnow-sample.csv.gz")))
-    .toString()
-    .trim()
-    .split("\n");
-  const file = join(folder, "orders.csv");
-  const orders = rows.map((row) => {
-    const [order, customer, date, , amount] = row.split(",");
-    return `${order},${customer},${date} 00:00:00+00,${amount}\n`;
-  });
-  writeFileSync(file, `order_id,customer_id,ordered_at,amount\n${orders.join("")}`);
-  return file;
 }
