@@ -46,7 +46,7 @@ export async function startServer({
     });
   const failure = new Promise<never>((_, reject) => child.once("error", reject));
   failure.catch(() => undefined);
-  const stop = (): void => end(child);
+  const stop = (): void => void end(child, "SIGKILL");
   process.once("exit", stop);
   const deadline = Date.now() + seconds * 1000;
   try {
@@ -64,17 +64,22 @@ export async function startServer({
     async close() {
       process.off("exit", stop);
       if (child.exitCode !== null || child.signalCode !== null) return;
+      // Told first: Airflow's scheduler has processes outside of the group, which it ends itself.
+      const ended = once(child, "exit");
+      end(child, "SIGTERM");
+      for (let tries = 0; tries < 150 && end(child, 0); tries += 1) await setTimeout(100);
       stop();
-      await once(child, "exit");
+      await ended;
     },
   };
 }
 
-function end(child: ChildProcess): void {
+/** Sends the signal to what is left of the server; false when nothing is. */
+function end(child: ChildProcess, signal: NodeJS.Signals | 0): boolean {
   try {
-    if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
+    return child.pid !== undefined && process.kill(-child.pid, signal);
   } catch {
-    // It has ended already.
+    return false;
   }
 }
 
