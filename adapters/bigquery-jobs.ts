@@ -3,8 +3,8 @@ import { setTimeout } from "node:timers/promises";
 import { BigQuery, type Job, type TableField } from "@google-cloud/bigquery";
 import { OAuth2Client } from "google-auth-library";
 import { z } from "zod";
-import { parse } from "../contracts/problem.ts";
 import { type Parameter, type Parameters, QueryError } from "../contracts/warehouse.ts";
+import { parse } from "../lib/user-error.ts";
 
 const options = z.strictObject({
   project: z.string().regex(/^[a-z][a-z0-9-]*$/, "must be a project's id"),
@@ -77,7 +77,7 @@ export class BigQueryJobs {
   /** How often a statement was asked for: twice the same is two jobs. */
   readonly #asked = new Map<string, number>();
 
-  /** For bigquery://project/location?maximum_bytes_billed=N; throws a Problem when the URL is not like that. */
+  /** For bigquery://project/location?maximum_bytes_billed=N; throws a UserError when the URL is not like that. */
   constructor(url: string, { labels = {}, timeout = 60_000, retries = 5 }: BigQueryOptions = {}) {
     const { hostname, pathname, searchParams } = new URL(url);
     const given = { project: hostname, location: pathname.slice(1), ...Object.fromEntries(searchParams) };

@@ -1,5 +1,4 @@
 import type { TableField, TableMetadata } from "@google-cloud/bigquery";
-import { Problem } from "../contracts/problem.ts";
 import {
   type Model,
   type Outcome,
@@ -9,6 +8,7 @@ import {
   type Target,
   type Warehouse,
 } from "../contracts/warehouse.ts";
+import { UserError } from "../lib/user-error.ts";
 import { BigQueryJobs, type BigQueryOptions } from "./bigquery-jobs.ts";
 
 /** The warehouse in BigQuery: rows are replaced by one MERGE, which does all of it or nothing. */
@@ -16,7 +16,7 @@ export class BigQueryWarehouse implements Warehouse {
   readonly project: string;
   readonly #jobs: BigQueryJobs;
 
-  /** Opens bigquery://project/location?maximum_bytes_billed=N; throws a Problem when the URL is not like that. */
+  /** Opens bigquery://project/location?maximum_bytes_billed=N; throws a UserError when the URL is not like that. */
   constructor(url: string, options?: BigQueryOptions) {
     this.#jobs = new BigQueryJobs(url, options);
     this.project = this.#jobs.project;
@@ -133,7 +133,7 @@ WHEN NOT MATCHED BY TARGET THEN INSERT (${names}) VALUES (${names})`;
     const added = fields.filter(({ name, type }) => {
       const column = present.find((field) => field.name === name);
       if (column !== undefined && standardType(column.type!) !== standardType(type!))
-        throw new Problem(
+        throw new UserError(
           `Column ${name} of ${target.dataset}.${target.name} would change its type from ${column.type} to ${type}.`,
           { remedy: "Give the column another name." },
         );
@@ -145,7 +145,7 @@ WHEN NOT MATCHED BY TARGET THEN INSERT (${names}) VALUES (${names})`;
   #checkEstimate({ dataset, name }: Target, bytes: number): void {
     const limit = this.#jobs.maximumBytesBilled;
     if (limit !== undefined && bytes > limit)
-      throw new Problem(`${dataset}.${name} would read ${bytes} bytes; allowed are ${limit}.`, {
+      throw new UserError(`${dataset}.${name} would read ${bytes} bytes; allowed are ${limit}.`, {
         remedy: "Find what it reads too much, or raise the setting bytesBilledLimit.",
       });
   }
@@ -164,9 +164,9 @@ const SCRIPT_TYPES: Readonly<Record<string, string>> = {
 function checkRow({ dataset, name: table }: Target, types: Readonly<Record<string, string>>, row: Row): void {
   for (const [name, value] of Object.entries(row)) {
     const type = types[name];
-    if (type === undefined) throw new Problem(`${dataset}.${table} has no column ${name}.`);
+    if (type === undefined) throw new UserError(`${dataset}.${table} has no column ${name}.`);
     if (value !== null && typeof value !== (SCRIPT_TYPES[type] ?? "string"))
-      throw new Problem(
+      throw new UserError(
         `${dataset}.${table}: ${JSON.stringify(value)} is no ${type}, as column ${name} has.`,
       );
   }

@@ -1,6 +1,6 @@
 import { Storage } from "@google-cloud/storage";
 import type { ArtifactStore } from "../contracts/artifacts.ts";
-import { Problem } from "../contracts/problem.ts";
+import { UserError } from "../lib/user-error.ts";
 import { withRetries } from "./retry.ts";
 
 /** The artifact store as Cloud Storage, for what has no bucket mounted: gs://bucket/path. */
@@ -30,7 +30,7 @@ export class CloudStorageArtifacts implements ArtifactStore {
   #file(url: string) {
     const [, bucket, path] = /^gs:\/\/([^/]+)\/(.+)$/.exec(url) ?? [];
     if (bucket === undefined || path === undefined)
-      throw new Problem(`${url} is no file in Cloud Storage; allowed is gs://bucket/path.`);
+      throw new UserError(`${url} is no file in Cloud Storage; allowed is gs://bucket/path.`);
     return this.#storage.bucket(bucket).file(path);
   }
 }

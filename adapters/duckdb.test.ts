@@ -134,7 +134,7 @@ describe("DuckDB warehouse", () => {
       );
       const changed = model("typed", "partition", "SELECT @run_date AS run_date, 1 AS b, 'x' AS a");
       await assert.rejects(warehouse.materialize(changed, on("2024-01-01")), {
-        name: "Problem",
+        name: "UserError",
         message: "Column a of d.typed would change its type from BIGINT to VARCHAR.",
       });
       assert.deepEqual(await rows("typed"), [{ run_date: "2024-01-01", a: 1 }]);
@@ -353,7 +353,7 @@ describe("DuckDB warehouse", () => {
       try {
         await once(holder.stdout, "data");
         await assert.rejects(DuckDbWarehouse.open(path, { lockTimeout: 100 }), {
-          name: "Problem",
+          name: "UserError",
           status: 503,
           message: /taken\.duckdb can't be opened: another process has it open/,
         });
@@ -367,7 +367,7 @@ describe("DuckDB warehouse", () => {
       writeFileSync(join(folder, "file"), "this is no database, however long it is".repeat(1000));
       for (const path of ["file/warehouse.duckdb", "file"]) {
         await assert.rejects(DuckDbWarehouse.open(join(folder, path)), {
-          name: "Problem",
+          name: "UserError",
           message: /can't be opened: /,
         });
       }
@@ -376,7 +376,7 @@ describe("DuckDB warehouse", () => {
       // Nothing is closed to root.
       if (process.getuid?.() === 0) return;
       await assert.rejects(DuckDbWarehouse.open(join(closed, "x.duckdb")), {
-        name: "Problem",
+        name: "UserError",
         message: /can't be opened: /,
       });
     });

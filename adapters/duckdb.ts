@@ -11,7 +11,6 @@ import {
   type DuckDBValue,
 } from "@duckdb/node-api";
 import pRetry from "p-retry";
-import { Problem } from "../contracts/problem.ts";
 import {
   type Model,
   type Outcome,
@@ -22,7 +21,13 @@ import {
   type Target,
   type Warehouse,
 } from "../contracts/warehouse.ts";
-import { parametersOf, positionOf, translate, withoutText } from "./googlesql-to-duckdb.ts";
+import { UserError } from "../lib/user-error.ts";
+import {
+  parametersOf,
+  positionOf,
+  translate,
+  withoutText,
+} from "../packages/dataform-check/src/googlesql-to-duckdb.ts";
 
 export interface DuckDbOptions {
   /** Functions that SQL can call, and the dataset that they are in. */
@@ -45,7 +50,7 @@ export class DuckDbWarehouse implements Warehouse {
     this.#translations = translations;
   }
 
-  /** Throws a Problem when the file can't be opened or another process keeps it for longer than the lock timeout. */
+  /** Throws a UserError when the file can't be opened or another process keeps it for longer than the lock timeout. */
   static async open(path: string, options: DuckDbOptions = {}): Promise<DuckDbWarehouse> {
     const instance = await openFile(path, options.lockTimeout ?? 120_000);
     const connection = await instance.connect();
@@ -150,7 +155,7 @@ export class DuckDbWarehouse implements Warehouse {
         const structure = Object.fromEntries(columns.map((row) => [row.column_name, row.column_type]));
         const unknown = Object.keys(Object.assign({}, ...rows)).filter((column) => !(column in structure));
         if (unknown.length > 0)
-          throw new Problem(`${target.dataset}.${target.name} has no column ${unknown.join(", ")}.`);
+          throw new UserError(`${target.dataset}.${target.name} has no column ${unknown.join(", ")}.`);
         const nulls = Object.fromEntries(Object.keys(structure).map((column) => [column, null]));
         await connection.run(
           `INSERT INTO ${path} BY NAME SELECT UNNEST(from_json_strict($rows::JSON, $structure), recursive := true)`,
@@ -217,7 +222,7 @@ async function openFile(path: string, lockTimeout: number): Promise<DuckDBInstan
           message.split("\n")[0],
           "Check that the folder can be written and has space left; if the file is broken, move it away and run again.",
         ];
-    throw new Problem(`The warehouse ${path} can't be opened: ${reason}.`, {
+    throw new UserError(`The warehouse ${path} can't be opened: ${reason}.`, {
       status: 503,
       remedy: remedy!,
       cause: error,
@@ -246,7 +251,7 @@ async function addColumns(
         `ALTER TABLE ${pathOf(target)} ADD COLUMN ${quote(String(column_name))} ${column_type}`,
       );
     } else if (type !== column_type) {
-      throw new Problem(
+      throw new UserError(
         `Column ${column_name} of ${target.dataset}.${target.name} would change its type from ${type} to ${column_type}.`,
         { remedy: "Give the column another name, or move the data folder away: a new one is made." },
       );
@@ -293,7 +298,7 @@ function scalarFunction({ name, parameters, call }: Routine): DuckDBScalarFuncti
 
 /** DuckDB speaks of its own text; where it names what it did not find, that is looked up in the query as written. */
 function queryError(sql: string, error: unknown): unknown {
-  if (error instanceof Problem || error instanceof QueryError) return error;
+  if (error instanceof UserError || error instanceof QueryError) return error;
   const message = (error as Error).message.split("\n\nLINE ")[0]!.trim();
   const named = /(?:column named|column|named|function with name|Table with name) "?(\w+)"?/i.exec(
     message,

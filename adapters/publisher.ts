@@ -1,10 +1,10 @@
 import pRetry from "p-retry";
 import type { Publisher } from "../contracts/messages.ts";
-import { Problem } from "../contracts/problem.ts";
+import { UserError } from "../lib/user-error.ts";
 
 /**
  * The Messenger that a URL names, to send to: pubsub://project?events=topic, or http://host:port, the embedded one
- * (POST /topics/{topic}). Throws a Problem when the URL names none.
+ * (POST /topics/{topic}). Throws a UserError when the URL names none.
  */
 export async function openPublisher(url: string): Promise<Publisher> {
   if (url.startsWith("http:")) return httpPublisher(url);
@@ -12,7 +12,7 @@ export async function openPublisher(url: string): Promise<Publisher> {
     const { PubSubMessenger } = await import("./pubsub.ts");
     return new PubSubMessenger(url);
   }
-  throw new Problem(
+  throw new UserError(
     `MESSENGER_URL is ${url || "not set"}; allowed are pubsub://project?events=topic and http://host:port.`,
   );
 }

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { on } from "node:events";
 import { PubSub, type Message as PubSubMessage, type Subscription } from "@google-cloud/pubsub";
 import type { Message, Messenger } from "../contracts/messages.ts";
-import { Problem } from "../contracts/problem.ts";
+import { UserError } from "../lib/user-error.ts";
 
 /**
  * Messenger as Pub/Sub. The URL says which topic of the project is which of the contracts':
@@ -12,11 +12,11 @@ export class PubSubMessenger implements Messenger {
   readonly #client: PubSub;
   readonly #topics: URLSearchParams;
 
-  /** Throws a Problem when the URL names no project. */
+  /** Throws a UserError when the URL names no project. */
   constructor(url: string) {
     const { hostname, searchParams } = new URL(url);
     if (hostname === "")
-      throw new Problem(`MESSENGER_URL is ${url}; allowed is pubsub://project?events=topic.`);
+      throw new UserError(`MESSENGER_URL is ${url}; allowed is pubsub://project?events=topic.`);
     this.#client = new PubSub({ projectId: hostname });
     this.#topics = searchParams;
   }
@@ -70,7 +70,7 @@ export class PubSubMessenger implements Messenger {
     const topic = this.#topics.get(name);
     if (topic === null) {
       const known = [...this.#topics.keys()].join(", ") || "none";
-      throw new Problem(`MESSENGER_URL says no topic of ${name}; it says those of: ${known}.`, {
+      throw new UserError(`MESSENGER_URL says no topic of ${name}; it says those of: ${known}.`, {
         remedy: `Add ${name}=TOPIC to it.`,
       });
     }

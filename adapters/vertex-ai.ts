@@ -2,8 +2,8 @@ import { GoogleAuth } from "google-auth-library";
 import { z } from "zod";
 import type { ArtifactStore } from "../contracts/artifacts.ts";
 import type { Launcher, RunState } from "../contracts/launcher.ts";
-import { Problem, parse } from "../contracts/problem.ts";
 import { stepReport, stepReportUrl } from "../contracts/step.ts";
+import { parse, UserError } from "../lib/user-error.ts";
 import { withRetries } from "./retry.ts";
 
 export interface VertexAiOptions {
@@ -60,7 +60,7 @@ export class VertexAiLauncher implements Launcher {
     const { serviceAccount, pipelineSpecUrl, artifactsUrl, artifacts } = this.#options;
     const spec = await artifacts.read(pipelineSpecUrl);
     if (spec === undefined)
-      throw new Problem(`There is no pipeline at ${pipelineSpecUrl}.`, {
+      throw new UserError(`There is no pipeline at ${pipelineSpecUrl}.`, {
         status: 500,
         remedy: "Deploy the stack, which publishes it: pulumi up.",
       });

@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
-import { Problem } from "../contracts/problem.ts";
 import type { Routine, Warehouse } from "../contracts/warehouse.ts";
+import { UserError } from "../lib/user-error.ts";
 
 export interface WarehouseOptions {
   /** What SQL may call where the warehouse has no functions of its own; BigQuery has those that the stack deploys. */
@@ -11,7 +11,7 @@ export interface WarehouseOptions {
 
 /**
  * Opens the warehouse that a URL names: duckdb:///path/of/warehouse.duckdb or
- * bigquery://project/location?maximum_bytes_billed=N. Throws a Problem when the URL names none or it can't be opened.
+ * bigquery://project/location?maximum_bytes_billed=N. Throws a UserError when the URL names none or it can't be opened.
  */
 export async function openWarehouse(url: string, options: WarehouseOptions = {}): Promise<Warehouse> {
   if (url.startsWith("duckdb:")) {
@@ -22,7 +22,7 @@ export async function openWarehouse(url: string, options: WarehouseOptions = {})
     const { BigQueryWarehouse } = await import("./bigquery.ts");
     return new BigQueryWarehouse(url, options);
   }
-  throw new Problem(
+  throw new UserError(
     `WAREHOUSE_URL is ${url || "not set"}; allowed are duckdb:///path/of/warehouse.duckdb and bigquery://project/location.`,
   );
 }

@@ -13,7 +13,7 @@ import { setTimeout } from "node:timers/promises";
 import Table from "cli-table3";
 import { fitBgNbd } from "../jobs/clv/bg-nbd-fit.ts";
 import { fitGammaGamma } from "../jobs/clv/gamma-gamma-fit.ts";
-import { readCdnow } from "../jobs/clv/samples.ts";
+import { readCdnow } from "../test/cdnow.ts";
 
 const RUNS = 5;
 
@@ -30,7 +30,7 @@ process.stdout.write(`Node ${process.version}, ${availableParallelism()} cores, 
 
 const folder = mkdtempSync(join(tmpdir(), "bench-"));
 const run = (): void => {
-  const script = new URL("../local/start.ts", import.meta.url).pathname;
+  const script = new URL("../cli/start.ts", import.meta.url).pathname;
   const { status, stderr } = spawnSync(process.execPath, [script, "--json", "--data-dir", folder], {
     encoding: "utf8",
   });
@@ -84,7 +84,7 @@ async function savedModel(model: string): Promise<number[]> {
   const [sql, data] = [join(folder, "sql"), join(folder, "data")];
   cpSync(join(root, "sql"), sql, { recursive: true });
   const file = join(sql, "definitions", `${model}.sqlx`);
-  const args = [join(root, "local/sql.ts"), "--sql-dir", sql, "--data-dir", data, "--watch"];
+  const args = [join(root, "cli/sql.ts"), "--sql-dir", sql, "--data-dir", data, "--watch"];
   const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const says = async (what: RegExp): Promise<void> => {

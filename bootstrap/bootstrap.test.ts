@@ -33,7 +33,7 @@ describe("bootstrap", function () {
       );
       chmodSync(file, 0o755);
     }
-    const main = new URL("./main.ts", import.meta.url).pathname;
+    const main = new URL("../cli/bootstrap.ts", import.meta.url).pathname;
     const path = [folder, process.env.PATH].join(delimiter);
     const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], {
       encoding: "utf8",

@@ -1,6 +1,6 @@
 import { deployPermissions } from "../components/deploy-permissions.ts";
 import { planState } from "../components/state.ts";
-import { Problem } from "../contracts/problem.ts";
+import { UserError } from "../lib/user-error.ts";
 import { type Check, check, missing, ok } from "./check.ts";
 import type { Answer, Outside } from "./outside.ts";
 import { APIS, planBootstrap } from "./plan.ts";
@@ -54,7 +54,7 @@ export function planChecks(stack: string, file: () => StackFile, world: Outside)
       try {
         return ok(`project ${settings().project}, region ${settings().region}`);
       } catch (error) {
-        if (!(error instanceof Problem)) throw error;
+        if (!(error instanceof UserError)) throw error;
         return missing(error.message, error.remedy ?? "");
       }
     }),

@@ -84,7 +84,7 @@ esac`,
 
 describe("doctor", function () {
   this.timeout(60_000);
-  const main = new URL("./doctor.ts", import.meta.url).pathname;
+  const main = new URL("../cli/doctor.ts", import.meta.url).pathname;
   let server: Server;
   let answers: Record<string, Answer>;
   before(async () => {

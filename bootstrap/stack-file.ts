@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { load } from "js-yaml";
 import { z } from "zod";
 import { readSettings, type Settings } from "../components/settings.ts";
-import { Problem, parse } from "../contracts/problem.ts";
+import { parse, UserError } from "../lib/user-error.ts";
 
 /** A stack as its file describes it, before there is anything of it. */
 export interface StackFile {
@@ -11,7 +11,7 @@ export interface StackFile {
   readonly settings: Settings;
 }
 
-/** Reads Pulumi.yaml and the stack's own file; throws a Problem that says what is wrong and how to set it right. */
+/** Reads Pulumi.yaml and the stack's own file; throws a UserError that says what is wrong and how to set it right. */
 export function readStackFile(stack: string): StackFile {
   const app = parse(z.object({ name: z.string() }), yaml("Pulumi.yaml"), "Pulumi.yaml").name;
   const file = `Pulumi.${stack}.yaml`;
@@ -29,7 +29,7 @@ function yaml(file: string): unknown {
   try {
     return load(readFileSync(new URL(`../${file}`, import.meta.url), "utf8"));
   } catch (cause) {
-    throw new Problem(`${file} can't be read: ${(cause as Error).message}.`, {
+    throw new UserError(`${file} can't be read: ${(cause as Error).message}.`, {
       remedy: "Make it: Pulumi.dev.yaml is the smallest, Pulumi.prod.yaml shows production.",
       cause,
     });

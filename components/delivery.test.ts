@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import * as gcp from "@pulumi/gcp";
 import type * as pulumi from "@pulumi/pulumi";
 import fc from "fast-check";
+import { record } from "../test/recording-mocks.ts";
 import { Delivery, type DeliveryArgs } from "./delivery.ts";
 import { deployPermissions, PERMISSIONS } from "./deploy-permissions.ts";
 import { planNames } from "./names.ts";
-import { record } from "./recording-mocks.ts";
 import { planState } from "./state.ts";
 
 const identity = { app: "customer-value", environment: "prod", project: "my-project" };

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
+import { record } from "../test/recording-mocks.ts";
 import { Identities } from "./identities.ts";
 import { planNames } from "./names.ts";
-import { record } from "./recording-mocks.ts";
 
 describe("Identities", () => {
   it("are a described service account for each role that is asked for", async () => {

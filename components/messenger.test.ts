@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import * as gcp from "@pulumi/gcp";
 import type * as pulumi from "@pulumi/pulumi";
 import { runEvent, runRequest } from "../contracts/messages.ts";
+import { record, unwrap } from "../test/recording-mocks.ts";
 import { Messenger, type MessengerArgs } from "./messenger.ts";
 import { planLabels, planNames } from "./names.ts";
 import { protocolBuffer } from "./pubsub-schema.ts";
-import { record, unwrap } from "./recording-mocks.ts";
 
 const TOPIC = "gcp:pubsub/topic:Topic";
 const SCHEMA = "gcp:pubsub/schema:Schema";

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
-import { evaluate } from "../policy/evaluate.ts";
 import { policies } from "../policy/policies.ts";
+import { evaluate } from "../test/evaluate-policies.ts";
+import { record } from "../test/recording-mocks.ts";
 import { METRICS, planAlerts } from "./alerts.ts";
 import { planDashboard } from "./dashboard.ts";
 import { Monitoring, type MonitoringArgs } from "./monitoring.ts";
 import { planLabels, planNames } from "./names.ts";
-import { record } from "./recording-mocks.ts";
 
 const ALERT = "gcp:monitoring/alertPolicy:AlertPolicy";
 const identity = { app: "customer-value", environment: "dev", project: "my-project" };

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { Problem } from "../contracts/problem.ts";
+import { UserError } from "../lib/user-error.ts";
 import { type Identity, type Names, planLabels, planNames } from "./names.ts";
 
 const identity = fc.record({
@@ -76,7 +76,7 @@ describe("names", () => {
 
   it("are refused to an app whose name can't begin them", () => {
     for (const app of ["", "Customer-Value", "1st", "a-", "google-clv", "gcp-clv", "a_b"])
-      assert.throws(() => planNames({ app, environment: "dev", project: "my-project" }), Problem, app);
+      assert.throws(() => planNames({ app, environment: "dev", project: "my-project" }), UserError, app);
   });
 
   it("go with labels that Google Cloud allows", () => {

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { Problem } from "../contracts/problem.ts";
+import { UserError } from "../lib/user-error.ts";
 
 /** What the names and labels of a stack's resources follow from. */
 export interface Identity {
@@ -33,11 +33,11 @@ export type Names = { readonly [K in keyof Kinds]: Readonly<Record<Kinds[K]["rol
 /**
  * The names of a stack's resources, by kind and role: app-environment-role, shortened to what the service allows with a
  * hash of the whole at the end. Datasets are not among them: their names are part of what readers of the tables see.
- * Throws a Problem when the app's name can't begin a resource's.
+ * Throws a UserError when the app's name can't begin a resource's.
  */
 export function planNames({ app, environment, project }: Identity): Names {
   if (!/^[a-z]([a-z0-9-]*[a-z0-9])?$/.test(app) || /goog|^gcp-/.test(app))
-    throw new Problem(`The Pulumi project's name, ${app}, can't begin the names of resources.`, {
+    throw new UserError(`The Pulumi project's name, ${app}, can't begin the names of resources.`, {
       remedy:
         "Give it, in Pulumi.yaml, a name of lower-case letters, digits and hyphens, a letter first, without goog and not beginning with gcp-.",
     });

@@ -3,11 +3,11 @@ import * as gcp from "@pulumi/gcp";
 import type * as pulumi from "@pulumi/pulumi";
 import type { DagSettings } from "../contracts/dag-settings.ts";
 import { runSettings } from "../contracts/run.ts";
-import { evaluate } from "../policy/evaluate.ts";
 import { policies } from "../policy/policies.ts";
+import { evaluate } from "../test/evaluate-policies.ts";
+import { record } from "../test/recording-mocks.ts";
 import { planLabels, planNames } from "./names.ts";
 import { Orchestrator, type OrchestratorArgs } from "./orchestrator.ts";
-import { record } from "./recording-mocks.ts";
 
 const ENVIRONMENT = "gcp:composer/environment:Environment";
 const OBJECT = "gcp:storage/bucketObject:BucketObject";

@@ -3,8 +3,8 @@ import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { load } from "js-yaml";
 import { z } from "zod";
-import { Problem } from "../contracts/problem.ts";
 import { runSettings } from "../contracts/run.ts";
+import { UserError } from "../lib/user-error.ts";
 import { budget, declared, existingComposer, keyOfRunSetting, readSettings } from "./settings.ts";
 
 const yaml = (file: string) => load(readFileSync(new URL(`../${file}`, import.meta.url), "utf8")) as never;
@@ -38,11 +38,11 @@ const spending = { monthlyBudget: "500", billingAccount: "012345-6789AB-CDEF01" 
 const read = (values: Readonly<Record<string, string>>, stack = "dev") =>
   readSettings({ name: project.name, get: (key) => values[key] }, stack);
 
-function problemOf(values: Readonly<Record<string, string>>, stack = "dev"): Problem {
+function problemOf(values: Readonly<Record<string, string>>, stack = "dev"): UserError {
   try {
     read(values, stack);
   } catch (error) {
-    assert.ok(error instanceof Problem, String(error));
+    assert.ok(error instanceof UserError, String(error));
     return error;
   }
   assert.fail(`${JSON.stringify(values)} is taken`);
@@ -191,12 +191,12 @@ describe("settings", () => {
       it(`${key}: any wrong value is told, with a command that sets a right one`, () => {
         fc.assert(
           fc.property(value, (given) => {
-            let problem: Problem;
+            let problem: UserError;
             try {
               read({ ...base, [key]: given });
               return;
             } catch (error) {
-              assert.ok(error instanceof Problem, String(error));
+              assert.ok(error instanceof UserError, String(error));
               problem = error;
             }
             const text = given.trim() || "not set";

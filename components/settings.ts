@@ -1,8 +1,8 @@
 import { Cron } from "croner";
 import { closest } from "fastest-levenshtein";
 import { z } from "zod";
-import { Problem } from "../contracts/problem.ts";
 import { runSettings } from "../contracts/run.ts";
+import { UserError } from "../lib/user-error.ts";
 import { type Duration, toSeconds, UNITS } from "./duration.ts";
 
 /** Regions that have all the services of the stack. */
@@ -126,7 +126,7 @@ export interface ConfigReader {
 export type Settings = ReturnType<typeof readSettings>;
 
 /**
- * The settings of a stack. Throws a Problem that tells, of every wrong one: the key, the value given, what is allowed,
+ * The settings of a stack. Throws a UserError that tells, of every wrong one: the key, the value given, what is allowed,
  * and the command that sets it.
  */
 export function readSettings(config: ConfigReader, stack: string) {
@@ -158,7 +158,7 @@ export function readSettings(config: ConfigReader, stack: string) {
     wrong.push({ what, command: `pulumi config rm ${name}` });
   }
   if (wrong.length > 0)
-    throw new Problem(wrong.map(({ what }) => what).join("\n"), {
+    throw new UserError(wrong.map(({ what }) => what).join("\n"), {
       remedy: wrong.map(({ command }) => command).join("\n"),
     });
 

@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import * as pulumi from "@pulumi/pulumi";
 import { load } from "js-yaml";
-import { evaluate } from "../policy/evaluate.ts";
 import { policies } from "../policy/policies.ts";
-import { architectureDiagram } from "./architecture-diagram.ts";
+import { architectureDiagram } from "../test/architecture-diagram.ts";
+import { evaluate } from "../test/evaluate-policies.ts";
+import { type RecordedResource, type Recording, record } from "../test/recording-mocks.ts";
 import { PERMISSIONS } from "./deploy-permissions.ts";
-import { type RecordedResource, type Recording, record } from "./recording-mocks.ts";
 
 type Stack = "dev" | "prod";
 const STACKS: readonly Stack[] = ["dev", "prod"];

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { evaluate } from "../policy/evaluate.ts";
 import { policies } from "../policy/policies.ts";
+import { evaluate } from "../test/evaluate-policies.ts";
+import { record } from "../test/recording-mocks.ts";
 import { planLabels } from "./names.ts";
-import { record } from "./recording-mocks.ts";
 import { planTables, Warehouse, type WarehouseArgs } from "./warehouse.ts";
 
 const DATASET = "gcp:bigquery/dataset:Dataset";

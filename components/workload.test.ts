@@ -3,10 +3,10 @@ import { existsSync, readFileSync } from "node:fs";
 import * as gcp from "@pulumi/gcp";
 import type * as pulumi from "@pulumi/pulumi";
 import { IMAGES } from "../jobs/pipeline.ts";
-import { evaluate } from "../policy/evaluate.ts";
 import { policies } from "../policy/policies.ts";
+import { evaluate } from "../test/evaluate-policies.ts";
+import { record, unwrap } from "../test/recording-mocks.ts";
 import { planLabels, planNames } from "./names.ts";
-import { record, unwrap } from "./recording-mocks.ts";
 import { Workload, type WorkloadArgs } from "./workload.ts";
 
 const IMAGE = "docker:index/image:Image";

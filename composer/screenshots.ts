@@ -1,8 +1,8 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { launchChromium } from "../local/chromium.ts";
-import type { Standalone } from "./airflow.ts";
+import type { Standalone } from "../test/airflow/airflow.ts";
+import { launchChromium } from "../test/chromium.ts";
 
 /** Takes pictures of what Airflow 3 shows of its one requested run: while the run is waited for, and when it has ended. */
 export async function takeScreenshots(airflow: Standalone, dag: string, folder: string): Promise<void> {

@@ -41,7 +41,7 @@ describe("job", () => {
     env: Record<string, string> = {},
   ): Promise<{ code: number | null; log: string }> {
     const job = JSON.stringify(new URL("./job.ts", import.meta.url).href);
-    const problem = JSON.stringify(new URL("../contracts/problem.ts", import.meta.url).href);
+    const problem = JSON.stringify(new URL("../lib/user-error.ts", import.meta.url).href);
     // Runs may be under way at once.
     const main = file(`main-${randomUUID()}.ts`);
     writeFileSync(
@@ -49,7 +49,7 @@ describe("job", () => {
       `import { existsSync, readFileSync } from "node:fs";
        import { z } from ${JSON.stringify(import.meta.resolve("zod"))};
        import { runJob } from ${job};
-       import { Problem } from ${problem};
+       import { UserError } from ${problem};
        await runJob(z.object({ weeks: z.coerce.number().int() }), async (step) => { ${work} });`,
     );
     const child = spawn(process.execPath, [main, ...args], {
@@ -104,7 +104,7 @@ describe("job", () => {
   it("ends with exit code 1, the problem in its report and no outputs, when the work throws", async () => {
     const { code, log } = await run(`
       step.report.outputs.model_id = "m-1";
-      throw new Problem("no repeat purchases", { remedy: "Take a longer history." });`);
+      throw new UserError("no repeat purchases", { remedy: "Take a longer history." });`);
     assert.equal(code, 1);
     const { status, error, finished_at } = report();
     assert.deepEqual(

@@ -4,12 +4,12 @@ import { z } from "zod";
 import { fileArtifacts } from "../adapters/artifacts.ts";
 import { openPublisher } from "../adapters/publisher.ts";
 import { openWarehouse } from "../adapters/warehouse.ts";
-import { createLogger, type Logger } from "../contracts/log.ts";
 import type { Publisher } from "../contracts/messages.ts";
-import { explain, Problem, parse } from "../contracts/problem.ts";
 import { runId } from "../contracts/run.ts";
 import { type StepReport, stepReportUrl, stepStarted } from "../contracts/step.ts";
 import type { Routine, Warehouse } from "../contracts/warehouse.ts";
+import { createLogger, type Logger } from "../lib/log.ts";
+import { formatError, parse, UserError } from "../lib/user-error.ts";
 
 const artifactList = z.object({ artifacts: z.array(z.object({ uri: z.string() })) });
 
@@ -74,7 +74,7 @@ export async function runJob<S extends z.ZodType>(
   const finish = async (error: unknown): Promise<void> => {
     report.status = error === undefined ? "succeeded" : "failed";
     report.finished_at = new Date().toISOString();
-    report.error = error === undefined ? null : explain(error);
+    report.error = error === undefined ? null : formatError(error);
     await fileArtifacts.write(reportUrl, JSON.stringify(report, null, 2));
     if (error === undefined) {
       const outputs = { parameterValues: report.outputs };
@@ -125,7 +125,7 @@ export async function runJob<S extends z.ZodType>(
   } catch (error) {
     // Where there is no room for the report, the log line is the last word.
     await finish(error).catch(() => {
-      log.error({ err: error }, `${given.step} failed: ${explain(error)}`);
+      log.error({ err: error }, `${given.step} failed: ${formatError(error)}`);
       process.exitCode = 1;
     });
     // What hangs can't be closed.
@@ -140,6 +140,6 @@ function json(text = "{}"): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw new Problem("--executor-input is not JSON.", { cause });
+    throw new UserError("--executor-input is not JSON.", { cause });
   }
 }

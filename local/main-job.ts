@@ -3,20 +3,20 @@ import { basename, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import ora, { type Ora } from "ora";
 import { artifactPath, fileArtifacts } from "../adapters/artifacts.ts";
-import { createLogger } from "../contracts/log.ts";
+import { runSettingsOf } from "../cli/command.ts";
+import { CDNOW, dataDirOf, type OrdersArguments, ordersOf, readOrders } from "../cli/orders-options.ts";
 import { type RunEvent, runRequest } from "../contracts/messages.ts";
-import { explain, Problem, parse } from "../contracts/problem.ts";
 import { runDate, runIdFor, today } from "../contracts/run.ts";
 import { stepReport, stepReportUrl } from "../contracts/step.ts";
-import { runSettingsOf } from "./command.ts";
-import { openLocalWarehouse, startEdition } from "./edition.ts";
-import { exportMarts } from "./export.ts";
-import { confirmRun, requestRun } from "./orchestrator.ts";
-import type { OrdersSummary } from "./orders.ts";
-import { CDNOW, dataDirOf, type OrdersArguments, ordersOf, readOrders } from "./orders-source.ts";
-import { renderReport } from "./report.ts";
-import { type Results, readResults } from "./results.ts";
-import { count, elapsed, figuresOf, renderTables, rowsOf } from "./terminal.ts";
+import { createLogger } from "../lib/log.ts";
+import { formatError, parse, UserError } from "../lib/user-error.ts";
+import type { OrdersSummary } from "./orders/load.ts";
+import { exportMarts } from "./report/export.ts";
+import { renderReport } from "./report/report.ts";
+import { type Results, readResults } from "./report/results.ts";
+import { count, elapsed, figuresOf, renderTables, rowsOf } from "./report/terminal.ts";
+import { openLocalWarehouse, startLocalStack } from "./runtime/local-stack.ts";
+import { confirmRun, requestRun } from "./runtime/orchestrator.ts";
 
 /** The options of the command line, as commander gives them; settings of the run are among them by their names. */
 export interface MainOptions extends OrdersArguments {
@@ -35,7 +35,7 @@ export async function runMain(options: MainOptions): Promise<number> {
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.on(signal, () =>
       interrupt.abort(
-        new Problem(
+        new UserError(
           "Interrupted: the steps were stopped; the tables are as the last finished step left them.",
         ),
       ),
@@ -51,12 +51,12 @@ export async function runMain(options: MainOptions): Promise<number> {
     return 0;
   } catch (thrown) {
     const error = interrupt.signal.aborted ? interrupt.signal.reason : thrown;
-    progress.fail(explain(error));
-    if (!(error instanceof Problem)) process.stderr.write(`${(error as Error).stack}\n`);
+    progress.fail(formatError(error));
+    if (!(error instanceof UserError)) process.stderr.write(`${(error as Error).stack}\n`);
     if (options.json) {
       const status = interrupt.signal.aborted ? "cancelled" : "failed";
       process.stdout.write(
-        `${JSON.stringify({ run_id: null, run_date: null, ...run, status, error: explain(error) })}\n`,
+        `${JSON.stringify({ run_id: null, run_date: null, ...run, status, error: formatError(error) })}\n`,
       );
     }
     return interrupt.signal.aborted ? 130 : 1;
@@ -86,7 +86,7 @@ async function runPipelineOnce(
       if (date > first_order_on) return;
       const others =
         today() > first_order_on ? ` Give a later one: --run-date ${dayAfter(last_order_on)}` : "";
-      throw new Problem(
+      throw new UserError(
         `The run date ${date} is not after the first order (${first_order_on}): no order would count.${others}`,
       );
     },
@@ -102,7 +102,7 @@ async function runPipelineOnce(
   onStart({ run_id, run_date });
   const log = createLogger({ component: "local", run_id }, options.json ? undefined : "error");
   const startedAt = performance.now();
-  const edition = await startEdition({
+  const edition = await startLocalStack({
     dataDir,
     port: 0,
     log,
@@ -132,7 +132,7 @@ async function runPipelineOnce(
     await edition.close();
   }
   if (event.status !== "succeeded")
-    throw new Problem(`Run ${run_id} ${event.status} in step ${event.failed_step}.\n${event.reason}`);
+    throw new UserError(`Run ${run_id} ${event.status} in step ${event.failed_step}.\n${event.reason}`);
 
   const warehouse = await openLocalWarehouse(dataDir);
   try {
@@ -197,7 +197,7 @@ function makeFolder(path: string, option: string): void {
     mkdirSync(path, { recursive: true });
     accessSync(path, constants.W_OK);
   } catch (error) {
-    throw new Problem(`The folder ${path} can't be made or written: ${(error as Error).message}`, {
+    throw new UserError(`The folder ${path} can't be made or written: ${(error as Error).message}`, {
       remedy: `Choose another one with ${option}.`,
       cause: error,
     });

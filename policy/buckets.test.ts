@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import * as gcp from "@pulumi/gcp";
+import { declared, evaluate, LATER } from "../test/evaluate-policies.ts";
 import { bucketPublicAccessPrevention, bucketUniformAccess } from "./buckets.ts";
-import { declared, evaluate, LATER } from "./evaluate.ts";
 
 describe("buckets", () => {
   it("must have uniform access", async () => {

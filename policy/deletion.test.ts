@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import * as gcp from "@pulumi/gcp";
+import { type Declared, declared, evaluate } from "../test/evaluate-policies.ts";
 import { deletionProtection, type Environment } from "./deletion.ts";
-import { type Declared, declared, evaluate } from "./evaluate.ts";
 
 const unprotected = [
   declared(gcp.bigquery.Dataset, "rfm", { deleteContentsOnDestroy: true }),

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import * as gcp from "@pulumi/gcp";
-import { type Declared, declared, evaluate, LATER } from "./evaluate.ts";
+import { type Declared, declared, evaluate, LATER } from "../test/evaluate-policies.ts";
 import {
   authenticatedCallersOnly,
   noPublicAccess,

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import * as docker from "@pulumi/docker";
 import * as gcp from "@pulumi/gcp";
-import { type Declared, declared, evaluate, LATER } from "./evaluate.ts";
+import { type Declared, declared, evaluate, LATER } from "../test/evaluate-policies.ts";
 import { imagesByDigest, noLatestTags } from "./images.ts";
 
 const repository = "europe-west1-docker.pkg.dev/my-project/cvp";

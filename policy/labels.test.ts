@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import * as gcp from "@pulumi/gcp";
-import { type Declared, declared, evaluate, LATER } from "./evaluate.ts";
+import { type Declared, declared, evaluate, LATER } from "../test/evaluate-policies.ts";
 import { labelled, labels, userLabelled } from "./labels.ts";
 
 const check = (resource: Declared) => evaluate([labels()], resource);

@@ -6,7 +6,7 @@ import { promisify } from "node:util";
 import analyzer from "@pulumi/pulumi/proto/analyzer_grpc_pb.js";
 import messages from "@pulumi/pulumi/proto/analyzer_pb.js";
 import fc from "fast-check";
-import { evaluate, LATER } from "./evaluate.ts";
+import { evaluate, LATER } from "../test/evaluate-policies.ts";
 import { policies } from "./policies.ts";
 
 const require = createRequire(import.meta.url);

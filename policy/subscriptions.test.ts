@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import * as gcp from "@pulumi/gcp";
-import { declared, evaluate, LATER } from "./evaluate.ts";
+import { declared, evaluate, LATER } from "../test/evaluate-policies.ts";
 import { pushWithToken, subscriptionDeadLetter, subscriptionNeverExpires } from "./subscriptions.ts";
 
 type Args = Partial<gcp.pubsub.SubscriptionArgs>;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import * as gcp from "@pulumi/gcp";
-import { declared, evaluate } from "./evaluate.ts";
+import { declared, evaluate } from "../test/evaluate-policies.ts";
 import { boundedScans } from "./tables.ts";
 
 describe("tables", () => {

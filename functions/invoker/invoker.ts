@@ -1,10 +1,10 @@
 import type { HttpFunction, Request, Response } from "@google-cloud/functions-framework";
 import { closest, distance } from "fastest-levenshtein";
 import type { Launcher } from "../../contracts/launcher.ts";
-import type { Logger } from "../../contracts/log.ts";
 import { pushEnvelope, type RunRequest, runRequest } from "../../contracts/messages.ts";
-import { Problem, parse } from "../../contracts/problem.ts";
 import { runId, runIdFor, runSettings, today } from "../../contracts/run.ts";
+import type { Logger } from "../../lib/log.ts";
+import { parse, UserError } from "../../lib/user-error.ts";
 import { openapi } from "./openapi.ts";
 import { sendProblem } from "./problem-response.ts";
 
@@ -48,9 +48,9 @@ export function createInvoker({ launcher, earliestRunDate, log }: InvokerOptions
       await handler(request, response, subject);
     } catch (error) {
       // Nobody reads the answer to a push: Pub/Sub delivers the message again, then dead-letters it.
-      if (handler === push && error instanceof Problem)
+      if (handler === push && error instanceof UserError)
         log.error({ ...subject, reason: error.message }, "message refused");
-      else if (!(error instanceof Problem)) log.error({ ...subject, err: error }, "request failed");
+      else if (!(error instanceof UserError)) log.error({ ...subject, err: error }, "request failed");
       sendProblem(request, response, error);
     }
     const { method, path } = request;
@@ -61,7 +61,7 @@ export function createInvoker({ launcher, earliestRunDate, log }: InvokerOptions
   async function invoke(request: Request, response: Response, subject: Subject): Promise<void> {
     const remedy = `For example: /invoke?run_date=${today()}`;
     const query = runParameters(request);
-    if (query.run_date === undefined) throw new Problem("The parameter run_date is missing.", { remedy });
+    if (query.run_date === undefined) throw new UserError("The parameter run_date is missing.", { remedy });
     const given = parse(runRequest.partial({ run_id: true }), query, "The query is not valid", remedy);
     const { run_date } = given;
     const run_id = given.run_id ?? runIdFor(run_date, `manual:${new Date().toISOString()}`);
@@ -87,7 +87,7 @@ export function createInvoker({ launcher, earliestRunDate, log }: InvokerOptions
     subject.run_id = id;
     const state = await launcher.state(id);
     if (state === undefined)
-      throw new Problem(`No run ${id} was ever launched.`, {
+      throw new UserError(`No run ${id} was ever launched.`, {
         status: 404,
         remedy: "Take the run_id that GET /invoke or the run request told.",
       });
@@ -99,7 +99,7 @@ export function createInvoker({ launcher, earliestRunDate, log }: InvokerOptions
     subject.run_id = run_id;
     const firstOrder = earliestRunDate?.();
     if (firstOrder !== undefined && run_date <= firstOrder)
-      throw new Problem(`run_date ${run_date} is not after the day of the first order, ${firstOrder}.`, {
+      throw new UserError(`run_date ${run_date} is not after the day of the first order, ${firstOrder}.`, {
         remedy: `Take a day after ${firstOrder}, up to today (${today()}).`,
       });
     const created = await launcher.launch(run_id, { run_date, ...runSettings.parse(settings) });
@@ -108,7 +108,7 @@ export function createInvoker({ launcher, earliestRunDate, log }: InvokerOptions
   }
 }
 
-/** The handler of the request's path and method; throws a Problem, 404 or 405 with its Allow header. */
+/** The handler of the request's path and method; throws a UserError, 404 or 405 with its Allow header. */
 function handlerOf(
   routes: Record<string, Record<string, Handler>>,
   { path, method }: Request,
@@ -116,7 +116,7 @@ function handlerOf(
 ): Handler {
   const handlers = routes[runIdIn(path) === undefined ? path : "/runs/{run_id}"];
   if (handlers === undefined)
-    throw new Problem(`There is nothing at ${path}.`, {
+    throw new UserError(`There is nothing at ${path}.`, {
       status: 404,
       remedy: `There is ${Object.keys(routes).join(", ")}; GET /openapi.json describes them.`,
     });
@@ -128,7 +128,7 @@ function handlerOf(
     name === "GET" && takesHead ? ["GET", "HEAD"] : [name],
   );
   response.set("Allow", allowed.join(", "));
-  throw new Problem(`${path} does not take ${method}.`, {
+  throw new UserError(`${path} does not take ${method}.`, {
     status: 405,
     remedy: `Use ${allowed.join(" or ")}; GET /openapi.json describes the routes.`,
   });
@@ -136,27 +136,27 @@ function handlerOf(
 
 const runIdIn = (path: string): string | undefined => /^\/runs\/([^/]+)$/.exec(path)?.[1];
 
-/** Throws a Problem, 413, when the request's body is over MAX_BODY_BYTES, compressed or not. */
+/** Throws a UserError, 413, when the request's body is over MAX_BODY_BYTES, compressed or not. */
 export function refuseLargeBody(request: Request): void {
   const bytes = Math.max(Number(request.get("content-length") ?? 0), request.rawBody?.length ?? 0);
   if (bytes > MAX_BODY_BYTES)
-    throw new Problem(`The body has ${bytes} bytes; at most ${MAX_BODY_BYTES} are allowed.`, {
+    throw new UserError(`The body has ${bytes} bytes; at most ${MAX_BODY_BYTES} are allowed.`, {
       status: 413,
       remedy: "A run request needs a run id, a run date and settings only: GET /openapi.json describes it.",
     });
 }
 
-/** The query's parameters, each known and given once; throws a Problem that names the allowed ones. */
+/** The query's parameters, each known and given once; throws a UserError that names the allowed ones. */
 function runParameters({ query }: Request): Record<string, string> {
   const allowed = Object.keys(runRequest.shape);
   const remedy = `Allowed, each once: ${allowed.join(", ")}.`;
   const parameters: Record<string, string> = {};
   for (const [name, value] of Object.entries(query)) {
     if (!allowed.includes(name))
-      throw new Problem(`There is no parameter ${name}${nearest(name, allowed)}.`, { remedy });
-    if (typeof value !== "string") throw new Problem(`The parameter ${name} is repeated.`, { remedy });
+      throw new UserError(`There is no parameter ${name}${nearest(name, allowed)}.`, { remedy });
+    if (typeof value !== "string") throw new UserError(`The parameter ${name} is repeated.`, { remedy });
     // Number("") is 0, which a setting would take.
-    if (value === "") throw new Problem(`The parameter ${name} has no value.`, { remedy });
+    if (value === "") throw new UserError(`The parameter ${name} has no value.`, { remedy });
     parameters[name] = value;
   }
   return parameters;
@@ -172,7 +172,7 @@ function decode(data: string): unknown {
   try {
     return JSON.parse(Buffer.from(data, "base64").toString("utf8"));
   } catch (cause) {
-    throw new Problem("The message's data is not JSON in base64.", {
+    throw new UserError("The message's data is not JSON in base64.", {
       remedy: "Publish a run request as GET /openapi.json describes it.",
       cause,
     });

@@ -2,8 +2,8 @@ import { once } from "node:events";
 import { z } from "zod";
 import { CloudStorageArtifacts } from "../../adapters/cloud-storage.ts";
 import { VertexAiLauncher } from "../../adapters/vertex-ai.ts";
-import { createLogger } from "../../contracts/log.ts";
-import { explain, Problem, parse } from "../../contracts/problem.ts";
+import { createLogger } from "../../lib/log.ts";
+import { formatError, parse, UserError } from "../../lib/user-error.ts";
 import { createServer } from "./server.ts";
 
 const environment = z.object({
@@ -36,6 +36,6 @@ try {
   log.info({ address: server.address() }, "serving");
   process.once("SIGTERM", () => server.close());
 } catch (error) {
-  log.fatal(error instanceof Problem ? explain(error) : { err: error });
+  log.fatal(error instanceof UserError ? formatError(error) : { err: error });
   process.exitCode = 1;
 }

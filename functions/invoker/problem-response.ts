@@ -1,7 +1,7 @@
 import { STATUS_CODES } from "node:http";
 import type { Request, Response } from "@google-cloud/functions-framework";
 import { z } from "zod";
-import { Problem } from "../../contracts/problem.ts";
+import { UserError } from "../../lib/user-error.ts";
 
 /** What every error is answered with, as application/problem+json (RFC 9457, section 3). */
 export const problemDocument = z.strictObject({
@@ -13,14 +13,14 @@ export const problemDocument = z.strictObject({
   remedy: z.string().optional().describe("What to do next."),
 });
 
-const defect = new Problem("The invoker failed.", {
+const defect = new UserError("The invoker failed.", {
   status: 500,
   remedy: "Try again; if it stays so, the service's log tells why.",
 });
 
-/** Answers with the problem; of anything but a Problem nothing is told, for it may hold internals. */
+/** Answers with the problem; of anything but a UserError nothing is told, for it may hold internals. */
 export function sendProblem(request: Request, response: Response, error: unknown): void {
-  const { status, message, remedy } = error instanceof Problem ? error : defect;
+  const { status, message, remedy } = error instanceof UserError ? error : defect;
   const document: z.input<typeof problemDocument> = {
     type: "about:blank",
     title: STATUS_CODES[status] ?? "Error",

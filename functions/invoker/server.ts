@@ -1,7 +1,7 @@
 import type { Server } from "node:http";
 import { http, type Request, type Response } from "@google-cloud/functions-framework";
 import { getTestServer } from "@google-cloud/functions-framework/testing";
-import { Problem } from "../../contracts/problem.ts";
+import { UserError } from "../../lib/user-error.ts";
 import { createInvoker, type InvokerOptions, refuseLargeBody } from "./invoker.ts";
 import { sendProblem } from "./problem-response.ts";
 
@@ -20,7 +20,7 @@ export function createServer(options: InvokerOptions): Server {
     const { method, path } = request;
     const problem = unreadable(error, request);
     // A body parser's error holds the whole body, which is not for the log.
-    if (problem instanceof Problem)
+    if (problem instanceof UserError)
       options.log.warn({ method, path, reason: problem.message }, "request refused");
     else options.log.error({ method, path, err: error }, "request failed");
     sendProblem(request, response, problem);
@@ -37,7 +37,7 @@ function unreadable(error: unknown, request: Request): unknown {
   } catch (problem) {
     return problem;
   }
-  return new Problem(`The request can't be read: ${error.message}.`, {
+  return new UserError(`The request can't be read: ${error.message}.`, {
     status,
     remedy: "Send JSON in UTF-8 as application/json; GET /openapi.json describes what is taken.",
   });

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { readCdnow, type SampleCustomer, simulateCustomers } from "../../test/cdnow.ts";
 import { type BgNbdStatistics, bgNbdLikelihood, fitBgNbd } from "./bg-nbd-fit.ts";
 import { fitGammaGamma } from "./gamma-gamma-fit.ts";
 import { CannotFit } from "./maximum-likelihood.ts";
 import { seededRandom } from "./random.ts";
-import { readCdnow, type SampleCustomer, simulateCustomers } from "./samples.ts";
 
 const NAMES = ["r", "alpha", "a", "b"] as const;
 const VALUE = { p: 3, q: 4, gamma: 20 };

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { readCdnow, type SampleCustomer, simulateCustomers } from "../../test/cdnow.ts";
 import { fitGammaGamma, type GammaGammaStatistics, gammaGammaLikelihood } from "./gamma-gamma-fit.ts";
 import { CannotFit } from "./maximum-likelihood.ts";
 import { seededRandom } from "./random.ts";
-import { readCdnow, type SampleCustomer, simulateCustomers } from "./samples.ts";
 
 const NAMES = ["p", "q", "gamma"] as const;
 

@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { Problem } from "../../contracts/problem.ts";
 import { runSettings } from "../../contracts/run.ts";
+import { UserError } from "../../lib/user-error.ts";
 import { runJob } from "../job.ts";
 import { backtest } from "./backtest.ts";
 import { train } from "./train.ts";
@@ -11,7 +11,7 @@ const work = { train, backtest };
 await runJob(z.object({ ...runSettings.shape, model_id: z.string().default("") }), async (step) => {
   const run = Object.entries(work).find(([name]) => name === step.parameters.step)?.[1];
   if (run === undefined) {
-    throw new Problem(
+    throw new UserError(
       `This image has no step ${step.parameters.step}; it has ${Object.keys(work).join(", ")}.`,
     );
   }

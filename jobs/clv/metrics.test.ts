@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { readCdnow, simulateCustomers } from "../../test/cdnow.ts";
 import { conditionalExpectedPurchases } from "./bg-nbd.ts";
 import { conditionalExpectedValue } from "./gamma-gamma.ts";
 import {
@@ -11,7 +12,6 @@ import {
   type Predictor,
 } from "./metrics.ts";
 import { seededRandom } from "./random.ts";
-import { readCdnow, simulateCustomers } from "./samples.ts";
 
 /** 20 customers: customer i spent i dollars in i purchases of the hold-out. Ranked right by the model, wrong by RFM. */
 const SIMPLE: CustomerOutcome[] = Array.from({ length: 20 }, (_, i) => ({

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import type { z } from "zod";
-import { Problem } from "../../contracts/problem.ts";
 import type { RunSettings } from "../../contracts/run.ts";
 import type { Warehouse } from "../../contracts/warehouse.ts";
+import { UserError } from "../../lib/user-error.ts";
 import type { Step } from "../job.ts";
 import { type BgNbdParameters, conditionalExpectedPurchases } from "./bg-nbd.ts";
 import { fitBgNbd } from "./bg-nbd-fit.ts";
@@ -133,7 +133,7 @@ async function keepChampion(
 ) {
   const champion = await championUntil(warehouse, parameters.run_date);
   if (champion === undefined)
-    throw new Problem(`There is no champion up to ${parameters.run_date} that could score.`, {
+    throw new UserError(`There is no champion up to ${parameters.run_date} that could score.`, {
       remedy: "Run the date with retrain=yes, which is the default.",
     });
   const { model_id, run_date } = champion;

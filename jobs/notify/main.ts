@@ -1,9 +1,9 @@
 import { z } from "zod";
 import { fileArtifacts } from "../../adapters/artifacts.ts";
 import { EVENTS, runEvent } from "../../contracts/messages.ts";
-import { parse } from "../../contracts/problem.ts";
 import { type StepReport, stepReport, stepReportUrl } from "../../contracts/step.ts";
 import type { Target } from "../../contracts/warehouse.ts";
+import { parse } from "../../lib/user-error.ts";
 import { runJob } from "../job.ts";
 import { STEPS } from "../pipeline.ts";
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import type { ArtifactStore } from "../../contracts/artifacts.ts";
-import { Problem } from "../../contracts/problem.ts";
+import { UserError } from "../../lib/user-error.ts";
+import type { Action, Graph } from "../../packages/dataform-check/src/dataform.ts";
 import { keepApplied, readApplied } from "./applied.ts";
-import type { Action, Graph } from "./dataform.ts";
 
 describe("what the tables were made from", () => {
   const files = new Map<string, string>();
@@ -53,7 +53,7 @@ describe("what the tables were made from", () => {
       files.set("gs://b/applied.json", broken);
       await assert.rejects(
         readApplied(store, "gs://b"),
-        (error) => error instanceof Problem && error.remedy?.includes("Run again") === true,
+        (error) => error instanceof UserError && error.remedy?.includes("Run again") === true,
       );
     }
     const a = action("a", "SELECT 1");

@@ -1,8 +1,8 @@
 import { z } from "zod";
 import type { ArtifactStore } from "../../contracts/artifacts.ts";
-import { parse } from "../../contracts/problem.ts";
 import type { Parameters, Target } from "../../contracts/warehouse.ts";
-import type { Action, Graph } from "./dataform.ts";
+import { parse } from "../../lib/user-error.ts";
+import type { Action, Graph } from "../../packages/dataform-check/src/dataform.ts";
 
 const target = z.object({ project: z.string(), dataset: z.string(), name: z.string() });
 const action = z.object({
@@ -37,7 +37,7 @@ export interface Applied {
 
 const urlIn = (artifactsUrl: string): string => `${artifactsUrl.replace(/\/$/, "")}/applied.json`;
 
-/** What is kept of the last runs beside the warehouse; undefined before the first. Throws a Problem when it can't be read. */
+/** What is kept of the last runs beside the warehouse; undefined before the first. Throws a UserError when it can't be read. */
 export async function readApplied(
   artifacts: ArtifactStore,
   artifactsUrl: string,

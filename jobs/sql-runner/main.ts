@@ -1,11 +1,11 @@
 import { z } from "zod";
 import { fileArtifacts } from "../../adapters/artifacts.ts";
-import { Problem, parse } from "../../contracts/problem.ts";
 import { runSettings } from "../../contracts/run.ts";
+import { parse, UserError } from "../../lib/user-error.ts";
+import { compile } from "../../packages/dataform-check/src/dataform.ts";
 import { routines } from "../clv/routines.ts";
 import { runJob } from "../job.ts";
 import { keepApplied } from "./applied.ts";
-import { compile } from "./dataform.ts";
 import { sqlParameters } from "./parameters.ts";
 import { actionsOfStep, runActions } from "./runner.ts";
 
@@ -28,7 +28,7 @@ await runJob(
     const graph = compile(env.SQL_DIR, { project: warehouse.project, vars: env.SQL_VARS });
     const actions = actionsOfStep(graph, parameters.step);
     if (actions.length === 0)
-      throw new Problem(`No model or assertion in ${env.SQL_DIR} has the tag ${parameters.step}.`);
+      throw new UserError(`No model or assertion in ${env.SQL_DIR} has the tag ${parameters.step}.`);
 
     const values = sqlParameters(parameters);
     const result = await runActions(warehouse, env.SQL_DIR, actions, values, log);
@@ -45,6 +45,6 @@ await runJob(
     report.bytes_billed = result.bytesBilled;
     report.warnings.push(...result.warnings);
     for (const warning of result.warnings) log.warn(warning);
-    if (result.failures.length > 0) throw new Problem(result.failures.join("\n"));
+    if (result.failures.length > 0) throw new UserError(result.failures.join("\n"));
   },
 );

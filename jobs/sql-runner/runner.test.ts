@@ -4,9 +4,9 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DuckDbWarehouse } from "../../adapters/duckdb.ts";
-import { createLogger } from "../../contracts/log.ts";
 import type { Model, Parameters } from "../../contracts/warehouse.ts";
-import { compile } from "./dataform.ts";
+import { createLogger } from "../../lib/log.ts";
+import { compile } from "../../packages/dataform-check/src/dataform.ts";
 import { actionsOfStep, type Result, runActions } from "./runner.ts";
 
 const log = createLogger({ component: "test" }, "silent");
@@ -128,7 +128,7 @@ ORDER BY n DESC -- in a comment`;
       other: numbers,
       later: 'config { type: "table" } SELECT * FROM ${ref("other")}',
     };
-    await assert.rejects(run(files), { name: "Problem", message: /broken\.sqlx/ });
+    await assert.rejects(run(files), { name: "UserError", message: /broken\.sqlx/ });
     const made = await warehouse.withConnection(async (connection) =>
       (await connection.runAndReadAll("SELECT table_name FROM duckdb_tables() ORDER BY 1")).getRows().flat(),
     );
@@ -163,7 +163,7 @@ ORDER BY n DESC -- in a comment`;
         const before = marked.slice(0, marked.indexOf("▼")).split("\n");
         const [line, column] = [before.length, before.at(-1)!.length];
         await assert.rejects(run({ numbers, bad: source }), (error: Error) => {
-          assert.equal(error.name, "Problem", error.stack);
+          assert.equal(error.name, "UserError", error.stack);
           const lines = error.message.split("\n");
           const file = join(folder, "definitions", "bad.sqlx");
           assert.ok(lines[0]!.startsWith(`${file}:${line}:${column + 1}: `), error.message);

@@ -1,9 +1,9 @@
 import { availableParallelism } from "node:os";
 import { PGraph, PGraphError } from "p-graph";
-import type { Logger } from "../../contracts/log.ts";
-import { Problem } from "../../contracts/problem.ts";
 import { type Parameters, QueryError, type Target, type Warehouse } from "../../contracts/warehouse.ts";
-import type { Action, Graph } from "./dataform.ts";
+import type { Logger } from "../../lib/log.ts";
+import { UserError } from "../../lib/user-error.ts";
+import type { Action, Graph } from "../../packages/dataform-check/src/dataform.ts";
 import { describeQueryError } from "./source-position.ts";
 
 /** An assertion that was checked. */
@@ -29,7 +29,7 @@ const key = ({ project, dataset, name }: Target): string => `${project}.${datase
 /**
  * Makes the models in dependency order, independent ones in parallel, and then checks the assertions among the actions.
  * Actions that others outside depend on, or that depend on others outside, are taken as they are.
- * Throws a Problem with file, line and column when the warehouse refuses a query. Assertions that do not hold are in
+ * Throws a UserError with file, line and column when the warehouse refuses a query. Assertions that do not hold are in
  * the result: the caller keeps it before it fails.
  */
 export async function runActions(
@@ -93,7 +93,7 @@ async function explained<T>(projectDir: string, action: Action, work: () => Prom
     return await work();
   } catch (error) {
     if (!(error instanceof QueryError)) throw error;
-    throw new Problem(describeQueryError(projectDir, action, error), { cause: error });
+    throw new UserError(describeQueryError(projectDir, action, error), { cause: error });
   }
 }
 

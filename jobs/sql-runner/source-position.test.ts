@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { QueryError } from "../../contracts/warehouse.ts";
-import { type Action, compile } from "./dataform.ts";
+import { type Action, compile } from "../../packages/dataform-check/src/dataform.ts";
 import { describeQueryError } from "./source-position.ts";
 
 const sqlDir = fileURLToPath(new URL("../../sql", import.meta.url));

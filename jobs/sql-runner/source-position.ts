@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { QueryError } from "../../contracts/warehouse.ts";
-import type { Action } from "./dataform.ts";
+import type { Action } from "../../packages/dataform-check/src/dataform.ts";
 
 /**
  * What a person needs to mend a query that the warehouse refused: the file, line and column in the .sqlx as written,

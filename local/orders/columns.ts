@@ -1,5 +1,5 @@
 import { closest } from "fastest-levenshtein";
-import { Problem } from "../../contracts/problem.ts";
+import { UserError } from "../../lib/user-error.ts";
 
 /** Columns of an order log, each with other names that shops give it. */
 const synonyms = {
@@ -43,7 +43,7 @@ const argument = (pairs: readonly string[]): string =>
 
 /**
  * Position in the file (from 0) of each column that an order has. What is told goes first, then the same name, then
- * a synonym; case, spaces, underscores and hyphens don't count. Throws a Problem that shows the --columns to type.
+ * a synonym; case, spaces, underscores and hyphens don't count. Throws a UserError that shows the --columns to type.
  */
 export function mapColumns(
   path: string,
@@ -53,26 +53,26 @@ export function mapColumns(
   const listed = `The columns of ${path}: ${names.join(", ")}.`;
   const twice = names.filter((name, index) => name !== "" && names.indexOf(name) < index);
   if (twice.length > 0)
-    throw new Problem(`${path} has several columns named ${[...new Set(twice)].join(", ")}.`, {
+    throw new UserError(`${path} has several columns named ${[...new Set(twice)].join(", ")}.`, {
       remedy: `Give each column a name of its own. ${listed}`,
     });
   const positions = new Map<OrderColumn, number>();
   for (const [target, name] of Object.entries(told)) {
     if (!orderColumns.includes(target as OrderColumn)) {
-      throw new Problem(`--columns ${target}=${name}: an order has no column ${target}.`, {
+      throw new UserError(`--columns ${target}=${name}: an order has no column ${target}.`, {
         remedy: `Did you mean ${nearest(target, orderColumns)}? It can be one of ${orderColumns.join(", ")}.`,
       });
     }
     const exact = names.indexOf(name);
     const position = exact >= 0 ? exact : names.findIndex((candidate) => plain(candidate) === plain(name));
     if (position < 0) {
-      throw new Problem(`--columns ${target}=${name}: ${path} has no column ${name}.`, {
+      throw new UserError(`--columns ${target}=${name}: ${path} has no column ${name}.`, {
         remedy: `Did you mean ${argument([`${target}=${nearest(name, names)}`])}? ${listed}`,
       });
     }
     for (const [other, taken] of positions) {
       if (taken === position) {
-        throw new Problem(`--columns gives ${names[position]} to both ${other} and ${target}.`, {
+        throw new UserError(`--columns gives ${names[position]} to both ${other} and ${target}.`, {
           remedy: `Give each a column of its own. ${listed}`,
         });
       }
@@ -88,7 +88,7 @@ export function mapColumns(
     const found = same.length > 0 ? same : free().filter((index) => others.includes(plain(names[index]!)));
     if (found.length > 1) {
       const choices = [...new Set(found.map((index) => names[index]!))];
-      throw new Problem(`${path} has several columns that can be ${target}: ${choices.join(", ")}.`, {
+      throw new UserError(`${path} has several columns that can be ${target}: ${choices.join(", ")}.`, {
         remedy: `Say which: ${choices.map((name) => argument([`${target}=${name}`])).join(" or ")}.`,
       });
     }
@@ -103,7 +103,7 @@ export function mapColumns(
       if (guess !== undefined) left.splice(left.indexOf(guess), 1);
       return `${column}=${guess ?? "NAME"}`;
     });
-    throw new Problem(`${path} has no column for ${missing.join(", ")}.`, {
+    throw new UserError(`${path} has no column for ${missing.join(", ")}.`, {
       remedy: `${listed} Name what is missing, for example ${argument(pairs)}.`,
     });
   }

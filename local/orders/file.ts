@@ -4,13 +4,13 @@ import { resolve } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
 import { type DuckDBConnection, quotedString } from "@duckdb/node-api";
-import { Problem } from "../../contracts/problem.ts";
+import { UserError } from "../../lib/user-error.ts";
 
 /** A file with rows and named columns. */
 export interface OrderFile {
   /** In the file's order, with DuckDB's type: VARCHAR for everything in a CSV file. */
   readonly columns: readonly { readonly name: string; readonly type: string }[];
-  /** Makes the temporary table from the SELECT list, in which the columns are c0, c1, …; throws a Problem. */
+  /** Makes the temporary table from the SELECT list, in which the columns are c0, c1, …; throws a UserError. */
   copyInto(temporaryTable: string, selectList: string): Promise<void>;
 }
 
@@ -18,7 +18,7 @@ const remedy =
   "Give a CSV file (UTF-8 or Latin-1, its first line names the columns), the same as .csv.gz, or Parquet; save a workbook as CSV first.";
 const headBytes = 65_536;
 
-/** Recognises CSV, gzipped CSV and Parquet by their content; throws a Problem when the file is none of them. */
+/** Recognises CSV, gzipped CSV and Parquet by their content; throws a UserError when the file is none of them. */
 export async function openOrderFile(connection: DuckDBConnection, path: string): Promise<OrderFile> {
   const head = await readHead(path);
   const literal = quotedString(globEscaped(resolve(path)));
@@ -27,9 +27,9 @@ export async function openOrderFile(connection: DuckDBConnection, path: string):
   }
   const gzipped = head[0] === 0x1f && head[1] === 0x8b;
   const start = gzipped ? await gunzipHead(path) : head;
-  if (start.length === 0) throw new Problem(`${path} is empty.`, { remedy });
+  if (start.length === 0) throw new UserError(`${path} is empty.`, { remedy });
   if (start.some((byte) => byte < 9 || (byte > 13 && byte < 32))) {
-    throw new Problem(`${path} is a binary file, not a table of orders.`, { remedy });
+    throw new UserError(`${path} is a binary file, not a table of orders.`, { remedy });
   }
   return openCsv(connection, path, literal, start, gzipped);
 }
@@ -37,18 +37,18 @@ export async function openOrderFile(connection: DuckDBConnection, path: string):
 async function readHead(path: string): Promise<Buffer> {
   try {
     const status = await stat(path);
-    if (status.isDirectory()) throw new Problem(`${path} is a folder, not a file of orders.`, { remedy });
-    if (!status.isFile()) throw new Problem(`${path} is not a regular file.`, { remedy });
+    if (status.isDirectory()) throw new UserError(`${path} is a folder, not a file of orders.`, { remedy });
+    if (!status.isFile()) throw new UserError(`${path} is not a regular file.`, { remedy });
     await using file = await open(path);
     const { buffer, bytesRead } = await file.read({ buffer: Buffer.alloc(headBytes) });
     return buffer.subarray(0, bytesRead);
   } catch (error) {
-    if (error instanceof Problem) throw error;
+    if (error instanceof UserError) throw error;
     if ((error as NodeJS.ErrnoException).code === "ENOENT") {
       const looked = `Check the path; it was looked for at ${resolve(path)}.`;
-      throw new Problem(`There is no file ${path}.`, { remedy: looked, cause: error });
+      throw new UserError(`There is no file ${path}.`, { remedy: looked, cause: error });
     }
-    throw new Problem(`${path} can't be read: ${(error as Error).message}.`, {
+    throw new UserError(`${path} can't be read: ${(error as Error).message}.`, {
       remedy: "Check the path and that you may read the file.",
       cause: error,
     });
@@ -67,7 +67,7 @@ async function gunzipHead(path: string): Promise<Buffer> {
       }
     });
   } catch (error) {
-    throw new Problem(`${path} is a damaged or incomplete gzip file: ${(error as Error).message}.`, {
+    throw new UserError(`${path} is a damaged or incomplete gzip file: ${(error as Error).message}.`, {
       remedy: "Copy or export the file again.",
       cause: error,
     });
@@ -99,7 +99,7 @@ function openCsv(
 ): OrderFile {
   const { names, delimiter } = parseHeader(start);
   if (names.every((name) => name === "")) {
-    throw new Problem(`The first line of ${path} is empty; it must name the columns.`, { remedy });
+    throw new UserError(`The first line of ${path} is empty; it must name the columns.`, { remedy });
   }
   const types = names.map((_, index) => `c${index}: 'VARCHAR'`).join(", ");
   const dialect = `auto_detect = false, header = true, delim = ${quotedString(delimiter)}, quote = '"', escape = '"', comment = ''`;
@@ -162,14 +162,14 @@ async function wrapped<T>(path: string, work: Promise<T>): Promise<T> {
   });
 }
 
-function unreadable(path: string, error: unknown): Problem {
+function unreadable(path: string, error: unknown): UserError {
   const [reason] = (error as Error).message.split(/\n\s*(?:Possible|LINE 1|file =)/);
   const lines = reason!.replace(/^[A-Z]\w*(?: \w+)* Error: /, "").split("\n");
   const sentence = lines
     .map((line) => line.trim())
     .filter((line) => line !== "")
     .join("; ");
-  return new Problem(`${path} can't be read as a table: ${sentence}`, {
+  return new UserError(`${path} can't be read as a table: ${sentence}`, {
     remedy: "Mend the file or export it again as CSV in UTF-8 or as Parquet.",
     cause: error,
   });

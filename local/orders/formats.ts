@@ -1,5 +1,5 @@
 import { type DuckDBConnection, quotedString } from "@duckdb/node-api";
-import { Problem } from "../../contracts/problem.ts";
+import { UserError } from "../../lib/user-error.ts";
 
 /** A column of the file, whose text is in a column of the temporary table order_text. */
 export interface TextColumn {
@@ -60,13 +60,13 @@ export function numberOf(value: string, decimal: Decimal): string {
     TRY_CAST(CASE WHEN ${grouped} THEN replace(${bare}, ',', '') ELSE ${bare} END AS DOUBLE))`;
 }
 
-/** The format for dateOf: what was told, or the one that converts the most values; throws a Problem when two do. */
+/** The format for dateOf: what was told, or the one that converts the most values; throws a UserError when two do. */
 export async function chooseDateFormat(column: TextColumn, told: string | undefined): Promise<string> {
   if (/^(DATE|TIMESTAMP)/.test(column.type)) return iso;
   if (told !== undefined) {
     await column.connection.run(`SELECT ${dateOf("''", told)}`).catch((cause) => {
       const remedy = "Write it as for strptime, for example --date-format %d.%m.%Y.";
-      throw new Problem(`--date-format ${told} is not a date format.`, { remedy, cause });
+      throw new UserError(`--date-format ${told} is not a date format.`, { remedy, cause });
     });
     return told;
   }
@@ -77,33 +77,33 @@ export async function chooseDateFormat(column: TextColumn, told: string | undefi
   if (best === undefined) throw await noDate(column, "in a known format");
   if (rival === undefined) return best;
   const message = `The dates of column ${column.name} in ${column.path} are ambiguous: ${example} can be ${best} or ${rival}.`;
-  throw new Problem(message, { remedy: `Say which: --date-format ${best} or --date-format ${rival}.` });
+  throw new UserError(message, { remedy: `Say which: --date-format ${best} or --date-format ${rival}.` });
 }
 
-/** The decimal sign for numberOf: what was told, or the one that converts the most values; throws a Problem when both do. */
+/** The decimal sign for numberOf: what was told, or the one that converts the most values; throws a UserError when both do. */
 export async function chooseDecimal(column: TextColumn, told: Decimal | undefined): Promise<Decimal> {
   if (column.type !== "VARCHAR") return ".";
   const decimals: readonly Decimal[] = told === undefined ? [".", ","] : [told];
   const { best, rival, example } = await recognise(column.connection, column.text, decimals, numberOf);
   if (best === undefined) {
-    throw new Problem(
+    throw new UserError(
       `Column ${column.name} of ${column.path} has no number to be an amount (${await sample(column)}).`,
       { remedy: "Name the column of the amounts: --columns amount=NAME, or their decimal sign: --decimal." },
     );
   }
   if (rival === undefined) return best;
-  throw new Problem(
+  throw new UserError(
     `The amounts of column ${column.name} in ${column.path} are ambiguous: ${example} can have decimals or thousands.`,
     { remedy: "Say which sign starts the decimals: --decimal . or --decimal ,." },
   );
 }
 
 /** What to throw when a column has no date, with a value that it has. */
-export async function noDate(column: TextColumn, format: string): Promise<Problem> {
+export async function noDate(column: TextColumn, format: string): Promise<UserError> {
   const message = `Column ${column.name} of ${column.path} has no date ${format} (${await sample(column)}).`;
   const remedy =
     "Name the column of the dates: --columns ordered_at=NAME, or their format: --date-format %d.%m.%Y.";
-  return new Problem(message, { remedy });
+  return new UserError(message, { remedy });
 }
 
 /**

@@ -1,4 +1,3 @@
-import type { Results } from "../results.ts";
 import {
   bySeries,
   type Chart,
@@ -10,6 +9,7 @@ import {
   specification,
 } from "./chart.ts";
 import { percent } from "./numbers.ts";
+import type { Results } from "./results.ts";
 
 /** What the predictions are compared with. */
 export interface Period {

@@ -1,9 +1,9 @@
-import type { Results } from "../results.ts";
-import { figuresOf } from "../terminal.ts";
 import type { Period } from "./comparison-charts.ts";
 import { type Html, html } from "./html.ts";
 import { oneDecimal, percent, points, threeDecimals, whole } from "./numbers.ts";
+import type { Results } from "./results.ts";
 import { table } from "./tables.ts";
+import { figuresOf } from "./terminal.ts";
 
 type Figures = Record<string, Record<string, number>>;
 

@@ -1,6 +1,6 @@
-import type { Results } from "../results.ts";
 import { type Chart, line, quantity, SERIES, specification } from "./chart.ts";
 import { percent, sum, whole } from "./numbers.ts";
+import type { Results } from "./results.ts";
 
 const BAR = { type: "bar", color: SERIES.model.color, clip: true };
 

@@ -1,6 +1,6 @@
-import type { Results } from "../results.ts";
 import { type Chart, category, line, quantity, specification } from "./chart.ts";
 import { percent, sum } from "./numbers.ts";
+import type { Results } from "./results.ts";
 
 /** The grid of recency and frequency scores, each cell with its segment and customers. */
 export function segmentMap({ segments, cells }: Results): Chart {

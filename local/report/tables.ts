@@ -1,6 +1,6 @@
-import type { Model, Results } from "../results.ts";
 import { type Html, html } from "./html.ts";
 import { fourSignificant, oneDecimal, percent, sum, twoDecimals, whole } from "./numbers.ts";
+import type { Model, Results } from "./results.ts";
 
 /** A table that scrolls in its own box where the page is narrow; the columns named in `words` are aligned as text. */
 export function table(

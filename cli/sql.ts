@@ -1,0 +1,110 @@
+import { pathToFileURL } from "node:url";
+import { fileArtifacts } from "../adapters/artifacts.ts";
+import type { DuckDbWarehouse } from "../adapters/duckdb.ts";
+import { runDate } from "../contracts/run.ts";
+import type { Parameters } from "../contracts/warehouse.ts";
+import { keepApplied } from "../jobs/sql-runner/applied.ts";
+import { sqlParameters } from "../jobs/sql-runner/parameters.ts";
+import { runActions } from "../jobs/sql-runner/runner.ts";
+import { createLogger } from "../lib/log.ts";
+import { formatError, parse } from "../lib/user-error.ts";
+import { loadOrders } from "../local/orders/load.ts";
+import { count, elapsed } from "../local/report/terminal.ts";
+import { openLocalWarehouse, sqlDir } from "../local/runtime/local-stack.ts";
+import { type Action, compile, type Graph } from "../packages/dataform-check/src/dataform.ts";
+import { changesOf } from "../packages/dataform-check/src/graph-changes.ts";
+import { ProjectCheck } from "../packages/dataform-check/src/project-check.ts";
+import { watchProject } from "../packages/dataform-check/src/watch.ts";
+import { lastChampion } from "./champion.ts";
+import { localCommand, runCommand, runSettingsOf, withRunSettings } from "./command.ts";
+import { CDNOW, dataDirOf, type OrdersArguments, ordersOf, withOrders } from "./orders-options.ts";
+
+/** npm run sql: only the SQL project, in this process; scores with the last champion, if there is one. */
+const options = withRunSettings(
+  withOrders(
+    localCommand(
+      "run sql",
+      "Runs the SQL project on the embedded warehouse: all models, then all assertions.",
+    ),
+  )
+    .option("--run-date <date>", "orders before this day count", CDNOW.runDate)
+    .option("--sql-dir <dir>", "folder of the Dataform project", sqlDir)
+    .option(
+      "--watch",
+      "checks, tests and runs what changed, and what depends on it, whenever a file is saved",
+      false,
+    ),
+)
+  .parse()
+  .opts<OrdersArguments & { runDate: string; sqlDir: string; watch: boolean }>();
+
+await runCommand(async () => {
+  const run_date = parse(runDate, options.runDate, "--run-date");
+  const settings = runSettingsOf({ ...options });
+  const orders = ordersOf(options);
+  const dataDir = dataDirOf(options.dataDir, orders.file);
+  const warehouse = await openLocalWarehouse(dataDir);
+  await warehouse.withConnection((connection) => loadOrders(connection, orders));
+  const parameters = sqlParameters({
+    ...settings,
+    run_date,
+    model_id: await lastChampion(warehouse, run_date),
+  });
+
+  const runAndKeep = async (graph: Graph, actions: readonly Action[]): Promise<number> => {
+    const failures = await run(warehouse, actions, parameters);
+    await keepApplied(fileArtifacts, pathToFileURL(dataDir).href, graph, actions, parameters);
+    return failures;
+  };
+  let graph = compile(options.sqlDir, { project: warehouse.project });
+  const failures = await runAndKeep(graph, graph.actions).catch((error) => {
+    if (!options.watch) throw error;
+    process.stdout.write(`${formatError(error)}\n`);
+    return 1;
+  });
+  if (!options.watch) {
+    await warehouse.close();
+    process.exitCode = failures > 0 ? 1 : 0;
+    return;
+  }
+  await ProjectCheck.with(options.sqlDir, async (check) => {
+    await check.run();
+    await watchProject(options.sqlDir, async () => {
+      if ((await check.run()) > 0) return;
+      const next = compile(options.sqlDir, { project: warehouse.project });
+      const { added, changed, affected } = changesOf(graph.actions, next.actions);
+      const touched = new Set([...added, ...changed, ...affected]);
+      graph = next;
+      const actions = next.actions.filter((action) => touched.has(action));
+      if (actions.length > 0)
+        await runAndKeep(next, actions).catch((error) => process.stdout.write(`${formatError(error)}\n`));
+    });
+  });
+  await warehouse.close();
+});
+
+/** Runs the actions and tells what they did; returns how many assertions do not hold. */
+async function run(
+  warehouse: DuckDbWarehouse,
+  actions: readonly Action[],
+  parameters: Parameters,
+): Promise<number> {
+  const startedAt = performance.now();
+  const result = await runActions(
+    warehouse,
+    options.sqlDir,
+    actions,
+    parameters,
+    createLogger({ component: "sql" }, "error"),
+  );
+  for (const [table, rows] of Object.entries(result.rows))
+    process.stdout.write(`${table.padEnd(28)} ${count(rows).padStart(10)} rows\n`);
+  for (const warning of result.warnings) process.stdout.write(`warning: ${warning}\n`);
+  for (const failure of result.failures) process.stdout.write(`failed: ${failure}\n`);
+  const took = elapsed(performance.now() - startedAt);
+  const held = result.checks.length - result.failures.length - result.warnings.length;
+  process.stdout.write(
+    `${actions.length} actions in ${took}; ${held} of ${result.checks.length} assertions hold.\n`,
+  );
+  return result.failures.length;
+}

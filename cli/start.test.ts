@@ -1,0 +1,428 @@
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { gzipSync } from "node:zlib";
+import { openLocalWarehouse, projectDir } from "../local/runtime/local-stack.ts";
+
+interface Ended {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+const start = (...args: string[]): ChildProcess =>
+  spawn(process.execPath, [join(projectDir, "cli", "start.ts"), ...args], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+async function ended(child: ChildProcess): Promise<Ended> {
+  const [stdout, stderr, code] = await Promise.all([
+    text(child.stdout!),
+    text(child.stderr!),
+    new Promise<number | null>((resolve) => child.once("close", resolve)),
+  ]);
+  return { code, stdout, stderr };
+}
+const npmStart = (...args: string[]): Promise<Ended> => ended(start(...args));
+// biome-ignore lint/suspicious/noExplicitAny: the shape is what the test asserts
+const parsed = ({ stdout }: Ended): any => JSON.parse(stdout);
+
+/** The command of the README, as a user runs it. */
+describe("npm start", function () {
+  this.timeout(300_000);
+  const folder = mkdtempSync(join(tmpdir(), "npm-start-"));
+  const dataDir = join(folder, "cdnow");
+  const file = (name: string, content: string | Buffer): string => {
+    const path = join(folder, name);
+    writeFileSync(path, content);
+    return path;
+  };
+  const csv = (...rows: string[]): string => ["order_id,customer_id,ordered_at,amount", ...rows].join("\n");
+  after(() => rmSync(folder, { recursive: true, force: true }));
+
+  describe("on CDNOW", () => {
+    let first: Ended;
+    before(async () => {
+      first = await npmStart("--json", "--data-dir", dataDir, "--export", join(folder, "export"));
+    });
+
+    it("ends with exit code 0 and one JSON object on stdout", () => {
+      assert.equal(first.code, 0, first.stderr);
+      const { run_id, run_date, status, steps, report } = parsed(first);
+      assert.match(run_id, /^clv-19971001-/);
+      assert.deepEqual([run_date, status], ["1997-10-01", "succeeded"]);
+      assert.deepEqual(
+        steps.map((step: { step: string; status: string }) => [step.step, step.status]),
+        ["features", "train", "score", "backtest", "publish"].map((step) => [step, "succeeded"]),
+      );
+      assert.ok(existsSync(report));
+    });
+
+    it("fits what others fitted on the full log, and keeps every customer", () => {
+      // lifetimes 0.11.3 on the full log calibrated to 1997-09-30.
+      const { model, tables, segments, orders } = parsed(first);
+      const published = {
+        r: 0.2516,
+        alpha: 4.7889,
+        a: 0.7234,
+        b: 2.1611,
+        p: 6.2754,
+        q: 3.6245,
+        gamma: 14.9837,
+      };
+      for (const [name, value] of Object.entries(published))
+        assert.equal(model[name].toFixed(4), value.toFixed(4));
+      assert.deepEqual(
+        [orders.rows, tables["mlops_mkt.rfm"], tables["rfm.customer_scores"]],
+        [69_659, 23_570, 23_570],
+      );
+      assert.equal(segments.length, 11);
+      const customers = segments.reduce(
+        (sum: number, segment: { customers: number }) => sum + segment.customers,
+        0,
+      );
+      assert.equal(customers, 23_570);
+    });
+
+    it("beats the past rate on counts in the back-test, and no ranking beats hindsight", () => {
+      const { backtest, holdout } = parsed(first);
+      assert.ok(backtest.model.count_mae < backtest.past_rate.count_mae);
+      for (const { model, oracle } of [backtest, holdout]) {
+        assert.ok(model.top_decile_revenue_share < oracle.top_decile_revenue_share);
+      }
+      assert.ok(Math.abs(backtest.model.top_decile_revenue_share - 0.516) < 0.001);
+    });
+
+    it("correlates every log line of the run by run_id", () => {
+      const lines = first.stderr
+        .split("\n")
+        .filter((line) => line.startsWith("{"))
+        .map((line) => JSON.parse(line));
+      assert.ok(lines.length > 10);
+      const { run_id } = parsed(first);
+      assert.deepEqual(
+        lines.filter((line) => line.run_id !== run_id),
+        [],
+      );
+    });
+
+    it("gives the same tables when it runs again, and when two run at once", async () => {
+      const exported = (name: string): string => readFileSync(join(folder, name, "rfm.csv"), "utf8");
+      const runs = await Promise.all(
+        ["again", "at-once"].map((name) =>
+          npmStart("--json", "--data-dir", dataDir, "--export", join(folder, name)),
+        ),
+      );
+      for (const run of runs) assert.equal(run.code, 0, run.stderr);
+      assert.equal(exported("again"), exported("export"));
+      assert.equal(exported("at-once"), exported("export"));
+      assert.deepEqual(
+        runs.map((run) => parsed(run).tables),
+        [parsed(first).tables, parsed(first).tables],
+      );
+      const warehouse = await openLocalWarehouse(dataDir);
+      try {
+        assert.deepEqual(
+          await warehouse.query("SELECT COUNT(*) AS runs, COUNT(DISTINCT status) AS endings FROM ops.runs"),
+          [{ runs: 3, endings: 1 }],
+        );
+      } finally {
+        await warehouse.close();
+      }
+    });
+
+    it("stops its steps on Ctrl-C, exits with 130 and leaves the tables as they were", async () => {
+      const child = start("--json", "--data-dir", dataDir);
+      let seen = "";
+      child.stderr!.on("data", function interrupt(chunk) {
+        seen += chunk;
+        if (!seen.includes("features of 1997-10-01 started")) return;
+        child.stderr!.off("data", interrupt);
+        child.kill("SIGINT");
+      });
+      const { code, stdout } = await ended(child);
+      assert.equal(code, 130);
+      assert.equal(JSON.parse(stdout).status, "cancelled");
+      const warehouse = await openLocalWarehouse(dataDir);
+      try {
+        const [mart] = await warehouse.query(
+          "SELECT COUNT(*) AS customers FROM mlops_mkt.rfm WHERE run_date = DATE '1997-10-01'",
+        );
+        const [run] = await warehouse.query(
+          `SELECT status FROM ops.runs WHERE run_id = '${JSON.parse(stdout).run_id}'`,
+        );
+        assert.deepEqual([mart?.customers, run?.status], [23_570, "cancelled"]);
+      } finally {
+        await warehouse.close();
+      }
+    });
+
+    it("takes a run date long after the last order, and tells how stale the data are", async () => {
+      const run = await npmStart("--json", "--data-dir", dataDir, "--run-date", "2022-09-25");
+      assert.equal(run.code, 0, run.stderr);
+      assert.match(
+        parsed(run).warnings.join(),
+        /orders_are_fresh does not hold.*"last_order_on":"1998-06-30"/,
+      );
+    });
+
+    it("scores with the champion so far when no model is to be fitted", async () => {
+      const run = await npmStart(
+        "--json",
+        "--data-dir",
+        dataDir,
+        "--run-date",
+        "1998-01-01",
+        "--retrain",
+        "no",
+      );
+      assert.equal(run.code, 0, run.stderr);
+      const { model_id, model, steps } = parsed(run);
+      assert.equal(model_id, parsed(first).model_id);
+      assert.equal(model.run_date, "1997-10-01");
+      assert.deepEqual(steps.find((step: { step: string }) => step.step === "train").rows, {});
+    });
+
+    it("shows tables and the report's path to a person", async () => {
+      const { code, stdout, stderr } = await npmStart("--data-dir", dataDir);
+      assert.equal(code, 0, stderr);
+      for (const title of [
+        "Steps",
+        "Segments",
+        "Model bgnbd-gg-",
+        "Hold-out",
+        "Back-test",
+        "Top customers",
+        "Report: ",
+      ]) {
+        assert.ok(stdout.includes(title), `${title} in\n${stdout}`);
+      }
+      for (const step of ["orders", "features", "train", "score", "backtest", "publish", "confirmed"]) {
+        assert.ok(stderr.includes(step), `${step} in\n${stderr}`);
+      }
+    });
+  });
+
+  it("reads a log of another shape", async () => {
+    const rows = Array.from({ length: 300 }, (_, index) => {
+      const date = new Date(Date.UTC(2023, 0, 1 + ((index * 37) % 365)))
+        .toISOString()
+        .slice(0, 10)
+        .split("-")
+        .reverse()
+        .join(".");
+      return `${index % 60};${date};${(10 + (index % 13)).toFixed(2).replace(".", ",")}`;
+    });
+    const path = file("shop.csv.gz", gzipSync(["CustID;Datum;Summe", ...rows].join("\n")));
+    const columns = "customer_id=CustID,ordered_at=Datum,amount=Summe";
+    const run = await npmStart(
+      "--json",
+      "--orders",
+      path,
+      "--columns",
+      columns,
+      "--data-dir",
+      join(folder, "shop"),
+    );
+    assert.equal(run.code, 0, run.stderr);
+    const { run_date, tables, orders } = parsed(run);
+    assert.deepEqual([run_date, tables["mlops_mkt.rfm"], orders.rows], ["2024-01-01", 60, 300]);
+  });
+
+  for (const [name, rows] of Object.entries({
+    "one customer only": ["1,a,2024-01-01,10", "2,a,2024-01-09,12"],
+    "no repeat purchases at all": ["1,a,2024-01-01,10", "2,b,2024-01-09,12", "3,c,2024-01-19,12"],
+  })) {
+    it(`gives RFM only, marked so, and says why, with ${name}`, async () => {
+      const run = await npmStart(
+        "--json",
+        "--orders",
+        file("few.csv", csv(...rows)),
+        "--data-dir",
+        join(folder, "few"),
+      );
+      assert.equal(run.code, 0, run.stderr);
+      const { model, model_id, warnings, tables } = parsed(run);
+      assert.deepEqual([model, model_id], [null, null]);
+      assert.match(warnings.join("\n"), /No model could be fitted, so the run gives RFM only\. \S/);
+      assert.ok(tables["mlops_mkt.rfm"] > 0);
+    });
+  }
+
+  describe("with bad input ends with exit code 1, says what is wrong and loses nothing", () => {
+    const good = ["--data-dir", join(folder, "bad")];
+    const cases: Record<string, () => [string[], RegExp]> = {
+      "a run date that is no date": () => [
+        ["--run-date", "1997-13-01"],
+        /--run-date: must be a date like 1997-10-01.*1997-13-01/,
+      ],
+      "a run date after today": () => [["--run-date", "2999-01-01"], /must not be after today/],
+      "a run date not after the first order": () => [
+        ["--run-date", "1997-01-01"],
+        /not after the first order \(1997-01-01\)/,
+      ],
+      "a missing file": () => [["--orders", join(folder, "nosuch.csv")], /nosuch\.csv/],
+      "an empty file": () => [["--orders", file("empty.csv", "")], /empty/],
+      "a binary file": () => [
+        [
+          "--orders",
+          file("binary.csv", Buffer.from(Array.from({ length: 4000 }, (_, i) => (i * 7919) % 256))),
+        ],
+        /binary\.csv/,
+      ],
+      "a wrong column": () => [
+        ["--orders", file("column.csv", "order_id,custmer_id,ordered_at,amount\n1,a,2024-01-01,1")],
+        /customer_id[\s\S]*custmer_id/,
+      ],
+      "a file where every row is invalid": () => [
+        [
+          "--orders",
+          file("invalid.csv", csv("1,a,2024-01-01,-1", "2,b,2024-01-02,-1")),
+          "--run-date",
+          "2024-02-01",
+        ],
+        /rejected_share does not hold|orders_before_run_date does not hold/,
+      ],
+      "a hold-out longer than the history": () => [
+        ["--holdout-weeks", "60"],
+        /holdout_within_history does not hold/,
+      ],
+      "a setting out of its range": () => [["--horizon-weeks", "0"], /--horizon-weeks: .*given: 0/],
+      "an unknown option": () => [["--horizn", "3"], /unknown option[\s\S]*--horizon-weeks|unknown option/],
+      "a blank data folder": () => [["--data-dir", ""], /--data-dir is blank/],
+      "a blank setting": () => [["--horizon-weeks", ""], /--horizon-weeks is blank/],
+      "a setting that is no number": () => [["--horizon-weeks", "abc"], /--horizon-weeks: .*expected number/],
+      "a column that is mapped twice": () => [
+        ["--columns", "customer_id=order_id,customer_id=customer_id"],
+        /"customer_id=customer_id" is there twice/,
+      ],
+      "a folder that can't be made": () => [["--data-dir", join(file("a-file", "x"), "below")], /--data-dir/],
+      "an export folder that is a file": () => [["--export", file("another-file", "x")], /--export/],
+    };
+    for (const [name, input] of Object.entries(cases)) {
+      it(name, async () => {
+        const [args, expected] = input();
+        const { code, stdout, stderr } = await npmStart(...good, ...args);
+        assert.equal(code, 1, stdout + stderr);
+        assert.match(stderr, expected);
+        assert.doesNotMatch(stderr, /\n\s+at /, "no stack traces for a person");
+        assert.equal(stdout, "");
+      });
+    }
+
+    it("tells of it in JSON, too", async () => {
+      const { code, stdout } = await npmStart(...good, "--json", "--run-date", "never");
+      assert.equal(code, 1);
+      assert.deepEqual(Object.keys(JSON.parse(stdout)), ["run_id", "run_date", "status", "error"]);
+    });
+
+    it("keeps the orders and the marts of the last good run", async () => {
+      const shop = join(folder, "kept");
+      const rows = Array.from(
+        { length: 40 },
+        (_, index) => `${index},${index % 9},2024-01-${String(1 + (index % 28)).padStart(2, "0")},5`,
+      );
+      assert.equal(
+        (await npmStart("--json", "--data-dir", shop, "--orders", file("kept.csv", csv(...rows)))).code,
+        0,
+      );
+      assert.equal(
+        (await npmStart("--json", "--data-dir", shop, "--orders", file("broken.csv", "x,y\n1,2"))).code,
+        1,
+      );
+      const later = file("later.csv", csv("1,a,2024-02-01,1", "2,a,2024-02-02,1"));
+      const tooEarly = await npmStart(
+        "--json",
+        "--data-dir",
+        shop,
+        "--orders",
+        later,
+        "--run-date",
+        "2024-02-01",
+      );
+      assert.match(
+        parsed(tooEarly).error,
+        /not after the first order \(2024-02-01\)[\s\S]*--run-date 2024-02-03/,
+      );
+      const warehouse = await openLocalWarehouse(shop);
+      try {
+        const [orders] = await warehouse.query("SELECT COUNT(*) AS orders FROM raw.orders");
+        const [mart] = await warehouse.query("SELECT COUNT(*) AS customers FROM mlops_mkt.rfm");
+        assert.deepEqual([orders?.orders, mart?.customers], [40, 9]);
+      } finally {
+        await warehouse.close();
+      }
+    });
+  });
+
+  it("says what to do when there is no champion that could score", async () => {
+    const orders = file("no-champion.csv", csv("1,a,2024-01-01,1", "2,a,2024-02-01,2", "3,b,2024-01-05,3"));
+    const run = await npmStart("--orders", orders, "--data-dir", join(folder, "none"), "--retrain", "no");
+    assert.equal(run.code, 1);
+    assert.match(run.stderr, /no champion up to 2024-02-02 that could score[\s\S]*retrain=yes/);
+  });
+
+  it("says what to do when the folder is read-only", async () => {
+    const folderOnly = join(folder, "read-only");
+    mkdirSync(folderOnly);
+    chmodSync(folderOnly, 0o555);
+    // Root may write everywhere but in a file system of the kernel's.
+    const dataDirThere = process.getuid?.() === 0 ? "/sys/customer-value" : join(folderOnly, "data");
+    const { code, stderr } = await npmStart("--data-dir", dataDirThere);
+    assert.equal(code, 1);
+    assert.match(stderr, /can't be made or written[\s\S]*--data-dir/);
+  });
+
+  it("says what to do when the disk is full", async () => {
+    if (process.platform !== "linux") return console.warn("    left out: needs Linux, for a small disk");
+    const disk = join(folder, "disk");
+    mkdirSync(disk);
+    const script = 'mount -t tmpfs -o size=4m none "$0" && exec "$@"';
+    const command = [process.execPath, join(projectDir, "cli", "start.ts"), "--data-dir", join(disk, "data")];
+    const { code, stderr } = await ended(
+      spawn("unshare", ["--map-root-user", "--mount", "sh", "-c", script, disk, ...command], {
+        stdio: ["ignore", "pipe", "pipe"],
+      }),
+    );
+    assert.equal(code, 1, stderr);
+    assert.match(stderr, /no space left[\s\S]*has space left, or choose another with --data-dir/i);
+    assert.doesNotMatch(stderr, /\n\s+at /, "no stack traces for a person");
+  });
+
+  it("prints nothing but JSON through npm, as the README says", async () => {
+    const args = ["start", "--silent", "--", "--json", "--data-dir", dataDir, "--run-date", "never"];
+    const run = await ended(spawn("npm", args, { cwd: projectDir, stdio: ["ignore", "pipe", "pipe"] }));
+    assert.equal(run.code, 1);
+    assert.equal(parsed(run).status, "failed");
+  });
+
+  it("tells a person of the orders that were set aside", async () => {
+    const rows = Array.from(
+      { length: 60 },
+      (_, day) => `${day},${day % 7},2024-01-${String(1 + (day % 28)).padStart(2, "0")},5`,
+    );
+    const path = file("few-bad.csv", csv(...rows, "x,1,2024-01-03,-1"));
+    const { code, stdout, stderr } = await npmStart("--orders", path, "--data-dir", join(folder, "few-bad"));
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /Set aside: 1 of 61 orders \(negative amount 1\)/);
+  });
+
+  it("shows its options", async () => {
+    const { code, stdout } = await npmStart("--help");
+    assert.equal(code, 0);
+    for (const option of [
+      "--orders",
+      "--columns",
+      "--run-date",
+      "--horizon-weeks",
+      "--holdout-weeks",
+      "--data-dir",
+      "--export",
+      "--json",
+    ]) {
+      assert.ok(stdout.includes(option), option);
+    }
+  });
+});

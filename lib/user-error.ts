@@ -1,0 +1,50 @@
+import type { z } from "zod";
+
+/**
+ * An error that a person can act on: what was given, what is allowed, what to do next. Everything else that is
+ * thrown is a defect. Over HTTP it becomes an application/problem+json document (RFC 9457).
+ */
+export class UserError extends Error {
+  /** HTTP status code that the problem has over HTTP. */
+  readonly status: number;
+  /** One sentence on what to do next. */
+  readonly remedy: string | undefined;
+
+  constructor(message: string, options: { status?: number; remedy?: string; cause?: unknown } = {}) {
+    super(message, { cause: options.cause });
+    this.name = "UserError";
+    this.status = options.status ?? 400;
+    this.remedy = options.remedy;
+  }
+}
+
+/** Validates what came from outside; throws a UserError that names every wrong field, what was given and what is allowed. */
+export function parse<S extends z.ZodType>(
+  schema: S,
+  value: unknown,
+  what: string,
+  remedy?: string,
+): z.output<S> {
+  const result = schema.safeParse(value, { reportInput: true });
+  if (result.success) return result.data;
+  const details = result.error.issues.map((issue) => {
+    const field = issue.path.join(".");
+    // NaN is what is left of text that is no number: nothing that a person gave.
+    const given =
+      issue.input === undefined || Number.isNaN(issue.input)
+        ? ""
+        : ` (given: ${shorten(JSON.stringify(issue.input))})`;
+    return `${field === "" ? "" : `${field}: `}${issue.message}${given}`;
+  });
+  throw new UserError(`${what}: ${details.join("; ")}`, remedy === undefined ? {} : { remedy });
+}
+
+/** The sentences to show a person for anything that was thrown. */
+export function formatError(error: unknown): string {
+  if (error instanceof UserError) return error.remedy ? `${error.message}\n${error.remedy}` : error.message;
+  return error instanceof Error ? error.message : String(error);
+}
+
+function shorten(text: string | undefined): string {
+  return text === undefined ? "nothing" : text.length > 80 ? `${text.slice(0, 77)}…` : text;
+}

@@ -1,0 +1,195 @@
+import assert from "node:assert/strict";
+import { compile, type TopLevelSpec } from "vega-lite";
+import {
+  exampleContext,
+  exampleResults,
+  MARKUP,
+  resultsOfMarkup,
+  rfmOnlyResults,
+  withoutBacktest,
+} from "../../test/example-results.ts";
+import { scriptCode } from "./html.ts";
+import { renderReport } from "./report.ts";
+import type { Results } from "./results.ts";
+
+const page = (results: Results) => renderReport(results, exampleContext);
+/** The page without the scripts that run. */
+const withoutCode = (html: string) => html.replaceAll(/<script>.*?<\/script>/gs, "");
+/** What stands on the page, without markup. */
+const textOf = (html: string) =>
+  html
+    .slice(html.indexOf("<body>"))
+    .replaceAll(/<script.*?<\/script>/gs, " ")
+    .replaceAll(/<[^>]*>/g, " ")
+    .replaceAll(/\s+/g, " ");
+const chartsOf = (html: string) => [...html.matchAll(/<div class="chart" id="(.*?)">/g)].map(([, id]) => id);
+const specsOf = (html: string) =>
+  [...html.matchAll(/<script type="application\/json">(.*?)<\/script>/g)].map(([, spec]) =>
+    JSON.parse(spec!),
+  );
+const sectionsOf = (html: string) =>
+  [...withoutCode(html).matchAll(/<h2>(.*?)<\/h2>/g)].map(([, title]) => title);
+
+const SEGMENT_CHARTS = ["segment-map", "heat-customers", "heat-revenue"];
+const ALL_CHARTS = [
+  ...SEGMENT_CHARTS,
+  "purchases-by-frequency",
+  "calibration",
+  "gain",
+  "p-active",
+  "expected-value",
+];
+
+describe("report", () => {
+  const full = page(exampleResults());
+
+  it("has every section, chart and headline figure of a full run", () => {
+    assert.deepEqual(sectionsOf(full), [
+      "Segments",
+      "Can the predictions be trusted?",
+      "What is expected of customers",
+      "Top customers by expected value over the next 26 weeks",
+      "The model, for analysts",
+      "Orders set aside",
+    ]);
+    assert.deepEqual(chartsOf(full), ALL_CHARTS);
+    const text = textOf(full);
+    for (const part of [
+      "1,000 customers, with 4,321 orders so far",
+      "50,000 expected value over the next 26 weeks: 50.00 per customer on average",
+      "60.0 % of the revenue so far came from “Champions”, 15.0 % of the customers",
+      "purchases expected in the back-test",
+      "Back-test: after the run date",
+      "Hold-out: the last 13 weeks before the run date",
+      "Warnings 15 orders were set aside.",
+      "run-20240601-1 (succeeded)",
+      "2024-06-01 04:05:06 UTC",
+      "0.243 0.0126",
+      "negative amount 12 80.0 %",
+    ]) {
+      assert.ok(text.includes(part), `${part}: not in ${text}`);
+    }
+  });
+
+  it("gives each chart a description, axis titles and tooltips, and Vega-Lite has nothing to complain of", () => {
+    const complaints: unknown[] = [];
+    const note = (...what: unknown[]) => {
+      complaints.push(...what);
+      return logger;
+    };
+    const quiet = () => logger;
+    const logger: unknown = { level: quiet, error: note, warn: note, info: quiet, debug: quiet };
+    for (const spec of specsOf(full)) {
+      compile(spec as TopLevelSpec, { logger: logger as never });
+      const encoding = { ...spec.layer?.[0]?.encoding, ...spec.encoding };
+      for (const part of [
+        spec.description,
+        encoding.x.title,
+        encoding.y.title,
+        encoding.tooltip?.[0]?.title,
+      ]) {
+        assert.ok(part?.length > 0, JSON.stringify(spec));
+      }
+    }
+    // It has the browser find out the width
+    assert.deepEqual(
+      complaints.filter((complaint) => !/container/.test(String(complaint))),
+      [],
+    );
+  });
+
+  it("shows text from data as text, wherever it comes from", () => {
+    const context = {
+      ...exampleContext,
+      ...{ runId: MARKUP, status: MARKUP, warnings: [MARKUP], ordersFile: MARKUP, generatedAt: MARKUP },
+    };
+    const html = renderReport(resultsOfMarkup(), context);
+    assert.equal(html.match(/<script/g)?.length, full.match(/<script/g)?.length);
+    assert.equal(html.match(/<\/script/g)?.length, full.match(/<\/script/g)?.length);
+    assert.doesNotMatch(withoutCode(html), /<img|<!--/);
+    assert.ok(textOf(html).includes("&#34;&#62;&#60;img src=x onerror=alert(1)&#62;"));
+    assert.equal(specsOf(html)[0].data.values[0].segment, `${MARKUP}1`);
+  });
+
+  it("keeps code from ending the script element that it stands in", () => {
+    assert.equal(scriptCode('"</script>"\n//# sourceMappingURL=x.map').text, '"<\\/script>"\n');
+  });
+
+  it("says that it is RFM only, and leaves out what needs a model", () => {
+    const html = page(rfmOnlyResults());
+    assert.deepEqual(chartsOf(html), SEGMENT_CHARTS);
+    assert.deepEqual(sectionsOf(html), ["Segments", "Top customers by revenue so far", "Orders set aside"]);
+    assert.ok(textOf(html).includes("RFM only."));
+    assert.ok(!textOf(html).includes("Probably active") && !textOf(full).includes("RFM only."));
+  });
+
+  it("compares with the hold-out where there is no back-test, and says so", () => {
+    const html = page(withoutBacktest());
+    assert.deepEqual(chartsOf(html), ALL_CHARTS);
+    assert.ok(textOf(html).includes("there is no back-test"));
+    assert.ok(textOf(html).includes("purchases expected in the hold-out"));
+    assert.ok(!textOf(html).includes("Back-test:"));
+  });
+
+  it("says why there is no comparison at all", () => {
+    const html = page(exampleResults({ metrics: [] }));
+    assert.deepEqual(chartsOf(html), [...SEGMENT_CHARTS, "p-active", "expected-value"]);
+    assert.ok(textOf(html).includes("There is nothing to compare them with"));
+  });
+
+  it("claims a lead over a baseline only where the interval of the difference leaves out zero", () => {
+    const metric = "top_decile_revenue_share_difference";
+    const verdict = (lead: number, low: number, high: number) => {
+      const rows = { [metric]: lead, [`${metric}_low`]: low, [`${metric}_high`]: high };
+      const metrics = Object.entries(rows).map(([name, value]) => ({
+        evaluation: "holdout",
+        predictor: "rfm",
+        metric: name,
+        bucket: null,
+        value,
+      }));
+      const text = textOf(page(exampleResults({ metrics: metrics as unknown as Results["metrics"] })));
+      return /Best tenth of customers: ([^.]*\.\d[^.]*)/.exec(text)?.[1];
+    };
+    assert.match(verdict(0.015, 0.005, 0.026)!, /choice brought 1.5 percentage points more/);
+    assert.match(verdict(-0.015, -0.026, -0.005)!, /choice brought 1.5 percentage points less/);
+    assert.match(verdict(0.015, -0.001, 0.03)!, /too small to tell \(\+1.5/);
+    assert.match(verdict(0.015, 0, 0.03)!, /too small to tell/);
+  });
+
+  it("asks nothing of the network", () => {
+    const markup = full.replaceAll(/<script.*?<\/script>/gs, "");
+    assert.doesNotMatch(markup, /\b(src|href|srcset|action)\s*=|@import|url\(|https?:/i);
+    assert.match(markup, /Content-Security-Policy" content="default-src 'none'/);
+    const addresses = specsOf(full).flatMap((spec) => JSON.stringify(spec).match(/https?:[^"]*/g) ?? []);
+    assert.deepEqual([...new Set(addresses)], ["https://vega.github.io/schema/vega-lite/v6.json"]);
+  });
+
+  it("never writes a figure that is none, and no empty chart", () => {
+    const { segments, cells } = exampleResults();
+    const free = exampleResults({
+      rejected: [],
+      segments: segments.map((row) => ({ ...row, monetary_value: 0, revenue_share: null })),
+      cells: cells.map((row) => ({ ...row, monetary_value: 0 })),
+      metrics: exampleResults().metrics.filter(({ metric }) => !/share|gain|spearman|total/.test(metric)),
+    });
+    for (const html of [full, page(free), page(rfmOnlyResults()), page(exampleResults({ cells: [] }))]) {
+      assert.doesNotMatch(textOf(html), /\b(undefined|null|NaN|Infinity|false)\b/);
+    }
+    assert.deepEqual(
+      chartsOf(page(free)),
+      ALL_CHARTS.filter((id) => id !== "heat-revenue" && id !== "gain"),
+    );
+    assert.ok(!sectionsOf(page(free)).includes("Orders set aside"));
+  });
+
+  it("takes less than 150 ms", () => {
+    const results = exampleResults();
+    const times = Array.from({ length: 5 }, () => {
+      const start = performance.now();
+      page(results);
+      return performance.now() - start;
+    });
+    assert.ok(Math.min(...times) < 150, `${times}`);
+  });
+});

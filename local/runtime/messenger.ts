@@ -1,0 +1,144 @@
+import { EventEmitter, on } from "node:events";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { json } from "node:stream/consumers";
+import pRetry from "p-retry";
+import { z } from "zod";
+import type { Message, Messenger } from "../../contracts/messages.ts";
+import type { Logger } from "../../lib/log.ts";
+import { parse } from "../../lib/user-error.ts";
+
+const publishRequest = z.strictObject({
+  data: z.unknown(),
+  attributes: z.record(z.string(), z.string()).default({}),
+});
+
+export interface PushOptions {
+  readonly topic: string;
+  readonly url: () => string;
+  /** Deliveries before a message becomes a dead letter. */
+  readonly maxDeliveryAttempts: number;
+  /** First wait before a message is delivered again, milliseconds; it doubles. */
+  readonly minimumBackoff: number;
+}
+
+/**
+ * Messenger in this process, with Pub/Sub's manner: push to an HTTP endpoint at least once, with back-off and dead
+ * letters; subscriptions filtered by attributes. Other processes publish over HTTP: POST /topics/{topic}.
+ */
+export class LocalMessenger implements Messenger {
+  readonly deadLetters: Message[] = [];
+  readonly #topics = new EventEmitter();
+  readonly #server: Server;
+  readonly #log: Logger;
+  #published = 0;
+
+  private constructor(log: Logger) {
+    this.#log = log;
+    this.#topics.setMaxListeners(0);
+    this.#server = createServer(async (request, response) => {
+      const topic = /^\/topics\/([\w-]+)$/.exec(request.url ?? "")?.[1];
+      try {
+        if (request.method !== "POST" || topic === undefined)
+          throw new Error("allowed is POST /topics/{topic}");
+        const { data, attributes } = parse(publishRequest, await json(request), "message");
+        const id = await this.publish(topic, data, attributes);
+        response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify({ id }));
+      } catch (error) {
+        response.writeHead(400).end((error as Error).message);
+      }
+    });
+  }
+
+  static async start(log: Logger): Promise<LocalMessenger> {
+    const messenger = new LocalMessenger(log);
+    await new Promise<void>((resolve) => messenger.#server.listen(0, "127.0.0.1", resolve));
+    messenger.#server.unref();
+    return messenger;
+  }
+
+  /** Where other processes publish. */
+  get url(): string {
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  async publish(topic: string, data: unknown, attributes: Record<string, string>): Promise<string> {
+    this.#published += 1;
+    const message: Message = { id: String(this.#published), data, attributes };
+    this.#topics.emit(topic, message);
+    return message.id;
+  }
+
+  async subscribe(
+    topic: string,
+    filter: Record<string, string>,
+    signal: AbortSignal,
+  ): Promise<AsyncIterable<Message>> {
+    // An aborted signal is an end here, not an error.
+    return signal.aborted
+      ? (async function* () {})()
+      : matching(on(this.#topics, topic, { signal }), filter, signal);
+  }
+
+  /** Pushes every message of the topic to an endpoint, as a Pub/Sub push subscription does. */
+  push({ topic, url, maxDeliveryAttempts, minimumBackoff }: PushOptions): void {
+    this.#topics.on(topic, async (message: Message) => {
+      const data = Buffer.from(JSON.stringify(message.data) ?? "").toString("base64");
+      try {
+        await pRetry(
+          async (deliveryAttempt) => {
+            const response = await fetch(url(), {
+              method: "POST",
+              headers: { "content-type": "application/json" },
+              body: JSON.stringify({
+                message: { data, attributes: message.attributes, messageId: message.id },
+                subscription: `projects/local/subscriptions/${topic}-push`,
+                deliveryAttempt,
+              }),
+            });
+            if (!response.ok) throw new Error(await reasonOf(response));
+          },
+          { retries: maxDeliveryAttempts - 1, minTimeout: minimumBackoff, maxTimeout: 60_000, unref: true },
+        );
+      } catch (error) {
+        this.deadLetters.push(message);
+        this.#log.error(
+          { reason: (error as Error).message, message_id: message.id, topic },
+          `message ${message.id} of ${topic} is a dead letter`,
+        );
+        this.#topics.emit(`${topic}-dead-letter`, {
+          ...message,
+          attributes: { ...message.attributes, reason: (error as Error).message },
+        });
+      }
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#server.closeAllConnections();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+}
+
+/** Why it was refused, for people: what an application/problem+json document says, or the answer as it is. */
+async function reasonOf(response: Response): Promise<string> {
+  const text = await response.text();
+  if (!response.headers.get("content-type")?.startsWith("application/problem+json"))
+    return `${response.status}: ${text}`;
+  const { detail, remedy } = JSON.parse(text);
+  return [detail, remedy].filter(Boolean).join("\n");
+}
+
+async function* matching(
+  messages: AsyncIterable<unknown>,
+  filter: Record<string, string>,
+  signal: AbortSignal,
+): AsyncGenerator<Message> {
+  try {
+    for await (const [message] of messages as AsyncIterable<[Message]>) {
+      if (Object.entries(filter).every(([name, value]) => message.attributes[name] === value)) yield message;
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
+}

@@ -1,0 +1,144 @@
+import { UserError } from "../../../lib/user-error.ts";
+
+/** A column of a table or query: its name and GoogleSQL type, like INT64 or ARRAY<STRUCT<day DATE, amount FLOAT64>>. */
+export interface Column {
+  readonly name: string;
+  readonly type: string;
+}
+
+/** TypeProto of the analyzer, as far as it is used. */
+export interface TypeMessage {
+  readonly type_kind: string;
+  readonly array_type?: { readonly element_type: TypeMessage };
+  readonly struct_type?: {
+    readonly field: readonly { readonly field_name: string; readonly field_type: TypeMessage }[];
+  };
+}
+
+/** ValueProto of the analyzer: one field that tells the type, none for null. */
+type ValueMessage = Readonly<Record<string, unknown>>;
+
+const SCALARS: Readonly<Record<string, string>> = {
+  BIGNUMERIC: "TYPE_BIGNUMERIC",
+  BOOL: "TYPE_BOOL",
+  BYTES: "TYPE_BYTES",
+  DATE: "TYPE_DATE",
+  DATETIME: "TYPE_DATETIME",
+  FLOAT64: "TYPE_DOUBLE",
+  GEOGRAPHY: "TYPE_GEOGRAPHY",
+  INT64: "TYPE_INT64",
+  INTERVAL: "TYPE_INTERVAL",
+  JSON: "TYPE_JSON",
+  NUMERIC: "TYPE_NUMERIC",
+  STRING: "TYPE_STRING",
+  TIME: "TYPE_TIME",
+  TIMESTAMP: "TYPE_TIMESTAMP",
+};
+const NAMES = Object.fromEntries(Object.entries(SCALARS).map(([name, kind]) => [kind, name]));
+
+/** Throws a UserError that names a type that GoogleSQL does not have. */
+export function typeMessage(type: string): TypeMessage {
+  const scalar = SCALARS[type];
+  if (scalar !== undefined) return { type_kind: scalar };
+  const [, kind, inner] = /^(ARRAY|STRUCT)<(.+)>$/s.exec(type) ?? [];
+  if (kind === "ARRAY") return { type_kind: "TYPE_ARRAY", array_type: { element_type: typeMessage(inner!) } };
+  if (kind === "STRUCT") {
+    const field = fieldsOf(inner!).map((text) => {
+      const [name, rest] = text.trim().split(/\s+(.*)/s);
+      return { field_name: name!, field_type: typeMessage(rest ?? "") };
+    });
+    return { type_kind: "TYPE_STRUCT", struct_type: { field } };
+  }
+  throw new UserError(`${JSON.stringify(type)} is no type of GoogleSQL.`, {
+    remedy: `Allowed are ${Object.keys(SCALARS).join(", ")}, ARRAY<…> and STRUCT<name type, …>.`,
+  });
+}
+
+/** Parts of a text at the commas that are in no angle brackets. */
+function fieldsOf(text: string): string[] {
+  const fields = [""];
+  let depth = 0;
+  for (const character of text) {
+    if (character === "<") depth += 1;
+    if (character === ">") depth -= 1;
+    if (character === "," && depth === 0) fields.push("");
+    else fields[fields.length - 1] += character;
+  }
+  return fields;
+}
+
+/** The name of a type in GoogleSQL. */
+export function typeName(type: TypeMessage): string {
+  if (type.array_type) return `ARRAY<${typeName(type.array_type.element_type)}>`;
+  if (type.struct_type) {
+    const fields = type.struct_type.field.map(({ field_name, field_type }) =>
+      `${field_name} ${typeName(field_type)}`.trim(),
+    );
+    return `STRUCT<${fields.join(", ")}>`;
+  }
+  return NAMES[type.type_kind] ?? type.type_kind.replace(/^TYPE_/, "");
+}
+
+const DAY = 86_400_000;
+
+/** A plain value as the warehouse gives it (dates as YYYY-MM-DD, timestamps as ISO 8601), for the evaluator. */
+export function valueMessage(value: unknown, type: TypeMessage): ValueMessage {
+  if (value === null || value === undefined) return {};
+  switch (type.type_kind) {
+    case "TYPE_ARRAY": {
+      const element = (value as unknown[]).map((each) => valueMessage(each, type.array_type!.element_type));
+      return { array_value: { element } };
+    }
+    case "TYPE_BOOL":
+      return { bool_value: value };
+    case "TYPE_DATE":
+      return { date_value: Date.parse(`${value}T00:00:00Z`) / DAY };
+    case "TYPE_DOUBLE":
+      return { double_value: Number(value) };
+    case "TYPE_INT64":
+      return { int64_value: String(value) };
+    case "TYPE_STRING":
+      return { string_value: value };
+    case "TYPE_TIMESTAMP": {
+      const text = String(value);
+      const seconds = Math.floor(Date.parse(text) / 1000);
+      const fraction = /:\d\d\.(\d+)/.exec(text)?.[1] ?? "";
+      return { timestamp_value: { seconds: String(seconds), nanos: Number(fraction.padEnd(9, "0")) } };
+    }
+    default:
+      throw new UserError(`Values of type ${typeName(type)} can't be given to the reference evaluator.`);
+  }
+}
+
+/** The plain value of an answer of the evaluator, as the warehouse gives it. */
+export function plainValue(message: ValueMessage, type: TypeMessage): unknown {
+  const kind = String(message.value ?? "null");
+  const value = message[kind];
+  switch (kind) {
+    case "null":
+      return null;
+    case "array_value": {
+      const { element = [] } = value as { element?: ValueMessage[] };
+      return element.map((each) => plainValue(each, type.array_type!.element_type));
+    }
+    case "struct_value": {
+      const { field = [] } = value as { field?: ValueMessage[] };
+      const types = type.struct_type!.field;
+      return Object.fromEntries(
+        field.map((each, index) => [types[index]!.field_name, plainValue(each, types[index]!.field_type)]),
+      );
+    }
+    case "date_value":
+      return new Date(Number(value) * DAY).toISOString().slice(0, 10);
+    case "int64_value":
+      return Number(value);
+    case "timestamp_value": {
+      const { seconds = 0, nanos = 0 } = value as { seconds?: string; nanos?: number };
+      const fraction = String(nanos).padStart(9, "0").replace(/0+$/, "");
+      const time = new Date(Number(seconds) * 1000).toISOString().slice(0, 19);
+      return `${time}${fraction === "" ? "" : `.${fraction}`}Z`;
+    }
+    default:
+      return value;
+  }
+}

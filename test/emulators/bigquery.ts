@@ -1,0 +1,55 @@
+import { cpSync, globSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pythonEnvironment } from "../uv.ts";
+import { type RunningServer, startServer } from "./server.ts";
+
+export interface BigQueryEmulator extends RunningServer {
+  readonly project: string;
+  /** As adapters/bigquery.ts takes it, and BIGQUERY_EMULATOR_HOST of the Python clients. */
+  readonly endpoint: string;
+}
+
+/** BigQuery's REST interface by local-bigquery (on DuckDB), with nothing in it. Dry runs say 0 bytes. */
+export async function startBigQuery(project = "demo"): Promise<BigQueryEmulator> {
+  const lock = join(import.meta.dirname, "local-bigquery.lock");
+  const bin = await pythonEnvironment("local-bigquery", "3.13", lock);
+  const home = mkdtempSync(join(tmpdir(), "local-bigquery-"));
+  // DuckDB looks for its extensions in the home folder before it would download them.
+  for (const folder of globSync(join(bin, "../lib/*/site-packages/duckdb_extension_*/extensions")))
+    cpSync(folder, join(home, ".duckdb/extensions"), { recursive: true });
+  for (const file of globSync(join(home, ".duckdb/extensions/*/*.duckdb_extension")))
+    cpSync(file, join(file, "..", platform(), file.slice(file.lastIndexOf("/") + 1)));
+  const server = await startServer({
+    command: (port) => [
+      join(bin, "python"),
+      join(import.meta.dirname, "serve_local_bigquery.py"),
+      "serve",
+      "--host",
+      "127.0.0.1",
+      "--port",
+      String(port),
+      "--grpc-port",
+      "0",
+      "--project",
+      project,
+      "--data-dir",
+      join(home, "data"),
+    ],
+    env: { HOME: home },
+    isUp: async (port) => (await fetch(`http://127.0.0.1:${port}/$discovery/rest`)).ok,
+  });
+  return {
+    port: server.port,
+    project,
+    endpoint: `http://127.0.0.1:${server.port}`,
+    async close() {
+      await server.close();
+      rmSync(home, { recursive: true, force: true });
+    },
+  };
+}
+
+/** DuckDB's name of this platform. */
+const platform = (): string =>
+  `${process.platform === "darwin" ? "osx" : process.platform}_${process.arch === "x64" ? "amd64" : process.arch}`;

@@ -1,0 +1,30 @@
+import { join } from "node:path";
+import { pythonEnvironment } from "../uv.ts";
+import { startServer } from "./server.ts";
+
+export interface VertexAiEmulator {
+  readonly endpoint: string;
+  /** Changes a job, by its full name: fields of PipelineJob as its JSON has them. */
+  change(name: string, fields: object): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Vertex AI's REST interface to pipeline jobs, held to Google's protobuf and Kubeflow's; see vertex_ai.py. */
+export async function startVertexAi(): Promise<VertexAiEmulator> {
+  const here = import.meta.dirname;
+  const bin = await pythonEnvironment("vertex-ai", "3.11", join(here, "vertex-ai.lock"));
+  const server = await startServer({
+    command: (port) => [join(bin, "python"), join(here, "vertex_ai.py"), String(port)],
+    isUp: async (port) => (await fetch(`http://127.0.0.1:${port}/`)).status === 404,
+  });
+  const endpoint = `http://127.0.0.1:${server.port}`;
+  return {
+    endpoint,
+    async change(name, fields) {
+      const body = JSON.stringify({ name, change: fields });
+      const { ok, status } = await fetch(`${endpoint}/states`, { method: "POST", body });
+      if (!ok) throw new Error(`The job can't be changed: ${status}.`);
+    },
+    close: () => server.close(),
+  };
+}

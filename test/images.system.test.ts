@@ -1,0 +1,240 @@
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { globSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
+import { pathToFileURL } from "node:url";
+import { fileArtifacts } from "../adapters/artifacts.ts";
+import { BigQueryWarehouse } from "../adapters/bigquery.ts";
+import { IMAGES, STEPS } from "../jobs/pipeline.ts";
+import { createLogger } from "../lib/log.ts";
+import { type LocalStack, startLocalStack } from "../local/runtime/local-stack.ts";
+import { confirmRun, requestRun } from "../local/runtime/orchestrator.ts";
+import { cdnow } from "./cdnow-orders.ts";
+import { startBigQuery } from "./emulators/bigquery.ts";
+import { prepareWarehouse } from "./emulators/warehouse.ts";
+import { type Image, Images } from "./images.ts";
+
+const project = new URL("../", import.meta.url).pathname;
+const FOLDERS = ["functions/invoker", ...IMAGES.map((image) => `jobs/${image}`)];
+
+describe("images, built and run", () => {
+  let images: Images;
+  const built: Record<string, Image> = {};
+  const measured: Record<string, string> = {};
+  before(async () => {
+    images = await Images.open();
+  });
+  after(async () => {
+    await images?.close();
+    for (const [image, text] of Object.entries(measured)) process.stdout.write(`      ${image}: ${text}\n`);
+  });
+
+  const start = (command: readonly string[]): ChildProcess =>
+    spawn(command[0]!, command.slice(1), { stdio: ["ignore", "pipe", "pipe"] });
+
+  /** Runs a command to its end. */
+  async function run(command: readonly string[]) {
+    const child = start(command);
+    let [stdout, stderr] = ["", ""];
+    child.stdout?.on("data", (chunk) => (stdout += chunk));
+    child.stderr?.on("data", (chunk) => (stderr += chunk));
+    const [status] = await once(child, "close");
+    return { status, stdout, stderr };
+  }
+
+  for (const folder of FOLDERS)
+    it(`${folder} is built: Node, one file, and what it reads`, async () => {
+      const startedAt = performance.now();
+      const image = await images.build(`${folder}/Dockerfile`);
+      built[folder] = image;
+      measured[folder] = `${image.size}, built in ${seconds(startedAt)}`;
+      assert.deepEqual(image.config, {
+        User: "65532",
+        WorkingDir: "/app",
+        Entrypoint: ["/usr/local/bin/node", "/app/main.mjs"],
+      });
+      const read = [`/app/node_modules/@dataform/core/`, `/app/sql/`];
+      const added = image.added.filter((file) => !read.some((path) => file.startsWith(path)));
+      assert.deepEqual(added, [
+        ...["/app", "/app/main.mjs"],
+        ...(folder === "jobs/sql-runner"
+          ? [
+              "/app/node_modules",
+              "/app/node_modules/@dataform",
+              "/app/node_modules/@dataform/core",
+              "/app/sql",
+            ]
+          : []),
+        ...["/usr/local", "/usr/local/bin", "/usr/local/bin/node"],
+      ]);
+      assert.doesNotMatch(image.added.join("\n"), /\.map$|\.test\.|golden/m);
+    });
+
+  it("the SQL runner has the SQL project and the core that compiles it", () => {
+    const { added } = built["jobs/sql-runner"]!;
+    const sql = added.flatMap((file) => /^\/app\/sql\/(.+\..+)$/.exec(file)?.[1] ?? []);
+    const sources = globSync("**/*.{sqlx,js,yaml}", {
+      cwd: join(project, "sql"),
+      exclude: ["**/*.test.yaml"],
+    });
+    assert.deepEqual(sql, sources.sort());
+    assert.ok(added.includes("/app/node_modules/@dataform/core/bundle.js"));
+  });
+
+  it("builds from the sources alone: what .dockerignore names stays out", async () => {
+    const { added } = await images.build("functions/invoker/Dockerfile", "build");
+    const top = added.flatMap((file) => /^\/app\/([^/]+)$/.exec(file)?.[1] ?? []);
+    assert.deepEqual(top, [
+      ...["adapters", "contracts", "functions", "image", "jobs", "node_modules"],
+      ...["package-lock.json", "package.json", "sql"],
+    ]);
+    const tests = added.filter((file) => /^\/app\/(?!node_modules).*\.(test\.\w+|golden\.\w+)$/.test(file));
+    assert.deepEqual(tests, []);
+  });
+
+  it("runs as a user who writes to temporary folders alone and sees nothing of the machine", async () => {
+    const script = `
+      const open = [];
+      const look = (path) => {
+        if (["/proc", "/sys", "/dev"].includes(path)) return;
+        try { fs.accessSync(path, fs.constants.W_OK); open.push(path); } catch {}
+        for (const entry of fs.readdirSync(path, { withFileTypes: true }))
+          if (entry.isDirectory()) try { look(path.replace(/\\/$/, "") + "/" + entry.name); } catch {}
+      };
+      look("/");
+      console.log(JSON.stringify({ user: process.getuid(), open, machine: fs.existsSync(process.argv[1]) }));`;
+    for (const folder of FOLDERS) {
+      const { stdout, stderr } = await run([
+        ...built[folder]!.command({ entrypoint: ["/usr/local/bin/node", "--eval", script] }),
+        project,
+      ]);
+      assert.deepEqual(
+        JSON.parse(stdout || "{}"),
+        { user: 65532, open: ["/tmp", "/var/lock", "/var/tmp"], machine: false },
+        stderr,
+      );
+    }
+  });
+
+  for (const folder of FOLDERS.slice(1))
+    it(`${folder} starts, and says what it is not told`, async () => {
+      const startedAt = performance.now();
+      const { status, stderr } = await run(built[folder]!.command());
+      measured[folder] += `, started in ${seconds(startedAt)}`;
+      assert.equal(status, 1);
+      assert.match(stderr, /--executor-input: outputs/);
+    });
+
+  it("the invoker serves, and ends soon after it is told to", async () => {
+    const startedAt = performance.now();
+    const env = {
+      PORT: "0",
+      LAUNCHER_URL: "vertex-ai://my-project/europe-west1",
+      PIPELINE_SPEC_URL: "gs://artifacts/pipeline.json",
+      ARTIFACTS_URL: "gs://artifacts",
+      JOBS_SERVICE_ACCOUNT: "jobs@my-project.iam.gserviceaccount.com",
+    };
+    const invoker = start(built["functions/invoker"]!.command({ env }));
+    let log = "";
+    invoker.stderr?.on("data", (chunk) => (log += chunk));
+    try {
+      while (!/"port":\d+/.test(log)) {
+        assert.equal(invoker.exitCode, null, log);
+        await setTimeout(10);
+      }
+      const port = /"port":(\d+)/.exec(log)?.[1];
+      const answer = await fetch(`http://127.0.0.1:${port}/healthcheck`);
+      measured["functions/invoker"] += `, answered in ${seconds(startedAt)}`;
+      assert.deepEqual(await answer.json(), { status: "ok" });
+      const toldAt = performance.now();
+      const ended = once(invoker, "close");
+      // Signals to buildah do not reach what it runs.
+      process.kill(innermost(invoker.pid!), "SIGTERM");
+      assert.deepEqual(await ended, [0, null], log);
+      assert.ok(performance.now() - toldAt < 2000, `it took ${seconds(toldAt)}`);
+    } finally {
+      if (invoker.exitCode === null) process.kill(innermost(invoker.pid!), "SIGKILL");
+    }
+  });
+
+  it("a whole run, each step in its image: Vertex AI's paths, BigQuery's protocol", async () => {
+    const dataDir = mkdtempSync(join(tmpdir(), "images-"));
+    const bigQuery = await startBigQuery();
+    const log = createLogger({ component: "local" }, "error");
+    const artifacts = pathToFileURL(dataDir).href;
+    const here = (url: string): string => url.replace("gs://artifacts", artifacts);
+    const started: string[] = [];
+    let edition: LocalStack | undefined;
+    try {
+      const orders = join(dataDir, "orders.csv");
+      writeFileSync(orders, cdnow(10));
+      await prepareWarehouse(bigQuery, orders);
+      const { project } = bigQuery;
+      const warehouseUrl = `bigquery://${project}/EU?endpoint=${bigQuery.endpoint}`;
+      edition = await startLocalStack({
+        dataDir,
+        port: 0,
+        log,
+        env: {
+          WAREHOUSE_URL: warehouseUrl,
+          ARTIFACTS_URL: "gs://artifacts",
+          SQL_DIR: "sql",
+          SQL_VARS: JSON.stringify({ orders_project: project, marts_project: project }),
+        },
+        launcher: {
+          dataUrl: "gs://artifacts",
+          artifacts: {
+            read: (url) => fileArtifacts.read(here(url)),
+            write: (url, text) => fileArtifacts.write(here(url), text),
+          },
+          entrypoints: Object.fromEntries(
+            IMAGES.map((image) => [
+              image,
+              (env) => built[`jobs/${image}`]!.command({ env, volumes: { "/gcs/artifacts": dataDir } }),
+            ]),
+          ),
+        },
+        onTask: (_, { task, state }) => {
+          if (state === "started") started.push(task);
+        },
+      });
+      const startedAt = performance.now();
+      const event = await requestRun(
+        { run_id: "run-1", run_date: "1997-10-01" },
+        {
+          messenger: edition.messenger,
+          invokerUrl: edition.url,
+          timeLimit: 500_000,
+          pollInterval: 1000,
+          signal: new AbortController().signal,
+        },
+      );
+      measured["a whole run"] = seconds(startedAt);
+      assert.equal(event.reason, null);
+      assert.equal(event.status, "succeeded");
+      assert.deepEqual(started, [...Object.keys(STEPS), "notify"]);
+      const { customers } = await confirmRun(event, new BigQueryWarehouse(warehouseUrl));
+      assert.equal(customers, 2357);
+      // Written by the jobs' user, where Vertex AI would have its bucket.
+      const { uid } = statSync(join(dataDir, "runs/run-1/tasks/train/model"));
+      assert.equal(uid, 65532);
+    } finally {
+      await edition?.close();
+      await bigQuery.close();
+      rmSync(dataDir, { recursive: true, force: true });
+    }
+  });
+});
+
+const seconds = (since: number): string => `${((performance.now() - since) / 1000).toFixed(1)} s`;
+
+/** The process that a process has started, which has started one, and so on. */
+function innermost(pid: number): number {
+  const [child] = readdirSync(`/proc/${pid}/task`).flatMap((thread) =>
+    readFileSync(`/proc/${pid}/task/${thread}/children`, "utf8").split(" ").filter(Boolean),
+  );
+  return child === undefined ? pid : innermost(Number(child));
+}

@@ -1,0 +1,187 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createRequire } from "node:module";
+import { type AddressInfo, connect, createServer } from "node:net";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { PubSub } from "@google-cloud/pubsub";
+import { Server, ServerCredentials, type ServiceDefinition, type sendUnaryData, status } from "@grpc/grpc-js";
+import { loadSync } from "@grpc/proto-loader";
+import { PubSubMessenger } from "../adapters/pubsub.ts";
+import { type PubSubEmulator, startPubSub } from "./emulators/pubsub.ts";
+
+describe("Pub/Sub messenger", () => {
+  let emulator: PubSubEmulator;
+  let client: PubSub;
+  let messenger: PubSubMessenger;
+  let stop: AbortController;
+
+  before(async () => {
+    emulator = await startPubSub();
+    process.env.PUBSUB_EMULATOR_HOST = emulator.host;
+    client = new PubSub({ projectId: "demo" });
+    await client.createTopic("app-events");
+  });
+  after(async () => {
+    delete process.env.PUBSUB_EMULATOR_HOST;
+    await client?.close();
+    await emulator?.close();
+  });
+  beforeEach(() => {
+    messenger = new PubSubMessenger("pubsub://demo?events=app-events");
+    stop = new AbortController();
+  });
+  afterEach(async () => {
+    stop.abort();
+    await messenger.close();
+  });
+
+  const subscriptions = async (): Promise<string[]> => {
+    const [all] = await client.getSubscriptions();
+    return all.map(({ name }) => name);
+  };
+
+  it("delivers what is published from then on, its own only, and leaves no subscription behind", async () => {
+    await messenger.publish("events", { n: 0 }, { run_id: "a" });
+    const messages = await messenger.subscribe("events", { run_id: "a" }, stop.signal);
+    const [subscription] = await subscriptions();
+    const [{ filter, expirationPolicy }] = await client.subscription(subscription!).getMetadata();
+    assert.equal(filter, 'attributes.run_id = "a"');
+    assert.equal(Number(expirationPolicy?.ttl?.seconds), 86_400);
+    await messenger.publish("events", { n: 1 }, { run_id: "b" });
+    const id = await messenger.publish("events", { n: 2, text: "«ü»" }, { run_id: "a", status: "succeeded" });
+    for await (const message of messages) {
+      assert.deepEqual(message, {
+        id,
+        data: { n: 2, text: "«ü»" },
+        attributes: { run_id: "a", status: "succeeded" },
+      });
+      break;
+    }
+    assert.deepEqual(await subscriptions(), []);
+  });
+
+  it("ends when it is told to", async () => {
+    const messages = await messenger.subscribe("events", {}, stop.signal);
+    setTimeout(() => stop.abort(), 100);
+    assert.deepEqual(await Array.fromAsync(messages), []);
+    assert.deepEqual(await subscriptions(), []);
+  });
+
+  it("hands on what is no JSON as the text that it is", async () => {
+    const messages = await messenger.subscribe("events", {}, stop.signal);
+    await client.topic("app-events").publishMessage({ data: Buffer.from("{no") });
+    for await (const { data } of messages) {
+      assert.equal(data, "{no");
+      break;
+    }
+  });
+
+  it("says which topics its URL lacks, and what a URL must be like", async () => {
+    await assert.rejects(
+      messenger.publish("requests", {}, {}),
+      /no topic of requests; it says those of: events/,
+    );
+    assert.throws(() => new PubSubMessenger("pubsub:"), /allowed is pubsub:\/\/project\?events=topic/);
+  });
+
+  it("publishes although connections break at first", async () => {
+    let broken = 0;
+    const proxy = createServer((socket) => {
+      broken += 1;
+      if (broken <= 2) return socket.destroy();
+      const upstream = connect(emulator.port, "127.0.0.1");
+      for (const end of [socket, upstream]) end.on("error", () => undefined);
+      return socket.pipe(upstream).pipe(socket);
+    }).listen(0, "127.0.0.1");
+    await once(proxy, "listening");
+    process.env.PUBSUB_EMULATOR_HOST = `127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+    const shaken = new PubSubMessenger("pubsub://demo?events=app-events");
+    try {
+      assert.match(await shaken.publish("events", {}, {}), /^\d+$/);
+      assert.ok(broken > 2);
+    } finally {
+      process.env.PUBSUB_EMULATOR_HOST = emulator.host;
+      await shaken.close();
+      proxy.close();
+    }
+  });
+
+  describe("on a server that fails", () => {
+    /** What is answered before the message is taken, and when. */
+    let failures: status[];
+    let late: number;
+    let published: number;
+    let server: Server;
+    let failing: PubSubMessenger;
+
+    before(async () => {
+      // The client's own definitions, and those of Google that they refer to.
+      const pubsub = fileURLToPath(import.meta.resolve("@google-cloud/pubsub"));
+      const gax = createRequire(pubsub).resolve("google-gax");
+      const includeDirs = [pubsub, gax].map((main) => join(dirname(main), "../protos"));
+      const loaded = loadSync("google/pubsub/v1/pubsub.proto", { includeDirs });
+      server = new Server();
+      server.addService(loaded["google.pubsub.v1.Publisher"] as ServiceDefinition, {
+        publish: (_: unknown, answer: sendUnaryData<object>) => {
+          published += 1;
+          const code = failures.shift();
+          setTimeout(
+            () =>
+              code === undefined
+                ? answer(null, { messageIds: ["7"] })
+                : answer({ code, details: "injected" }),
+            late,
+          );
+        },
+      });
+      const port = await promisify(server.bindAsync.bind(server))(
+        "127.0.0.1:0",
+        ServerCredentials.createInsecure(),
+      );
+      process.env.PUBSUB_EMULATOR_HOST = `127.0.0.1:${port}`;
+    });
+    after(() => {
+      process.env.PUBSUB_EMULATOR_HOST = emulator.host;
+      server?.forceShutdown();
+    });
+    beforeEach(() => {
+      [failures, late, published] = [[], 0, 0];
+      failing = new PubSubMessenger("pubsub://demo?events=app-events");
+    });
+    afterEach(() => failing.close());
+
+    for (const [code, http] of [
+      [status.RESOURCE_EXHAUSTED, 429],
+      [status.INTERNAL, 500],
+      [status.UNAVAILABLE, 503],
+    ] as const)
+      it(`publishes although it answers ${status[code]}, over HTTP ${http}, at first`, async () => {
+        failures = [code, code];
+        assert.equal(await failing.publish("events", {}, {}), "7");
+        assert.equal(published, 3);
+      });
+
+    it("waits for a slow answer", async () => {
+      late = 3000;
+      assert.equal(await failing.publish("events", {}, {}), "7");
+      assert.equal(published, 1);
+    });
+
+    it("does not publish again what is refused", async () => {
+      failures = [status.PERMISSION_DENIED];
+      await assert.rejects(failing.publish("events", {}, {}), /PERMISSION_DENIED: injected/);
+      assert.equal(published, 1);
+    });
+  });
+
+  it("tells when the topic is not there", async () => {
+    const lost = new PubSubMessenger("pubsub://demo?events=nowhere");
+    try {
+      await assert.rejects(lost.publish("events", {}, {}), /NOT_FOUND|not found/i);
+    } finally {
+      await lost.close();
+    }
+  });
+});
