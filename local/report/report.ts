@@ -41,7 +41,7 @@ export function renderReport(results: Results, context: ReportContext): string {
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'">
 <title>Customer value on ${results.calendar.run_date}</title>
-<style>${scriptCode(read("./report/report.css"))}</style>
+<style>${scriptCode(read("./report.css"))}</style>
 </head>
 <body>
 <main>
@@ -60,7 +60,7 @@ for (const place of document.querySelectorAll(".chart"))
 
 const read = (path: string): string => readFileSync(new URL(path, import.meta.url), "utf8");
 const LIBRARIES = ["vega", "vega-lite", "vega-embed"].map(
-  (name) => `../node_modules/${name}/build/${name}.min.js`,
+  (name) => `../../node_modules/${name}/build/${name}.min.js`,
 );
 
 function header({ calendar, segments, scoring, fitted }: Results, context: ReportContext): Html {
