@@ -21,7 +21,7 @@ describe("repository", () => {
   });
 
   it("finds the markers of a conflict", () => {
-    const conflict = ["before", "<".repeat(7) + " HEAD", "ours", "=".repeat(7), "theirs", "after"].join("\n");
+    const conflict = ["before", `${"<".repeat(7)} HEAD`, "ours", "=".repeat(7), "theirs", "after"].join("\n");
     assert.match(conflict, MARKER);
     assert.doesNotMatch("A heading\n=========\n<<<<<<<<<<", MARKER);
   });
