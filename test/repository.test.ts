@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { load } from "js-yaml";
 import { projectDir } from "../lib/project.ts";
 
 /** The lines that git writes around the two sides of a conflict. */
@@ -24,6 +25,12 @@ describe("repository", () => {
     const conflict = ["before", `${"<".repeat(7)} HEAD`, "ours", "=".repeat(7), "theirs", "after"].join("\n");
     assert.match(conflict, MARKER);
     assert.doesNotMatch("A heading\n=========\n<<<<<<<<<<", MARKER);
+  });
+
+  it("has valid settings for GitHub and the development container", () => {
+    const settings = files.filter((file) => /^\.github\/.*\.yml$|^\.devcontainer\/.*\.json$/.test(file));
+    assert.ok(settings.length >= 8, settings.join(", "));
+    for (const file of settings) assert.equal(typeof load(textOf(file)), "object", file);
   });
 
   it("ignores the credentials file that a workflow writes into the work tree", () => {
