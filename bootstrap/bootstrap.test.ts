@@ -6,7 +6,7 @@ import { delimiter, join } from "node:path";
 import { PERMISSIONS } from "../components/deploy-permissions.ts";
 import { APIS } from "./plan.ts";
 
-/** The API that makes the resources of a module of the provider. */
+/** The API of each module of the provider, where its name differs. */
 const API_OF: Readonly<Record<string, string>> = {
   billing: "billingbudgets",
   cloudrunv2: "run",
@@ -22,7 +22,7 @@ describe("bootstrap", function () {
   after(() => rmSync(folder, { recursive: true }));
   beforeEach(() => rmSync(calls, { force: true }));
 
-  /** Runs the command with programs on the PATH that only write down how they were called. */
+  /** Runs bootstrap with programs on the PATH that only record how they were called. */
   function bootstrap(args: readonly string[], failing = "^$", done = "^$") {
     for (const program of ["gcloud", "pulumi", "gh"]) {
       const file = join(folder, program);
@@ -56,13 +56,13 @@ describe("bootstrap", function () {
     assert.doesNotMatch(stdout, /^gh /m);
   });
 
-  it("prints a script that a shell takes as it is", () => {
+  it("prints a valid shell script", () => {
     const { stdout } = bootstrap(["--stack", "prod"]);
     assert.match(stdout, /gh variable set/);
     assert.equal(spawnSync("sh", ["-n"], { input: stdout }).status, 0);
   });
 
-  it("runs them in order, and tells the workflows where there are any", () => {
+  it("runs the commands in order, and sets the variables of the workflows if there is a repository", () => {
     const { status, stdout, called } = bootstrap(["--stack", "prod", "--run"]);
     assert.equal(status, 0, stdout);
     assert.deepEqual(
@@ -95,33 +95,33 @@ describe("bootstrap", function () {
     );
   });
 
-  it("makes nothing a second time", () => {
+  it("creates nothing a second time", () => {
     const { stdout, called } = bootstrap(["--stack", "dev", "--run"], "^$", ".");
     assert.doesNotMatch(called.join("\n"), / (create|init) /);
-    assert.equal(stdout.match(/: done before/g)?.length, 4);
+    assert.equal(stdout.match(/: already done/g)?.length, 4);
   });
 
-  it("stops at the first failure, and says what to do", () => {
+  it("stops at the first failure and says what to do", () => {
     const { status, stderr, called } = bootstrap(["--stack", "dev", "--run"], "keyrings create");
     assert.equal(status, 1);
     assert.match(
       stderr,
-      /4\/9 Make the key ring: gcloud kms keyrings create .* ended with 3\.\nMend what it says/,
+      /4\/9 Create the key ring: gcloud kms keyrings create .* failed \(exit code 3\)\.\nFix what it reports/,
     );
     assert.match(called.at(-1)!, /keyrings create/);
   });
 
-  it("says which file is missing, and shows its options", () => {
+  it("names the missing file, and shows its options", () => {
     const { status, stderr } = bootstrap(["--stack", "staging"]);
     assert.equal(status, 1);
     assert.match(
       stderr,
-      /^Pulumi\.staging\.yaml can't be read: .*\nMake it: Pulumi\.dev\.yaml is the smallest/,
+      /^Pulumi\.staging\.yaml can't be read: .*\nCreate it: Pulumi\.dev\.yaml is the smallest/,
     );
     assert.match(bootstrap(["--help"]).stdout, /--stack <name>[\s\S]*--run/);
   });
 
-  it("turns on the API of every resource that the stack may have", () => {
+  it("turns on the API of every resource that the stack can have", () => {
     const modules = Object.keys(PERMISSIONS).flatMap((type) => /^gcp:(\w+)\//.exec(type)?.[1] ?? []);
     for (const module of new Set(modules))
       assert.ok(`${API_OF[module] ?? module}.googleapis.com` in APIS, module);

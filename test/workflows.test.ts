@@ -27,7 +27,7 @@ const steps = workflows.flatMap(([file, , { jobs }]) =>
 );
 
 describe("workflows", () => {
-  it("are test, preview and deploy, each with its rights, its limits and one run at a time", () => {
+  it("are test, preview and deploy, each with few permissions, a time limit and a concurrency group", () => {
     assert.deepEqual(
       workflows.map(([file, , { permissions }]) => [file, permissions]),
       [
@@ -42,7 +42,7 @@ describe("workflows", () => {
     }
   });
 
-  it("hold no secret, and are told nothing but variables that bootstrap sets", () => {
+  it("have no secrets, and read only variables that bootstrap sets", () => {
     const plan = read("bootstrap/plan.ts");
     for (const [file, text] of workflows) {
       assert.doesNotMatch(text, /secrets\.|credentials_json|GOOGLE_CREDENTIALS/, file);
@@ -51,16 +51,21 @@ describe("workflows", () => {
     }
   });
 
-  it("use actions of a named version, and npm scripts that there are", () => {
+  it("pin each action to a commit, with its version as a comment", () => {
+    for (const [file, text] of workflows)
+      for (const [line] of text.matchAll(/^.*\buses: .*$/gm))
+        assert.match(line, /uses: [\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/, file);
+  });
+
+  it("use only npm scripts that exist", () => {
     const { scripts } = JSON.parse(read("package.json"));
-    for (const [file, { uses, run }] of steps) {
-      if (uses !== undefined) assert.match(uses, /@(v\d+|[0-9a-f]{40})$/, file);
+    for (const [file, { run }] of steps) {
       const script = /^npm (?:run )?([\w:]+)/.exec(run ?? "")?.[1];
       if (script !== undefined && script !== "ci") assert.ok(script in scripts, `${file}: npm ${script}`);
     }
   });
 
-  it("run Pulumi of the project's version, with the policies", () => {
+  it("run the project's version of Pulumi, with the policies", () => {
     const { packages } = JSON.parse(read("package-lock.json"));
     const { version } = packages["node_modules/@pulumi/pulumi"];
     const pulumi = steps.filter(([, { uses }]) => uses?.startsWith("pulumi/actions@"));

@@ -1,0 +1,51 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { load } from "js-yaml";
+import { projectDir } from "../lib/project.ts";
+
+/** The lines that git writes around the two sides of a conflict. */
+const MARKER = /^(<{7} .*|\|{7} .*|={7}|>{7} .*)$/m;
+// In a container of a workflow, the files belong to another user than the one who runs git.
+const git = (...args: string[]) =>
+  execFileSync("git", ["-c", "safe.directory=*", ...args], { cwd: projectDir, encoding: "utf8" });
+/** Files that git keeps, and new ones that it does not ignore. */
+const files = git("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate")
+  .split("\0")
+  .filter((file) => file !== "");
+
+describe("repository", () => {
+  it("has no merge-conflict markers in its text files", () => {
+    assert.ok(files.length > 100, `only ${files.length} files`);
+    const conflicts = files.filter((file) => MARKER.test(textOf(file)));
+    assert.deepEqual(conflicts, []);
+  });
+
+  it("finds the markers of a conflict", () => {
+    const conflict = ["before", `${"<".repeat(7)} HEAD`, "ours", "=".repeat(7), "theirs", "after"].join("\n");
+    assert.match(conflict, MARKER);
+    assert.doesNotMatch("A heading\n=========\n<<<<<<<<<<", MARKER);
+  });
+
+  it("has valid settings for GitHub and the development container", () => {
+    const settings = files.filter((file) => /^\.github\/.*\.yml$|^\.devcontainer\/.*\.json$/.test(file));
+    assert.ok(settings.length >= 8, settings.join(", "));
+    for (const file of settings) assert.equal(typeof load(textOf(file)), "object", file);
+  });
+
+  it("ignores the credentials file that a workflow writes into the work tree", () => {
+    // google-github-actions/auth writes it. A work tree with a new file is deployed as «dirty».
+    assert.equal(git("check-ignore", "gha-creds-1a2b3c.json").trim(), "gha-creds-1a2b3c.json");
+  });
+});
+
+/** The text of a file; of a binary file, or one that was deleted, nothing. */
+function textOf(file: string): string {
+  try {
+    const bytes = readFileSync(`${projectDir}/${file}`);
+    return bytes.includes(0) ? "" : bytes.toString("utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return "";
+    throw error;
+  }
+}
