@@ -13,7 +13,7 @@ export const dagSettings = z.strictObject({
   schedule: z.strictObject({
     cron: z.string().describe("Cron expression of five fields."),
     time_zone: z.string().describe("IANA time zone, for example Europe/Berlin."),
-    start_date: z.iso.date().describe("Day of the first slot."),
+    start_date: z.iso.date().describe("The schedule starts on this day."),
     catchup: z.boolean().describe("Whether to run slots that were missed."),
     max_active_runs: z.number().int().positive().describe("Maximum number of runs at the same time."),
   }),
