@@ -37,12 +37,12 @@ except ImportError:  # Airflow 2
     from airflow.models.param import Param
     from airflow.operators.python import PythonOperator
 
-HERE = Path(__file__)
-SETTINGS: dict[str, Any] = json.loads(HERE.with_suffix(".json").read_text())
-SCHEMA: dict[str, Any] = json.loads(HERE.with_suffix(".schema.json").read_text())
+DAG_FILE = Path(__file__)
+SETTINGS: dict[str, Any] = json.loads(DAG_FILE.with_suffix(".json").read_text())
+SCHEMA: dict[str, Any] = json.loads(DAG_FILE.with_suffix(".schema.json").read_text())
 jsonschema.validate(SETTINGS, SCHEMA)
 TABLES = {name: f"`{path}`" for name, path in SETTINGS["tables"].items()}
-CONFIRMATION = Template(HERE.with_suffix(".confirmation.sql").read_text()).substitute(TABLES)
+CONFIRMATION = Template(DAG_FILE.with_suffix(".confirmation.sql").read_text()).substitute(TABLES)
 
 PROJECT, LIMITS = SETTINGS["project"], SETTINGS["limits"]
 TIME_ZONE = ZoneInfo(SETTINGS["schedule"]["time_zone"])
@@ -72,7 +72,7 @@ def plan_run(dag_run: Any, params: dict[str, Any], **_: Any) -> dict[str, Any]:
     for attempt in itertools.count(1):
         run_id = run_id_of(run_date, dag_run.run_id, attempt)
         run = state_of(run_id)
-        if run is None or run["state"] in ("running", "succeeded"):
+        if run is None or run["state"] not in ("failed", "cancelled"):
             logging.info("Attempt %s is run %s: %s", attempt, run_id, run["state"] if run else "not started")
             return {"run_id": run_id, "run_date": run_date}
     raise AssertionError
@@ -193,7 +193,7 @@ class RunEndSensor(PubSubPullSensor):
         except requests.RequestException as error:
             self.log.warning("The invoker does not answer: %s", error)
             return None
-        if run is None or run["state"] == "running":
+        if run is None or run["state"] not in ("succeeded", "failed", "cancelled"):
             return None
         self.log.warning("No event of run %s arrived: the invoker reports its end.", run_id)
         failed = [step["step"] for step in run["steps"] if step["status"] != "succeeded"]

@@ -9,6 +9,7 @@ import {
   type RunEvent,
   type RunRequest,
   runEvent,
+  runStatus,
 } from "../../contracts/messages.ts";
 import { type Parameters, QueryError, type Warehouse } from "../../contracts/warehouse.ts";
 import { UserError } from "../../lib/user-error.ts";
@@ -124,10 +125,11 @@ async function endByState(
   for (;;) {
     await pause();
     const state = await stateOf(`${invokerUrl}/runs/${run_id}`, signal);
-    if (state === undefined || state.state === "running") continue;
+    const status = runStatus.safeParse(state?.state).data;
+    if (state === undefined || status === undefined) continue;
     // The real event may still arrive.
     await pause();
-    const { state: status, error: reason, steps } = state;
+    const { error: reason, steps } = state;
     const failed = status === "succeeded" ? undefined : steps.find((step) => step.status === "failed");
     const finished_at = new Date().toISOString();
     return { run_id, run_date, status, failed_step: failed?.step ?? null, reason, finished_at, steps };

@@ -33,7 +33,7 @@ async function emulatorJar(): Promise<string> {
   );
   const pattern = "platform/pubsub-emulator/lib/cloud-pubsub-emulator-*-all.jar";
   const [jar] = globSync(`${root.stdout.trim()}/${pattern}`);
-  if (jar === undefined) throw new Error(`There is no ${pattern} in ${root.stdout.trim()}. ${remedy}`);
+  if (jar === undefined) throw new Error(`${root.stdout.trim()} has no ${pattern}. ${remedy}`);
   return jar;
 }
 
