@@ -59,6 +59,9 @@ export function fitModel(
 const of = <Statistics>(rows: InSample<Statistics>, sample: Sample) =>
   rows.filter((row) => row.sample === sample);
 
+/** With a larger p, purchases differ from their customer's mean by less than 1 % (p ** -0.5). */
+const SAME_VALUE = 1e4;
+
 /**
  * A Gamma-Gamma model that gives every customer a finite value.
  * @throws CannotFit when the fit did not converge, or the mean value of all customers is infinite (q <= 1).
@@ -66,23 +69,25 @@ const of = <Statistics>(rows: InSample<Statistics>, sample: Sample) =>
 function fitValue(values: readonly GammaGammaStatistics[], sample: Sample): Fit<GammaGammaParameters> {
   const fit = fitGammaGamma(values);
   const which = sample === "production" ? "" : " on the history before the hold-out";
-  if (!fit.converged) {
+  const { p, q } = fit.parameters;
+  if (!fit.converged && p > SAME_VALUE) {
     throw new CannotFit(
-      `The fit of Gamma-Gamma${which} did not converge: a customer's purchases hardly differ in value, or customers hardly differ.`,
+      `Gamma-Gamma has no variation to fit${which}: all purchases of a customer have almost the same value.`,
     );
   }
-  if (fit.parameters.q <= 1) {
+  if (!fit.converged) throw new CannotFit(`The fit of Gamma-Gamma${which} did not converge.`);
+  if (q <= 1) {
     throw new CannotFit(
-      `Gamma-Gamma's q${which} is ${fit.parameters.q.toPrecision(4)}: customers differ so much that their mean value is infinite (q <= 1).`,
+      `Gamma-Gamma's q${which} is ${q.toPrecision(4)}: customers differ so much that their mean value is infinite (q <= 1).`,
     );
   }
   return fit;
 }
 
 /** The result of the fit, or the reason why there is none. */
-function orReason<T extends object>(fit: () => T): T | string {
+function orReason<T extends object>(work: () => T): T | string {
   try {
-    return fit();
+    return work();
   } catch (error) {
     if (error instanceof CannotFit) return error.message;
     throw error;
