@@ -15,7 +15,7 @@ import {
   startAirflow,
 } from "../test/airflow/airflow.ts";
 import { Loop, startCloud } from "../test/airflow/testbed.ts";
-import { cdnow } from "../test/cdnow-orders.ts";
+import { cdnow } from "../test/cdnow.ts";
 import { localCommand, portOption, runCommand } from "./command.ts";
 
 /** npm run airflow: Airflow's own page with the DAG, and all that it drives, on this machine. */

@@ -15,7 +15,7 @@ import { runIdFor } from "../contracts/run.ts";
 import { createLogger } from "../lib/log.ts";
 import { AIRFLOW_VERSIONS, airflowHome, type DagRun, runDag } from "./airflow/airflow.ts";
 import { type Cloud, Loop, type LoopOptions, startCloud } from "./airflow/testbed.ts";
-import { cdnow } from "./cdnow-orders.ts";
+import { cdnow } from "./cdnow.ts";
 import { skipUnlessInstalled } from "./skip-unless-installed.ts";
 
 /** Half past midnight in the schedule's time zone, the day before in UTC. */

@@ -81,7 +81,7 @@ describe("Pub/Sub messenger", () => {
   it("says which topics its URL lacks, and what a URL must be like", async () => {
     await assert.rejects(
       messenger.publish("requests", {}, {}),
-      /no topic of requests; it says those of: events/,
+      /no topic for requests; it has topics for: events/,
     );
     assert.throws(() => new PubSubMessenger("pubsub:"), /allowed is pubsub:\/\/project\?events=topic/);
   });
