@@ -7,17 +7,17 @@ import { type AuthClient, GoogleAuth, OAuth2Client } from "google-auth-library";
 import { stepStarted } from "../contracts/step.ts";
 import { VertexAiLauncher } from "./vertex-ai.ts";
 
-interface Asked {
+interface ReceivedRequest {
   readonly what: string;
   readonly token: string | undefined;
   readonly body: unknown;
 }
 
-/** Vertex AI's REST interface as its reference describes it, with jobs in memory. */
+/** Vertex AI's REST interface by its reference, with jobs in memory. */
 describe("Vertex AI launcher", () => {
   const jobs = new Map<string, Record<string, unknown>>();
   const files = new Map<string, string>();
-  let asked: Asked[];
+  let received: ReceivedRequest[];
   /** Statuses that are answered before anything is done. */
   let failures: number[];
   let server: Server;
@@ -26,7 +26,7 @@ describe("Vertex AI launcher", () => {
   async function answer(request: IncomingMessage): Promise<[number, object]> {
     const { pathname, searchParams } = new URL(request.url ?? "/", "http://vertex");
     const body = request.method === "POST" ? await json(request) : undefined;
-    asked.push({ what: `${request.method} ${request.url}`, token: request.headers.authorization, body });
+    received.push({ what: `${request.method} ${request.url}`, token: request.headers.authorization, body });
     const failure = failures.shift();
     if (failure !== undefined) return [failure, { error: { message: `answered ${failure}` } }];
     const id = searchParams.get("pipelineJobId");
@@ -53,7 +53,7 @@ describe("Vertex AI launcher", () => {
   beforeEach(() => {
     jobs.clear();
     files.clear();
-    asked = [];
+    received = [];
     failures = [];
     files.set("gs://b/pipeline.json", '{"root": {}}');
     const authClient: AuthClient = new OAuth2Client();
@@ -75,7 +75,7 @@ describe("Vertex AI launcher", () => {
 
   it("creates a job of the run's id, with the pipeline, its parameters and its account", async () => {
     assert.equal(await launcher.launch("clv-a", { run_date: "2024-01-01", horizon_weeks: 39 }), true);
-    assert.deepEqual(asked, [
+    assert.deepEqual(received, [
       {
         what: "POST /v1/projects/p/locations/europe-west1/pipelineJobs?pipelineJobId=clv-a",
         token: "Bearer made-up",
@@ -93,28 +93,28 @@ describe("Vertex AI launcher", () => {
     ]);
   });
 
-  it("takes a job that exists as launched", async () => {
+  it("counts a job that exists as launched", async () => {
     await launcher.launch("clv-a", { run_date: "2024-01-01" });
     assert.equal(await launcher.launch("clv-a", { run_date: "2024-01-01" }), false);
     assert.equal(jobs.size, 1);
   });
 
-  it("tries again when Vertex AI is busy or broken, and tells what else it refuses", async () => {
+  it("sends a request again after 429 and 503, and throws other refusals", async () => {
     failures = [429, 503];
     assert.equal(await launcher.launch("clv-a", { run_date: "2024-01-01" }), true);
-    assert.equal(asked.length, 3);
+    assert.equal(received.length, 3);
     failures = [403];
     await assert.rejects(launcher.launch("clv-b", { run_date: "2024-01-01" }), /answered 403/);
-    assert.equal(asked.length, 4);
+    assert.equal(received.length, 4);
   }).timeout(60_000);
 
   it("says what to do when no pipeline was published", async () => {
     files.clear();
     await assert.rejects(launcher.launch("clv-a", {}), /no pipeline at gs:\/\/b\/pipeline.json/);
-    assert.deepEqual(asked, []);
+    assert.deepEqual(received, []);
   });
 
-  it("tells the state of a run, with the reports of its steps", async () => {
+  it("gives the state of a run, with the reports of its steps", async () => {
     assert.equal(await launcher.state("clv-a"), undefined);
     await launcher.launch("clv-a", { run_date: "2024-01-01" });
     assert.deepEqual(await launcher.state("clv-a"), {

@@ -15,7 +15,7 @@ import { runIdFor } from "../contracts/run.ts";
 import { createLogger } from "../lib/log.ts";
 import { AIRFLOW_VERSIONS, airflowHome, type DagRun, runDag } from "./airflow/airflow.ts";
 import { AirflowTestbed, type Emulators, startEmulators, type TestbedOptions } from "./airflow/testbed.ts";
-import { cdnow } from "./cdnow-orders.ts";
+import { cdnow } from "./cdnow.ts";
 import { skipUnlessInstalled } from "./skip-unless-installed.ts";
 
 /** 00:30 in the time zone of the schedule, which is the day before in UTC. */

@@ -1,4 +1,4 @@
-import { judge } from "../jobs/clv/metrics.ts";
+import { evaluate } from "../jobs/clv/metrics.ts";
 import { seededRandom } from "../jobs/clv/random.ts";
 import type { ReportContext } from "../local/report/report.ts";
 import type { Model, Results } from "../local/report/results.ts";
@@ -6,7 +6,7 @@ import type { Model, Results } from "../local/report/results.ts";
 /** Results of a run with 1,000 customers. `changes` replace their parts. */
 export function exampleResults(changes: Partial<Results> = {}): Results {
   const metrics = (["holdout", "backtest"] as const).flatMap((evaluation, seed) =>
-    judge(outcomes(seed), { replicates: 40 }).map((row) => ({ evaluation, ...row })),
+    evaluate(outcomes(seed), { replicates: 40 }).map((row) => ({ evaluation, ...row })),
   );
   return {
     calendar: {

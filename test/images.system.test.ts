@@ -12,7 +12,7 @@ import { IMAGES, STEPS } from "../jobs/pipeline.ts";
 import { createLogger } from "../lib/log.ts";
 import { type LocalStack, startLocalStack } from "../local/runtime/local-stack.ts";
 import { confirmRun, requestRun } from "../local/runtime/orchestrator.ts";
-import { cdnow } from "./cdnow-orders.ts";
+import { cdnow } from "./cdnow.ts";
 import { startBigQuery } from "./emulators/bigquery.ts";
 import { prepareWarehouse } from "./emulators/warehouse.ts";
 import { type Image, Images } from "./images.ts";

@@ -71,7 +71,7 @@ const HIGHEST_FREQUENCY = 7;
  * O(n log n) plus `replicates` passes over the customers.
  * @throws RangeError when a customer's figure is not finite.
  */
-export function judge(
+export function evaluate(
   customers: readonly CustomerOutcome[],
   { replicates = 200, seed = 1 }: { replicates?: number; seed?: number } = {},
 ): MetricRow[] {
