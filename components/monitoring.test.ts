@@ -12,7 +12,7 @@ import { planLabels, planNames } from "./names.ts";
 const ALERT = "gcp:monitoring/alertPolicy:AlertPolicy";
 const identity = { app: "customer-value", environment: "dev", project: "my-project" };
 const names = planNames(identity);
-const labels = planLabels(identity, "39fa6fc");
+const labels = planLabels(identity);
 const weekly = { cron: "0 6 * * 1", timeZone: "Etc/UTC" };
 const plan = {
   names,

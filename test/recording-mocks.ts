@@ -7,8 +7,17 @@ export interface RecordedResource {
   readonly type: string;
   readonly name: string;
   readonly inputs: Readonly<Record<string, unknown>>;
+  /** Whether Pulumi refuses to delete it. */
+  readonly isProtected: boolean;
   /** Types from the outermost parent to the resource itself. */
   readonly path: readonly string[];
+}
+
+/** The part of Pulumi's own request that the mocks do not show. */
+interface RegisterRequest {
+  getType(): string;
+  getName(): string;
+  getProtect(): boolean;
 }
 
 export interface Recording<T> {
@@ -49,7 +58,16 @@ export async function record<T>(
     stack,
     preview,
   );
-  const monitor = pulumi.runtime.getMonitor() as unknown as { resources: ReadonlyMap<string, unknown> };
+  const monitor = pulumi.runtime.getMonitor() as unknown as {
+    resources: ReadonlyMap<string, unknown>;
+    registerResource(request: RegisterRequest, callback: unknown): unknown;
+  };
+  const guarded = new Set<string>();
+  const register = monitor.registerResource.bind(monitor);
+  monitor.registerResource = (request, callback) => {
+    if (request.getProtect()) guarded.add(`${request.getType()}::${request.getName()}`);
+    return register(request, callback);
+  };
   const result = create();
   await result;
   await pulumi.runtime.disconnect();
@@ -60,7 +78,8 @@ export async function record<T>(
       const [, , path = "", name = ""] = urn.split("::");
       const types = path.split("$");
       const type = types.at(-1)!;
-      return { type, name, inputs: inputsOf.get(`${type}::${name}`)!, path: types };
+      const key = `${type}::${name}`;
+      return { type, name, inputs: inputsOf.get(key)!, isProtected: guarded.has(key), path: types };
     })
     .sort((a, b) => compare(a.type, b.type) || compare(a.name, b.name));
   return {
