@@ -212,7 +212,7 @@ for (const [version, name] of [
 
     it("gives up at the time limit on a request that ended as a dead letter", async () => {
       await make();
-      await loop.listen({ earliestRunDate: () => DAY });
+      await loop.listen({ firstOrderDate: DAY });
       await loop.publish(REQUESTS, "no JSON", "clv-none");
       const failed = await run(DAY, { limits: { run_seconds: 20 }, seconds: 25 });
       assertFailedIn(failed, "wait", /gave no sign of its end within 20 s.*not known: look.*dead letters/);

@@ -141,7 +141,7 @@ async function foundByAsking(
   while (!signal.aborted) {
     await setTimeout(pollInterval, undefined, { signal }).catch(() => undefined);
     const state = signal.aborted ? undefined : await stateOf(invokerUrl, request.run_id, signal);
-    if (state !== undefined && state.state !== "running") {
+    if (state !== undefined && state.state !== "queued" && state.state !== "running") {
       // Its final event may be on its way.
       await setTimeout(pollInterval, undefined, { signal }).catch(() => undefined);
       const failed = state.steps.find(({ status }) => status !== "succeeded");

@@ -68,7 +68,7 @@ export class Loop {
   }
 
   /** Starts the invoker. */
-  async listen(more: Pick<LocalStackOptions, "onTask" | "earliestRunDate"> = {}): Promise<void> {
+  async listen(more: Pick<LocalStackOptions, "onTask" | "firstOrderDate"> = {}): Promise<void> {
     const { project, events = EVENTS, log } = this.#options;
     const { pubsub, bigquery } = this.#cloud;
     this.#edition = await startLocalStack({
