@@ -16,6 +16,8 @@ export const APIS: Readonly<Record<string, string>> = {
   "artifactregistry.googleapis.com": "stores the images",
   "bigquery.googleapis.com": "stores the tables",
   "billingbudgets.googleapis.com": "watches the budget",
+  "cloudquotas.googleapis.com": "raises quotas",
+  "compute.googleapis.com": "lists regions, and has Vertex AI's machines",
   "cloudkms.googleapis.com": "holds the key of the stack's secrets",
   "cloudresourcemanager.googleapis.com": "grants rights on the project",
   "composer.googleapis.com": "runs Airflow",
