@@ -19,7 +19,7 @@ describe("Vertex AI launcher", () => {
   const files = new Map<string, string>();
   let received: ReceivedRequest[];
   /** Statuses that are answered before anything is done. */
-  let failures: number[];
+  let failures: (number | object)[];
   let server: Server;
   let launcher: VertexAiLauncher;
 
@@ -28,6 +28,7 @@ describe("Vertex AI launcher", () => {
     const body = request.method === "POST" ? await json(request) : undefined;
     received.push({ what: `${request.method} ${request.url}`, token: request.headers.authorization, body });
     const failure = failures.shift();
+    if (typeof failure === "object") return [400, { error: failure }];
     if (failure !== undefined) return [failure, { error: { message: `answered ${failure}` } }];
     const id = searchParams.get("pipelineJobId");
     if (id !== null) {
@@ -97,6 +98,23 @@ describe("Vertex AI launcher", () => {
     await launcher.launch("clv-a", { run_date: "2024-01-01" });
     assert.equal(await launcher.launch("clv-a", { run_date: "2024-01-01" }), false);
     assert.equal(jobs.size, 1);
+  });
+
+  it("asks the caller to wait while Vertex AI creates its own accounts, and throws another refusal", async () => {
+    failures = [
+      { code: 400, status: "FAILED_PRECONDITION", message: "Service agents are being provisioned" },
+    ];
+    await assert.rejects(launcher.launch("clv-a", { run_date: "2024-01-01" }), {
+      name: "UserError",
+      status: 503,
+      message: /not ready: Service agents/,
+    });
+    failures = [{ code: 400, status: "INVALID_ARGUMENT", message: "no such field" }];
+    await assert.rejects(
+      launcher.launch("clv-a", { run_date: "2024-01-01" }),
+      /refused the pipeline: no such field/,
+    );
+    assert.equal(await launcher.launch("clv-a", { run_date: "2024-01-01" }), true);
   });
 
   it("sends a request again after 429 and 503, and throws other refusals", async () => {

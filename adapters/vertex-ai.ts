@@ -34,6 +34,12 @@ const pipelineJob = z.object({
   runtimeConfig: z.object({ parameterValues: z.object({ run_date: z.string() }) }),
 });
 
+const refusal = z.object({
+  error: z
+    .object({ status: z.string().default(""), message: z.string().default("no reason given") })
+    .prefault({}),
+});
+
 const STATES: Readonly<Record<string, RunState["state"]>> = {
   PIPELINE_STATE_SUCCEEDED: "succeeded",
   PIPELINE_STATE_FAILED: "failed",
@@ -74,8 +80,17 @@ export class VertexAiLauncher implements Launcher {
         parameterValues: { run_id: runId, ...parameters },
       },
     };
-    // 409: there is a job with this id.
-    const { status } = await this.#request("POST", `?pipelineJobId=${runId}`, [409], job);
+    // 409: there is a job with this id. 400: among others, a project that never ran a job lacks Vertex AI's own accounts.
+    const { status, data } = await this.#request("POST", `?pipelineJobId=${runId}`, [409, 400], job);
+    if (status === 400) {
+      const { error } = refusal.parse(data);
+      if (error.status === "FAILED_PRECONDITION")
+        throw new UserError(`Vertex AI is not ready: ${error.message}`, {
+          status: 503,
+          remedy: "In a new project this takes some minutes. Send the request again.",
+        });
+      throw new Error(`Vertex AI refused the pipeline: ${error.message}`);
+    }
     return status !== 409;
   }
 

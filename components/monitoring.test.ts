@@ -112,7 +112,7 @@ describe("Monitoring", () => {
     assert.deepEqual(
       ofType("gcp:logging/metric:Metric").map(({ inputs }) => [
         inputs.name,
-        /jsonPayload.message="(.*)"/.exec(String(inputs.filter))?.[1],
+        /jsonPayload.message:"(.*)"/.exec(String(inputs.filter))?.[1],
       ]),
       [
         ["customer-value-dev-failures", "run failed"],

@@ -60,7 +60,8 @@ export class Monitoring extends Component<MonitoringArgs> {
         name: names.metrics[metric],
         project,
         description: `Runs that ${status}.`,
-        filter: `resource.type="ml_job" AND jsonPayload.component="job" AND jsonPayload.step="notify" AND jsonPayload.message="run ${status}"`,
+        // Vertex AI keeps a line of JSON as one text in jsonPayload.message; "has" matches that and a parsed line.
+        filter: `resource.type="ml_job" AND jsonPayload.message:"run ${status}"`,
         metricDescriptor: { metricKind: "DELTA", valueType: "INT64", unit: "1" },
       },
       this.child,
