@@ -77,15 +77,13 @@ export function discountedExpectedPurchases(
   const delta = Math.log1p(annualRate) / WEEKS_PER_YEAR;
   const active = afterHistory(parameters, x, T);
   const worth = (s: number): number => Math.exp(-delta * s) * expectedPurchases(active, s);
+  const { r, alpha, a, b } = active;
+  const scale = alpha / (1 + (r * a) / (a + b)); // weeks in which the purchase rate falls much
+  const span = Math.log1p(horizon / scale);
   let total = worth(horizon);
-  if (delta !== 0) {
-    const { r, alpha, a, b } = active;
-    const scale = alpha / (1 + (r * a) / (a + b)); // weeks in which the purchase rate falls markedly
-    const span = Math.log1p(horizon / scale);
-    for (const [node, weight] of GAUSS_LEGENDRE) {
-      const u = (span * (1 + node)) / 2;
-      total += delta * ((weight * span) / 2) * scale * Math.exp(u) * worth(scale * Math.expm1(u));
-    }
+  for (const [node, weight] of GAUSS_LEGENDRE) {
+    const u = (span * (1 + node)) / 2;
+    total += delta * ((weight * span) / 2) * scale * Math.exp(u) * worth(scale * Math.expm1(u));
   }
   return probabilityAlive(parameters, x, tX, T) * total;
 }
