@@ -146,7 +146,7 @@ describe("fitBgNbd", () => {
       [[], /no customers/],
       [[{ x: 0, tX: 0, T: 0, customers: 5 }], /last day/],
       [[4, 5, 6, 7].map((T) => ({ x: 0, tX: 0, T, customers: 5 })), /bought again/],
-      [[history, { ...history }, { ...history, x: 2 }, { ...history, T: 8 }], /from 3 distinct/],
+      [[history, { ...history }, { ...history, x: 2 }, { ...history, T: 8 }], /on 3 distinct/],
       [[{ ...history, tX: 10 }], /"tX":10/],
       [[{ ...history, x: 1.5 }], /whole x/],
       [[{ ...history, customers: 0 }], /customers > 0/],

@@ -2,21 +2,22 @@ import { seededRandom } from "./random.ts";
 import { type Ranking, rank, rankCorrelation, sumOfTop } from "./ranking.ts";
 
 /** What was predicted for a customer in the hold-out, and what the customer did in it. */
-export type CustomerOutcome = {
+const FIELDS = [
   /** The purchases that the model expects. */
-  predictedPurchases: number;
+  "predictedPurchases",
   /** The spending that the model expects: expected purchases times the expected value of one. */
-  predictedValue: number;
-  rfmScore: number;
+  "predictedValue",
+  "rfmScore",
   /** Spending before the hold-out. */
-  pastSpend: number;
+  "pastSpend",
   /** Purchases at the past rate: x / T times the length of the hold-out. */
-  pastRatePurchases: number;
-  actualPurchases: number;
-  actualRevenue: number;
+  "pastRatePurchases",
+  "actualPurchases",
+  "actualRevenue",
   /** Repeat purchases before the hold-out. */
-  x: number;
-};
+  "x",
+] as const;
+export type CustomerOutcome = Record<(typeof FIELDS)[number], number>;
 
 /** `oracle` is what happened, or the ranking by it. */
 export const PREDICTORS = ["model", "rfm", "past_spend", "past_rate", "oracle"] as const;
@@ -57,16 +58,6 @@ const row = (
   bucket: number | null = null,
 ): MetricRow => ({ predictor, metric, bucket, value });
 
-const FIELDS = [
-  "predictedPurchases",
-  "predictedValue",
-  "rfmScore",
-  "pastSpend",
-  "pastRatePurchases",
-  "actualPurchases",
-  "actualRevenue",
-  "x",
-] as const;
 type Columns = Record<(typeof FIELDS)[number], Float64Array>;
 
 const TOP = 0.1;
