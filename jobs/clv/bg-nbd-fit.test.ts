@@ -121,7 +121,7 @@ describe("fitBgNbd", () => {
     assert.deepEqual(fitBgNbd(shuffled), fitBgNbd(sample));
   });
 
-  it("takes a row of several customers for as many rows of one", () => {
+  it("gives the same for one row of several customers and for several rows of one", () => {
     const repeated = sample.flatMap(({ customers, ...history }) =>
       Array.from({ length: customers }, () => ({ ...history, customers: 1 })),
     );
@@ -129,7 +129,7 @@ describe("fitBgNbd", () => {
     for (const name of NAMES) assert.ok(Math.abs(one.parameters[name] / other.parameters[name] - 1) < 1e-9);
   });
 
-  it("says that it did not converge where customers do not leave", () => {
+  it("does not converge if customers never leave", () => {
     // Purchases at a steady rate to the very end: the best a is 0
     const rows = Array.from({ length: 200 }, (_, i) => ({
       x: 5 + (i % 9),
