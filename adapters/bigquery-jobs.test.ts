@@ -47,12 +47,11 @@ describe("BigQuery jobs", () => {
   describe("a statement", () => {
     it("is a job with the labels, in its id too, and with typed parameters", async () => {
       fake.statistics = { totalBytesBilled: "10485760", dmlStats: { insertedRowCount: "7" } };
-      const { statistics } = await open({}, "&maximum_bytes_billed=99").run("SELECT @run_date, @x", {
+      const { rows, bytesBilled } = await open({}, "&maximum_bytes_billed=99").run("SELECT @run_date, @x", {
         ...RUN_DATE,
         x: { type: "FLOAT64", value: 0.5 },
       });
-      assert.equal(statistics.totalBytesBilled, 10_485_760);
-      assert.equal(statistics.dmlStats.insertedRowCount, 7);
+      assert.deepEqual([rows, bytesBilled], [7, 10_485_760]);
       const [job] = fake.inserted;
       assert.match(job!.jobReference.jobId!, /^run-1-features-[0-9a-f]{16}-0-0$/);
       assert.equal(job?.jobReference.location, "EU");
@@ -78,8 +77,8 @@ describe("BigQuery jobs", () => {
     });
 
     it("has no limit of bytes, and counts of zero, if there are none", async () => {
-      const { statistics } = await open().run("SELECT 1", {});
-      assert.deepEqual([statistics.totalBytesBilled, statistics.dmlStats.insertedRowCount], [0, 0]);
+      const { rows, bytesBilled } = await open().run("SELECT 1", {});
+      assert.deepEqual([rows, bytesBilled], [0, 0]);
       assert.equal(fake.inserted[0]?.configuration.query.maximumBytesBilled, undefined);
     });
 

@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
-import { BigQuery, type Job, type TableField } from "@google-cloud/bigquery";
+import { BigQuery, type Job, type JobMetadata, type TableField } from "@google-cloud/bigquery";
 import { OAuth2Client } from "google-auth-library";
 import { z } from "zod";
 import { type Parameter, type Parameters, QueryError } from "../contracts/warehouse.ts";
@@ -42,21 +42,6 @@ const RETRYABLE_REASONS = new Set([
 /** Two runs replaced the same date at the same time: cloud.google.com/bigquery/docs/data-manipulation-language#dml-conflicts */
 const CONFLICT = /due to concurrent update/;
 const ATTEMPTS = 5;
-
-/** The fields of a job that are read: cloud.google.com/bigquery/docs/reference/rest/v2/Job */
-const queryStatistics = z.object({
-  totalBytesBilled: z.coerce.number().default(0),
-  totalBytesProcessed: z.coerce.number().default(0),
-  schema: z.object({ fields: z.array(z.object({ name: z.string(), type: z.string() })) }).optional(),
-  dmlStats: z.object({ insertedRowCount: z.coerce.number().default(0) }).prefault({}),
-});
-const jobMetadata = z.object({
-  status: z.object({
-    state: z.string(),
-    errorResult: z.object({ reason: z.string().default(""), message: z.string().default("") }).optional(),
-  }),
-  statistics: z.object({ query: queryStatistics.prefault({}) }).prefault({}),
-});
 
 /**
  * Runs statements as BigQuery jobs. A job's id is made of the labels and the statement. If an answer was lost, or a step
@@ -100,12 +85,13 @@ export class BigQueryJobs {
   /** The columns of a query and the bytes that it would read: a dry run, which is free. */
   async plan(sql: string, parameters: Parameters): Promise<{ fields: TableField[]; bytes: number }> {
     const { job } = await this.#insert(undefined, sql, parameters);
-    const { query } = parse(jobMetadata, job.metadata, "BigQuery's dry run").statistics;
-    return { fields: query.schema?.fields ?? [], bytes: query.totalBytesProcessed };
+    const query = (job.metadata as JobMetadata).statistics?.query;
+    return { fields: query?.schema?.fields ?? [], bytes: Number(query?.totalBytesProcessed ?? 0) };
   }
 
   /**
-   * Runs a statement to its end. `linesBefore` lines of it stand before the query that a person wrote.
+   * Runs a statement to its end; returns the job, the rows that it inserted and the bytes that it billed. `linesBefore`
+   * lines of the statement stand before the query that a person wrote.
    * @throws QueryError with the place in that query, if it is known.
    */
   async run(sql: string, parameters: Parameters, linesBefore = 0) {
@@ -120,11 +106,15 @@ export class BigQueryJobs {
     for (let attempt = 0, failures = 0; ; attempt += 1) {
       const { job, isNew } = await this.#insert(`${name}-${attempt}`, sql, parameters, linesBefore);
       const { status, statistics } = await waitForEnd(job);
-      if (status.errorResult === undefined) return { job, statistics: statistics.query };
+      const error = status?.errorResult;
+      if (error === undefined) {
+        const { dmlStats, totalBytesBilled = 0 } = statistics?.query ?? {};
+        return { job, rows: Number(dmlStats?.insertedRowCount ?? 0), bytesBilled: Number(totalBytesBilled) };
+      }
       // This job failed before this run.
       if (!isNew) continue;
       failures += 1;
-      const { reason, message } = status.errorResult;
+      const { reason = "", message = "" } = error;
       if (failures === ATTEMPTS || !(RETRYABLE_REASONS.has(reason) || CONFLICT.test(message)))
         throw queryError(message, linesBefore);
       await setTimeout(this.#retryDelay * 2 ** (failures - 1) * (0.5 + Math.random()));
@@ -159,10 +149,10 @@ export class BigQueryJobs {
   }
 }
 
-async function waitForEnd(job: Job): Promise<z.output<typeof jobMetadata>> {
+async function waitForEnd(job: Job): Promise<JobMetadata> {
   for (let wait = 50; ; wait = Math.min(2 * wait, 2000)) {
-    const known = parse(jobMetadata, (await job.getMetadata())[0], "BigQuery's job");
-    if (known.status.state === "DONE") return known;
+    const [metadata] = (await job.getMetadata()) as [JobMetadata, unknown];
+    if (metadata.status?.state === "DONE") return metadata;
     await setTimeout(wait);
   }
 }

@@ -30,7 +30,7 @@ describe("BigQuery warehouse", () => {
   });
 
   const model = (materialization: Materialization, more: Partial<Model> = {}): Model => ({
-    target: { project: "p", dataset: "rfm", name: "t" },
+    target: { project: "shop", dataset: "rfm", name: "t" },
     materialization,
     query: "SELECT run_date, x\nFROM source",
     partitionBy: undefined,
@@ -48,7 +48,7 @@ describe("BigQuery warehouse", () => {
     it("a view", async () => {
       assert.deepEqual(await warehouse.materialize(model("view"), {}), { rows: 0, bytesBilled: 0 });
       assert.deepEqual(statements(), [
-        "CREATE OR REPLACE VIEW `p`.`rfm`.`t` AS\nSELECT run_date, x\nFROM source",
+        "CREATE OR REPLACE VIEW `shop`.`rfm`.`t` AS\nSELECT run_date, x\nFROM source",
       ]);
       assert.equal(fake.inserted.length, 1);
     });
@@ -57,7 +57,7 @@ describe("BigQuery warehouse", () => {
       const outcome = await warehouse.materialize(model("table"), RUN_DATE);
       assert.deepEqual(outcome, { rows: 3, bytesBilled: 2000 });
       assert.deepEqual(statements(), [
-        `MERGE \`p\`.\`rfm\`.\`t\` USING (
+        `MERGE \`shop\`.\`rfm\`.\`t\` USING (
 SELECT run_date, x
 FROM source
 ) AS new_rows ON FALSE
@@ -82,13 +82,16 @@ WHEN NOT MATCHED BY TARGET THEN INSERT (\`run_date\`, \`x\`) VALUES (\`run_date\
         model("partition", { partitionBy: "run_date", clusterBy: ["x"] }),
         RUN_DATE,
       );
-      const { schema, timePartitioning, clustering } = fake.tables.get("rfm.t") as Record<string, unknown>;
+      const { schema, timePartitioning, clustering } = fake.tables.get("shop.rfm.t") as Record<
+        string,
+        unknown
+      >;
       assert.deepEqual(schema, { fields: FIELDS });
       assert.deepEqual(timePartitioning, { type: "DAY", field: "run_date" });
       assert.deepEqual(clustering, { fields: ["x"] });
       fake.tables.clear();
       await warehouse.materialize(model("table"), RUN_DATE);
-      const plain = fake.tables.get("rfm.t") as Record<string, unknown>;
+      const plain = fake.tables.get("shop.rfm.t") as Record<string, unknown>;
       assert.deepEqual([plain.timePartitioning, plain.clustering], [undefined, undefined]);
     });
 
@@ -110,19 +113,25 @@ WHEN NOT MATCHED BY TARGET THEN INSERT (\`run_date\`, \`x\`) VALUES (\`run_date\
         { name: "x", type: "INT64" },
         { name: "old", type: "STRING" },
       ];
-      fake.tables.set("rfm.t", { schema: { fields: present } });
+      fake.tables.set("shop.rfm.t", { schema: { fields: present } });
       await warehouse.materialize(model("table"), {});
-      assert.deepEqual(fake.tables.get("rfm.t")?.schema, { fields: [...present, FIELDS[0]] });
+      assert.deepEqual(fake.tables.get("shop.rfm.t")?.schema, { fields: [...present, FIELDS[0]] });
     });
 
     it("a table that has all columns without a change to it", async () => {
-      fake.tables.set("rfm.t", { schema: { fields: FIELDS } });
+      fake.tables.set("shop.rfm.t", { schema: { fields: FIELDS } });
       fake.tableStatus = { make: 500 };
       assert.equal((await warehouse.materialize(model("table"), {})).rows, 3);
     });
 
+    it("a log once: its rows stay", async () => {
+      assert.deepEqual(await warehouse.materialize(model("log"), {}), { rows: 0, bytesBilled: 0 });
+      assert.deepEqual(fake.tables.get("shop.rfm.t")?.schema, { fields: FIELDS });
+      assert.deepEqual(statements(), []);
+    });
+
     it("no column of another type", async () => {
-      fake.tables.set("rfm.t", { schema: { fields: [{ name: "x", type: "FLOAT" }] } });
+      fake.tables.set("shop.rfm.t", { schema: { fields: [{ name: "x", type: "FLOAT" }] } });
       await assert.rejects(warehouse.materialize(model("table"), {}), {
         name: "UserError",
         message: "Column x of rfm.t would change its type from FLOAT to INTEGER.",
@@ -146,48 +155,45 @@ WHEN NOT MATCHED BY TARGET THEN INSERT (\`run_date\`, \`x\`) VALUES (\`run_date\
 
   describe("queries", () => {
     it("give numbers, dates as YYYY-MM-DD and timestamps as ISO 8601", async () => {
-      const [names, types, values] = [
-        ["i", "f", "n", "d", "t", "u", "s", "b", "a", "r", "z"],
-        "INTEGER FLOAT NUMERIC DATE TIMESTAMP TIMESTAMP STRING BOOLEAN INTEGER RECORD INTEGER".split(" "),
-        [
-          "7",
-          "0.5",
-          "1.25",
-          "2024-01-01",
-          "1704067200000000",
-          "1704067200250000",
-          "x",
-          "true",
-          null,
-          null,
-          null,
-        ],
+      const scalar = (name: string, type: string, v: unknown) => ({ name, type, mode: "NULLABLE", v });
+      const columns = [
+        scalar("i", "INTEGER", "7"),
+        scalar("large", "INTEGER", "9007199254740993"),
+        scalar("f", "FLOAT", "0.5"),
+        scalar("n", "NUMERIC", "1.25"),
+        scalar("d", "DATE", "2024-01-01"),
+        scalar("t", "TIMESTAMP", "1704067200000000"),
+        scalar("ms", "TIMESTAMP", "1704067200120000"),
+        scalar("us", "TIMESTAMP", "1704067200123400"),
+        scalar("s", "STRING", "x"),
+        scalar("b", "BOOLEAN", "true"),
+        scalar("z", "INTEGER", null),
+        { name: "a", type: "INTEGER", mode: "REPEATED", v: [{ v: "1" }, { v: "2" }] },
+        {
+          ...scalar("r", "RECORD", { f: [{ v: "2024-02-01" }, { v: "0.0Z" }] }),
+          fields: [
+            { name: "d", type: "DATE", mode: "NULLABLE" },
+            { name: "value", type: "STRING", mode: "NULLABLE" },
+          ],
+        },
       ];
-      const fields = names!.map((name, i) => ({ name, type: types[i], mode: "NULLABLE" })) as {
-        name: string;
-        type: string;
-        mode: string;
-        fields?: object[];
-      }[];
-      fields[8]!.mode = "REPEATED";
-      fields[9]!.fields = [{ name: "d", type: "DATE", mode: "NULLABLE" }];
-      const f = values!.map((v) => ({ v })) as { v: unknown }[];
-      f[8]!.v = [{ v: "1" }, { v: "2" }];
-      f[9]!.v = { f: [{ v: "2024-02-01" }] };
-      fake.results = { schema: { fields }, rows: [{ f }], totalRows: "1" };
+      const fields = columns.map(({ v, ...field }) => field);
+      fake.results = { schema: { fields }, rows: [{ f: columns.map(({ v }) => ({ v })) }], totalRows: "1" };
       assert.deepEqual(await warehouse.query("SELECT 1", RUN_DATE), [
         {
           i: 7,
+          large: 2 ** 53,
           f: 0.5,
           n: 1.25,
           d: "2024-01-01",
           t: "2024-01-01T00:00:00Z",
-          u: "2024-01-01T00:00:00.25Z",
+          ms: "2024-01-01T00:00:00.12Z",
+          us: "2024-01-01T00:00:00.1234Z",
           s: "x",
           b: true,
-          a: [1, 2],
-          r: { d: "2024-02-01" },
           z: null,
+          a: [1, 2],
+          r: { d: "2024-02-01", value: "0.0Z" },
         },
       ]);
       const { queryParameters } = fake.inserted[0]!.configuration.query;
@@ -204,7 +210,7 @@ WHEN NOT MATCHED BY TARGET THEN INSERT (\`run_date\`, \`x\`) VALUES (\`run_date\
   });
 
   describe("rows of a log", () => {
-    const target = { project: "p", dataset: "rfm", name: "log" };
+    const target = { project: "shop", dataset: "rfm", name: "log" };
     beforeEach(() => {
       const fields = [
         { name: "run_date", type: "DATE" },
@@ -213,7 +219,7 @@ WHEN NOT MATCHED BY TARGET THEN INSERT (\`run_date\`, \`x\`) VALUES (\`run_date\
         { name: "n", type: "INTEGER" },
         { name: "ok", type: "BOOLEAN" },
       ];
-      fake.tables.set("rfm.log", { schema: { fields } });
+      fake.tables.set("shop.rfm.log", { schema: { fields } });
     });
 
     it("are replaced by their key in one statement, with the types of the table", async () => {
@@ -221,7 +227,7 @@ WHEN NOT MATCHED BY TARGET THEN INSERT (\`run_date\`, \`x\`) VALUES (\`run_date\
       const outcome = await warehouse.replaceRows(target, { run_date: "2024-01-01", id: "a" }, rows);
       assert.deepEqual(outcome, { rows: 3, bytesBilled: 2000 });
       assert.deepEqual(statements(), [
-        `MERGE \`p\`.\`rfm\`.\`log\` USING (
+        `MERGE \`shop\`.\`rfm\`.\`log\` USING (
 SELECT CAST(JSON_VALUE(row, '$.run_date') AS DATE) AS \`run_date\`, CAST(JSON_VALUE(row, '$.id') AS STRING) AS \`id\`, CAST(JSON_VALUE(row, '$.value') AS FLOAT64) AS \`value\`, CAST(JSON_VALUE(row, '$.n') AS INT64) AS \`n\`, CAST(JSON_VALUE(row, '$.ok') AS BOOL) AS \`ok\` FROM UNNEST(JSON_QUERY_ARRAY(@rows)) AS row
 ) AS new_rows ON FALSE
 WHEN NOT MATCHED BY SOURCE AND \`run_date\` = CAST(@run_date AS DATE) AND \`id\` = CAST(@id AS STRING) THEN DELETE

@@ -33,7 +33,12 @@ export class BigQueryWarehouse implements Warehouse {
       return { rows: 0, bytesBilled: 0 };
     }
     const { fields, bytes } = await this.#jobs.plan(model.query, parameters);
-    this.#checkEstimate(model.target, bytes);
+    const limit = this.#jobs.maximumBytesBilled;
+    if (limit !== undefined && bytes > limit)
+      throw new UserError(
+        `${model.target.dataset}.${model.target.name} would read ${bytes} bytes; allowed are ${limit}.`,
+        { remedy: "Make the query read less, or raise the setting bytesBilledLimit." },
+      );
     await this.#provideTable(model, fields);
     if (model.materialization === "log") return { rows: 0, bytesBilled: 0 };
     const replaced =
@@ -102,8 +107,8 @@ ${query}
 ) AS new_rows ON FALSE
 WHEN NOT MATCHED BY SOURCE AND ${condition} THEN DELETE
 WHEN NOT MATCHED BY TARGET THEN INSERT (${names}) VALUES (${names})`;
-    const { statistics } = await this.#jobs.run(merge, parameters, 1);
-    return { rows: statistics.dmlStats.insertedRowCount, bytesBilled: statistics.totalBytesBilled };
+    const { rows, bytesBilled } = await this.#jobs.run(merge, parameters, 1);
+    return { rows, bytesBilled };
   }
 
   #table({ project, dataset, name }: Target) {
@@ -145,14 +150,6 @@ WHEN NOT MATCHED BY TARGET THEN INSERT (${names}) VALUES (${names})`;
     });
     if (added.length > 0) await table.setMetadata({ schema: { fields: [...present, ...added] } });
   }
-
-  #checkEstimate({ dataset, name }: Target, bytes: number): void {
-    const limit = this.#jobs.maximumBytesBilled;
-    if (limit !== undefined && bytes > limit)
-      throw new UserError(`${dataset}.${name} would read ${bytes} bytes; allowed are ${limit}.`, {
-        remedy: "Make the query read less, or raise the setting bytesBilledLimit.",
-      });
-  }
 }
 
 const quote = (name: string): string => `\`${name}\``;
@@ -179,8 +176,8 @@ function toPlain(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(toPlain);
   // A decimal is an object of big.js.
   if ("toFixed" in value) return Number(value);
-  // A date, or a timestamp whose seconds can have nine digits.
-  if ("value" in value && typeof value.value === "string")
-    return value.value.replace(/(\.\d*[1-9])0+Z$|\.0+Z$/, "$1Z");
+  // A date or a timestamp is an object of the client, a STRUCT is a plain one.
+  if ("value" in value && value.constructor !== Object)
+    return String(value.value).replace(/(\.\d*[1-9])0+Z$|\.0+Z$/, "$1Z");
   return mapValues(value as Row, toPlain);
 }

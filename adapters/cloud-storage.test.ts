@@ -36,9 +36,9 @@ describe("Cloud Storage artifacts", () => {
   });
 
   it("are written to and read from the bucket and the path of the URL", async () => {
-    await artifacts.write("gs://b/runs/a b.json", "ä");
-    assert.deepEqual([...files], [["b runs/a b.json", "ä"]]);
-    assert.equal(await artifacts.read("gs://b/runs/a b.json"), "ä");
+    await artifacts.write("gs://my-bucket/runs/a b.json", "ä");
+    assert.deepEqual([...files], [["my-bucket runs/a b.json", "ä"]]);
+    assert.equal(await artifacts.read("gs://my-bucket/runs/a b.json"), "ä");
   });
 
   it("are undefined where there is none, which is asked once", async () => {

@@ -28,9 +28,9 @@ export class CloudStorageArtifacts implements ArtifactStore {
   }
 
   #file(url: string) {
-    const [, bucket, path] = /^gs:\/\/([^/]+)\/(.+)$/.exec(url) ?? [];
-    if (bucket === undefined || path === undefined)
+    const parts = /^gs:\/\/([^/]+)\/(.+)$/.exec(url);
+    if (parts === null)
       throw new UserError(`${url} is not a file in Cloud Storage; allowed is gs://bucket/path.`);
-    return this.#storage.bucket(bucket).file(path);
+    return this.#storage.bucket(parts[1]!).file(parts[2]!);
   }
 }

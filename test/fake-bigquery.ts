@@ -38,7 +38,7 @@ export interface FakeBigQuery {
   statistics: Json;
   /** How often a job says that it is running before it is done. */
   polls: number;
-  /** Metadata of tables, by dataset.name. */
+  /** Metadata of tables, by project.dataset.name. */
   readonly tables: Map<string, Json>;
   /** Status of the answer when a table is made or read; 200 unless set. */
   tableStatus: { get?: number; make?: number };
@@ -107,8 +107,10 @@ export async function startFakeBigQuery(): Promise<FakeBigQuery> {
   }
 
   function table(method: string, pathname: string, body: Json): [number, Json] {
-    const [, dataset, name] = /\/datasets\/([^/]+)\/tables(?:\/([^/]+))?$/.exec(pathname)!;
-    const key = `${dataset}.${name ?? (body.tableReference as Json).tableId}`;
+    const [, project, dataset, name] = /\/projects\/([^/]+)\/datasets\/([^/]+)\/tables(?:\/([^/]+))?$/.exec(
+      pathname,
+    )!;
+    const key = [project, dataset, name ?? (body.tableReference as Json).tableId].join(".");
     const status = (method === "GET" ? fake.tableStatus.get : fake.tableStatus.make) ?? 200;
     if (status !== 200) return failure(status, `answered ${status}`);
     if (method === "GET" && !fake.tables.has(key)) return failure(404, "Not found: Table");

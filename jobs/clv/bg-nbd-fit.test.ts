@@ -121,7 +121,7 @@ describe("fitBgNbd", () => {
     assert.deepEqual(fitBgNbd(shuffled), fitBgNbd(sample));
   });
 
-  it("takes a row of several customers for as many rows of one", () => {
+  it("gives the same for one row of several customers and for several rows of one", () => {
     const repeated = sample.flatMap(({ customers, ...history }) =>
       Array.from({ length: customers }, () => ({ ...history, customers: 1 })),
     );
@@ -129,7 +129,7 @@ describe("fitBgNbd", () => {
     for (const name of NAMES) assert.ok(Math.abs(one.parameters[name] / other.parameters[name] - 1) < 1e-9);
   });
 
-  it("says that it did not converge where customers do not leave", () => {
+  it("does not converge if customers never leave", () => {
     // Purchases at a steady rate to the very end: the best a is 0
     const rows = Array.from({ length: 200 }, (_, i) => ({
       x: 5 + (i % 9),
@@ -146,7 +146,7 @@ describe("fitBgNbd", () => {
       [[], /no customers/],
       [[{ x: 0, tX: 0, T: 0, customers: 5 }], /last day/],
       [[4, 5, 6, 7].map((T) => ({ x: 0, tX: 0, T, customers: 5 })), /bought again/],
-      [[history, { ...history }, { ...history, x: 2 }, { ...history, T: 8 }], /from 3 distinct/],
+      [[history, { ...history }, { ...history, x: 2 }, { ...history, T: 8 }], /on 3 distinct/],
       [[{ ...history, tX: 10 }], /"tX":10/],
       [[{ ...history, x: 1.5 }], /whole x/],
       [[{ ...history, customers: 0 }], /customers > 0/],

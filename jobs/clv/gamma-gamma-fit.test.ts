@@ -82,7 +82,7 @@ describe("fitGammaGamma", () => {
     }
   });
 
-  it("says that it did not converge where values do not spread as the model says", () => {
+  it("does not converge if values do not vary as in the model", () => {
     const rows = Array.from({ length: 50 }, (_, i) => ({
       x: 3,
       meanValue: 20 + (i % 3) * 1e-3,

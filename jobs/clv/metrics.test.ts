@@ -141,7 +141,7 @@ describe("evaluate", () => {
     );
   });
 
-  it("draws the same intervals for a seed, others for another, round the figure itself", () => {
+  it("draws the same intervals for the same seed, around the figure", () => {
     const sample = cdnow("cdnow-sample");
     const rows = evaluate(sample, { seed: 7 });
     assert.deepEqual(evaluate(sample, { seed: 7 }), rows);
@@ -180,7 +180,7 @@ describe("evaluate", () => {
     assert.ok(held >= 86 && held <= 99, `${held}`);
   });
 
-  it("finds on the CDNOW sample's hold-out what the data hold", () => {
+  it("gives the known figures of the CDNOW sample's hold-out", () => {
     const rows = evaluate(cdnow("cdnow-sample"));
     assert.equal(figure(rows, "model", "count_mae").toFixed(2), "0.79");
     assert.equal(figure(rows, "past_rate", "count_mae").toFixed(3), "1.024");

@@ -1,76 +1,60 @@
 import { z } from "zod";
 import type { Parameters, Row, Warehouse } from "../../contracts/warehouse.ts";
-import type { BgNbdStatistics } from "./bg-nbd-fit.ts";
-import type { GammaGammaStatistics } from "./gamma-gamma-fit.ts";
 import type { MetricRow } from "./metrics.ts";
-import type { HoldoutCustomer, Model, Outcome } from "./predictions.ts";
+import type { Model } from "./predictions.ts";
 
 /** Dataset of the model's tables in the SQL project. */
 const DATASET = "rfm";
 
+// The columns that are read of each table.
 const number = z.number();
-const outcome = {
-  x: number,
-  t: number,
-  rfm_score: number,
-  past_spend: number,
-  actual_purchases: number,
-  actual_value: number,
+const CALENDAR = { holdout_weeks: number };
+const STATISTICS = { sample: z.string(), x: number, t_x: number, t: number, customers: number };
+const VALUES = { sample: z.string(), x: number, mean_value: number, customers: number };
+const OUTCOME = {
+  ...{ x: number, t: number, rfm_score: number, past_spend: number },
+  ...{ actual_purchases: number, actual_value: number },
 };
+const HOLDOUT = { ...OUTCOME, t_x: number, value_count: number, mean_value: number.nullable() };
+const BACKTEST = { ...OUTCOME, weeks: number, predicted_purchases: number, predicted_value: number };
+
+type RowOf<Columns extends z.ZodRawShape> = z.output<z.ZodObject<Columns>>;
+/** What a customer did until a day (x, t in weeks: as in the model), and after it. */
+export type Outcome = RowOf<typeof OUTCOME>;
+export type HoldoutCustomer = RowOf<typeof HOLDOUT>;
 
 /** Weeks at the end of the history that the model is evaluated on; 0 when the history is too short. */
 export async function readHoldoutWeeks(warehouse: Warehouse, runDate: string): Promise<number> {
-  const [calendar] = await readRows(warehouse, "run_calendar", { holdout_weeks: number }, runDate);
+  const [calendar] = await readRows(warehouse, "run_calendar", CALENDAR, runDate);
   return calendar?.holdout_weeks ?? 0;
 }
 
-export async function readPurchaseStatistics(
-  warehouse: Warehouse,
-  runDate: string,
-): Promise<(BgNbdStatistics & { sample: string })[]> {
-  const columns = { sample: z.string(), x: number, t_x: number, t: number, customers: number };
-  const rows = await readRows(warehouse, "model_statistics", columns, runDate);
+export async function readPurchaseStatistics(warehouse: Warehouse, runDate: string) {
+  const rows = await readRows(warehouse, "model_statistics", STATISTICS, runDate);
   return rows.map(({ t_x, t, ...row }) => ({ ...row, tX: t_x, T: t }));
 }
 
-export async function readValueStatistics(
-  warehouse: Warehouse,
-  runDate: string,
-): Promise<(GammaGammaStatistics & { sample: string })[]> {
-  const columns = { sample: z.string(), x: number, mean_value: number, customers: number };
-  const rows = await readRows(warehouse, "value_statistics", columns, runDate);
+export async function readValueStatistics(warehouse: Warehouse, runDate: string) {
+  const rows = await readRows(warehouse, "value_statistics", VALUES, runDate);
   return rows.map(({ mean_value, ...row }) => ({ ...row, meanValue: mean_value }));
 }
 
-export const readHoldout = (warehouse: Warehouse, runDate: string): Promise<HoldoutCustomer[]> =>
-  readRows(
-    warehouse,
-    "holdout",
-    { ...outcome, t_x: number, value_count: number, mean_value: number.nullable() },
-    runDate,
-  );
+export const readHoldout = (warehouse: Warehouse, runDate: string) =>
+  readRows(warehouse, "holdout", HOLDOUT, runDate);
 
-export const readBacktest = (
-  warehouse: Warehouse,
-  runDate: string,
-): Promise<(Outcome & { weeks: number; predicted_purchases: number; predicted_value: number })[]> =>
-  readRows(
-    warehouse,
-    "backtest",
-    { ...outcome, weeks: number, predicted_purchases: number, predicted_value: number },
-    runDate,
-  );
+export const readBacktest = (warehouse: Warehouse, runDate: string) =>
+  readRows(warehouse, "backtest", BACKTEST, runDate);
 
 /** These columns of a table on the run date, validated. */
-async function readRows<C extends Readonly<Record<string, z.ZodType>>>(
+async function readRows<Columns extends z.ZodRawShape>(
   warehouse: Warehouse,
   table: string,
-  columns: C,
+  columns: Columns,
   runDate: string,
-) {
+): Promise<RowOf<Columns>[]> {
   const row = z.object(columns);
   const sql = `SELECT ${Object.keys(columns).join(", ")} FROM ${DATASET}.${table} WHERE run_date = @run_date`;
-  const rows: z.output<typeof row>[] = [];
+  const rows: RowOf<Columns>[] = [];
   // Row by row: there can be as many as customers.
   for await (const given of warehouse.stream(sql, on(runDate))) rows.push(row.parse(given));
   return rows;
@@ -82,20 +66,14 @@ export interface Champion extends Model {
 }
 
 const championRow = z.object({
-  model_id: z.string(),
-  run_date: z.string(),
-  r: number,
-  alpha: number,
-  a: number,
-  b: number,
-  p: number.nullable(),
-  q: number.nullable(),
-  gamma: number.nullable(),
+  ...{ model_id: z.string(), run_date: z.string() },
+  ...{ r: number, alpha: number, a: number, b: number },
+  ...{ p: number.nullable(), q: number.nullable(), gamma: number.nullable() },
 });
 
 /**
- * The last champion of the runs before this date, or up to and with it. Its parameters are those that were fitted
- * without its hold-out, if it had one.
+ * The last champion of the runs before this date, or until and including it. Its parameters are those of its calibration
+ * sample, if it was fitted on one.
  */
 export async function readChampion(
   warehouse: Warehouse,

@@ -1,6 +1,7 @@
 import { type BgNbdParameters, conditionalExpectedPurchases } from "./bg-nbd.ts";
 import { conditionalExpectedValue, type GammaGammaParameters } from "./gamma-gamma.ts";
 import type { CustomerOutcome } from "./metrics.ts";
+import type { HoldoutCustomer, Outcome } from "./model-tables.ts";
 
 export interface Model {
   readonly bgNbd: BgNbdParameters;
@@ -8,23 +9,7 @@ export interface Model {
   readonly gammaGamma: GammaGammaParameters | null;
 }
 
-/** A customer before the hold-out (repeat purchases and weeks, as in the model) and in it. */
-export interface Outcome {
-  readonly x: number;
-  readonly t: number;
-  readonly rfm_score: number;
-  readonly past_spend: number;
-  readonly actual_purchases: number;
-  readonly actual_value: number;
-}
-
-export interface HoldoutCustomer extends Outcome {
-  readonly t_x: number;
-  readonly value_count: number;
-  readonly mean_value: number | null;
-}
-
-/** What the model expects of each customer in the `weeks` of the hold-out, beside what then happened. */
+/** What the model expects of each customer in the `weeks` of the hold-out, and what then happened. */
 export function predictHoldout(
   { bgNbd, gammaGamma }: Model,
   customers: readonly HoldoutCustomer[],

@@ -385,7 +385,7 @@ describe("train", () => {
     it("says so if there is one price", async () => {
       const fixed = (customers: SampleCustomer[]) => withPrices(customers, [5]);
       await fill({ production: fixed(all), calibration: fixed(early) });
-      await runWithOwnMeans(/from 1 distinct/);
+      await runWithOwnMeans(/on 1 distinct/);
     });
 
     it("says so if the fit did not converge for another reason", async () => {

@@ -16,7 +16,7 @@ import {
   replaceMetrics,
   replaceModels,
 } from "./model-tables.ts";
-import { predictHoldout } from "./predictions.ts";
+import { type Model, predictHoldout } from "./predictions.ts";
 
 /**
  * Fits a model, evaluates it and the champion on the hold-out, and decides which of the two scores. The id of that
@@ -50,7 +50,7 @@ export async function train(step: Step<RunSettings>, warehouse: Warehouse): Prom
   const fitted = typeof calibration === "string" ? [production] : [production, calibration];
   const champion = await readChampion(warehouse, run_date, "before");
   const holdout = fitted.length === 1 ? [] : await readHoldout(warehouse, run_date);
-  const metricsOf = (model: Parameters<typeof predictHoldout>[0]) =>
+  const metricsOf = (model: Model) =>
     holdout.length === 0 ? [] : evaluate(predictHoldout(model, holdout, weeks));
   const metrics = metricsOf(parametersOf(fitted.at(-1)!));
   const championMetrics = champion === undefined ? [] : metricsOf(champion);
@@ -124,7 +124,7 @@ async function keepChampion(
   report.outputs.model_id = model_id;
 }
 
-const parametersOf = ({ bgNbd, gammaGamma }: FittedModel) => ({
+const parametersOf = ({ bgNbd, gammaGamma }: FittedModel): Model => ({
   bgNbd: bgNbd.parameters,
   gammaGamma: gammaGamma?.parameters ?? null,
 });
