@@ -20,8 +20,8 @@ export function exampleResults(changes: Partial<Results> = {}): Results {
       horizon_weeks: 26,
     },
     rejected: [
-      { rejection_reason: "negative amount", orders: 12 },
-      { rejection_reason: "duplicate order id", orders: 3 },
+      { rejection_reason: "negative amount", orders: 12, amount: -345.6 },
+      { rejection_reason: "no date", orders: 3, amount: 20 },
     ],
     segments: SEGMENTS.map(([segment, customers, value, expected], i) => ({
       segment,
@@ -54,7 +54,6 @@ export function exampleResults(changes: Partial<Results> = {}): Results {
       { r_score: 2, f_score: 1, segment: "Hibernating", customers: 500, monetary_value: 15_000 },
     ],
     activeBins: Array.from({ length: 20 }, (_, i) => ({ bin: i / 20, customers: i === 19 ? 620 : 20 })),
-    valueBins: [-1, 0, 2, 3, 4, 11].map((bin) => ({ bin, customers: bin === 3 ? 500 : 100 })),
     tables: { "mlops_mkt.rfm": 1000 },
     ...changes,
   };
@@ -69,7 +68,6 @@ export function rfmOnlyResults(): Results {
     scoring: null,
     metrics: [],
     activeBins: [],
-    valueBins: [],
     segments: full.segments.map((row) => ({ ...row, mean_p_active: null, expected_value: null })),
     topCustomers: full.topCustomers.map((row) => ({
       ...row,

@@ -1,0 +1,43 @@
+import { type DuckDBConnection, quotedString } from "@duckdb/node-api";
+
+/**
+ * How the rows in order_rows were read where they could mean something else, as sentences for people. `columns` is
+ * our name to the file's name.
+ */
+export async function readingWarnings(
+  connection: DuckDBConnection,
+  columns: Readonly<Record<string, string>>,
+  guests: readonly string[],
+): Promise<string[]> {
+  const result = await connection.runAndReadAll(`
+    WITH orders AS (
+      SELECT count(DISTINCT content) FILTER (amount IS NOT NULL) AS lines, count(DISTINCT amount) > 1 AS differ
+      FROM order_rows WHERE order_id IS NOT NULL GROUP BY order_id, customer_id, ordered_at::DATE
+    )
+    SELECT
+      (SELECT count(*) - count(DISTINCT content) FROM order_rows)::INTEGER AS equal,
+      (SELECT count(*) FROM orders WHERE lines > 1 AND differ)::INTEGER AS added,
+      (SELECT count(*) FROM orders WHERE lines > 1 AND NOT differ)::INTEGER AS repeated,
+      count(*) FILTER (ordered_at::DATE > current_date)::INTEGER AS future,
+      count(*) FILTER (ordered_at::DATE < '1971-01-01')::INTEGER AS placeholder,
+      count(*) FILTER (customer_id IN (${["", ...guests].map(quotedString).join()}))::INTEGER AS guests
+    FROM order_rows`);
+  const [counts] = result.getRowObjects() as Record<string, number>[];
+  const { equal = 0, added = 0, repeated = 0, future = 0, placeholder = 0, guests: guestRows } = counts!;
+  const priced = columns.unit_price !== undefined;
+  const repeats = priced || added >= repeated ? "they are added up as lines" : "it counts once, as the total";
+  return [
+    priced &&
+      `The amount is ${columns.unit_price} times ${columns.quantity}. If ${columns.unit_price} is the amount already, give --columns "amount=${columns.unit_price}".`,
+    added > 0 && `${added} orders have several rows with different amounts: they are added up as lines.`,
+    repeated > 0 && `${repeated} orders have several rows with the same amount: ${repeats}.`,
+    equal > 0 &&
+      (columns.order_id === undefined
+        ? `${equal} rows are equal to other rows in all columns. Without order ids they count as orders. If they are copies, remove them from the file.`
+        : `${equal} rows are equal to other rows in all columns. They count once.`),
+    future > 0 && `${future} orders are dated after today. They are set aside and do not move the run date.`,
+    placeholder > 0 &&
+      `${placeholder} orders are dated before 1971, which usually means no date. They are set aside.`,
+    guests.length > 0 && `${guestRows} rows of guests (customer ${guests.join(", ")}) are left out.`,
+  ].filter((warning) => warning !== false);
+}
