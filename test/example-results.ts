@@ -3,7 +3,7 @@ import { seededRandom } from "../jobs/clv/random.ts";
 import type { ReportContext } from "../local/report/report.ts";
 import type { Model, Results } from "../local/report/results.ts";
 
-/** Results as a run has them, of 1,000 customers, for tests; what is given replaces its part. */
+/** Results of a run with 1,000 customers. `changes` replace their parts. */
 export function exampleResults(changes: Partial<Results> = {}): Results {
   const metrics = (["holdout", "backtest"] as const).flatMap((evaluation, seed) =>
     judge(outcomes(seed), { replicates: 40 }).map((row) => ({ evaluation, ...row })),
@@ -78,7 +78,7 @@ export function rfmOnlyResults(): Results {
   };
 }
 
-/** Results of a run of today: nothing after it is known. */
+/** Results of a run without orders after the run date. */
 export function withoutBacktest(): Results {
   const full = exampleResults();
   return { ...full, metrics: full.metrics.filter(({ evaluation }) => evaluation === "holdout") };
@@ -86,7 +86,7 @@ export function withoutBacktest(): Results {
 
 export const MARKUP = `"><img src=x onerror=alert(1)></script><script>alert(2)</script><!--`;
 
-/** Results in which every text that comes from data is markup. */
+/** Results in which every text from data is markup. */
 export function resultsOfMarkup(): Results {
   const full = exampleResults();
   return {
@@ -130,7 +130,7 @@ const MODEL: Model = {
   ...{ p_se: 1.19, q_se: 0.29, gamma_se: 4.21 },
 };
 
-/** 1,000 customers of whom those who bought more before tend to buy more. */
+/** 1,000 customers. Those who bought more before tend to buy more. */
 function outcomes(seed: number) {
   const random = seededRandom(seed + 1);
   return Array.from({ length: 1000 }, () => {

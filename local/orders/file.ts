@@ -154,7 +154,7 @@ function openCsv(
   if (names.every((name) => name === ""))
     throw new UserError(`The first line of ${path} is empty; it must name the columns.`, { remedy });
   const types = names.map((_, index) => `c${index}: 'VARCHAR'`).join(", ");
-  const dialect = `auto_detect = false, header = true, delim = ${quotedString(delimiter)}, quote = '"', escape = '"', comment = ''`;
+  const dialect = `auto_detect = false, header = true, delim = ${quotedString(delimiter)}, quote = '"', escape = '"', comment = '', compression = 'none'`;
   return {
     columns: names.map((name) => ({ name, type: "VARCHAR" })),
     copyInto: async (name, select) => {

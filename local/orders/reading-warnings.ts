@@ -25,19 +25,18 @@ export async function readingWarnings(
   const [counts] = result.getRowObjects() as Record<string, number>[];
   const { equal = 0, added = 0, repeated = 0, future = 0, placeholder = 0, guests: guestRows } = counts!;
   const priced = columns.unit_price !== undefined;
-  const repeats = priced || added >= repeated ? "they are added up as lines" : "it counts once, as the total";
+  const lines = priced || added >= repeated;
   return [
     priced &&
-      `The amount is ${columns.unit_price} times ${columns.quantity}. If ${columns.unit_price} is the amount already, give --columns "amount=${columns.unit_price}".`,
-    added > 0 && `${added} orders have several rows with different amounts: they are added up as lines.`,
-    repeated > 0 && `${repeated} orders have several rows with the same amount: ${repeats}.`,
+      `The amount is ${columns.unit_price} times ${columns.quantity}. If ${columns.unit_price} is already the amount, give --columns "amount=${columns.unit_price}".`,
+    added > 0 && `Orders with several rows of different amounts: ${added}. The amounts are added up.`,
+    repeated > 0 &&
+      `Orders with several rows of the same amount: ${repeated}. ${lines ? "The amounts are added up, as in the other orders." : "The amount counts once, as the order's total."}`,
     equal > 0 &&
-      (columns.order_id === undefined
-        ? `${equal} rows are equal to other rows in all columns. Without order ids they count as orders. If they are copies, remove them from the file.`
-        : `${equal} rows are equal to other rows in all columns. They count once.`),
-    future > 0 && `${future} orders are dated after today. They are set aside and do not move the run date.`,
+      `Rows that are equal to another row in all columns: ${equal}. ${columns.order_id === undefined ? "Without order ids they count as orders. If they are copies, remove them from the file." : "They count once."}`,
+    future > 0 && `Orders dated after today: ${future}. They are set aside and do not move the run date.`,
     placeholder > 0 &&
-      `${placeholder} orders are dated before 1971, which usually means no date. They are set aside.`,
-    guests.length > 0 && `${guestRows} rows of guests (customer ${guests.join(", ")}) are left out.`,
+      `Orders dated before 1971, which usually means no date: ${placeholder}. They are set aside.`,
+    guests.length > 0 && `Rows of guests (customer ${guests.join(", ")}) that are left out: ${guestRows}.`,
   ].filter((warning) => warning !== false);
 }
