@@ -620,9 +620,10 @@ describe("loadOrders", () => {
   });
 
   it("leaves out guests", async () => {
-    const csv = "customer_id,date,amount\n0,2020-01-01,3\na,2020-01-01,4\n";
-    const { warnings } = await load(csv, { guests: ["0", "-"] });
+    const csv = "customer_id,date,amount\na,2020-01-01,4\n0,2020-01-02,3\n";
+    const { warnings, last_order_on } = await load(csv, { guests: ["0", "-"] });
     assert.deepEqual(await table("customer_id, amount"), [["a", 4]]);
+    assert.equal(last_order_on, "2020-01-02", "their orders show when the log ends");
     assert.match(warnings.join(), /guests \(customer 0, -\) that are left out: 1\./);
   });
 

@@ -105,19 +105,19 @@ export async function loadOrders(
         CASE WHEN ${quantity} = trunc(${quantity}) THEN TRY_CAST(${quantity} AS BIGINT) END AS quantity
       FROM order_text`,
     );
+    const days = await daysOf(connection);
+    if (days === undefined) throw await noDate(dates, `from 1971 to today in the format ${dateFormat}`);
+    options.check?.(days);
     const columns = Object.fromEntries([...positions].map(([target, index]) => [target, names[index]!]));
     const { guests = [] } = options;
     const warnings = await readingWarnings(connection, columns, guests);
-    if (guests.length > 0)
-      await connection.run(
-        `DELETE FROM order_rows WHERE customer_id IN (${guests.map(quotedString).join()})`,
-      );
+    const excluded = guests.map(quotedString).join();
+    if (guests.length > 0) await connection.run(`DELETE FROM order_rows WHERE customer_id IN (${excluded})`);
     const select = positions.has("order_id")
       ? ORDERS.replace("$priced", String(priced))
       : "SELECT order_id, customer_id, ordered_at, amount, payment_method, quantity FROM order_rows ORDER BY row";
-    const noOrder = () => noDate(dates, `from 1971 to today in the format ${dateFormat}`);
-    const range = await replaceOrders(connection, path, select, noOrder, options.check);
-    return { file: path, rows, ...range, columns, date_format: dateFormat, decimal, warnings };
+    await replaceOrders(connection, path, select);
+    return { file: path, rows, ...days, columns, date_format: dateFormat, decimal, warnings };
   } finally {
     await connection.run("DROP TABLE IF EXISTS temp.order_text; DROP TABLE IF EXISTS temp.order_rows");
   }
@@ -180,29 +180,22 @@ const ORDERS = `
   FROM orders, file
   ORDER BY row`;
 
-/** Replaces the table in one transaction; throws the error of `noDate` when no order has a day that counts. */
-async function replaceOrders(
-  connection: DuckDBConnection,
-  path: string,
-  select: string,
-  noDate: () => Promise<UserError>,
-  check: OrdersOptions["check"],
-): Promise<OrderDays> {
+/** First and last day of the file, also those of guests; undefined when no order has a day that counts. */
+async function daysOf(connection: DuckDBConnection): Promise<OrderDays | undefined> {
+  const range = await connection.runAndReadAll(
+    "SELECT min(ordered_at)::DATE::VARCHAR, max(ordered_at)::DATE::VARCHAR FROM order_rows WHERE ordered_at::DATE BETWEEN '1971-01-01' AND current_date",
+  );
+  const [first_order_on, last_order_on] = range.getRows()[0] as [string | null, string | null];
+  return first_order_on === null || last_order_on === null ? undefined : { first_order_on, last_order_on };
+}
+
+async function replaceOrders(connection: DuckDBConnection, path: string, select: string): Promise<void> {
   try {
-    await connection.run("BEGIN");
-    await connection.run("CREATE SCHEMA IF NOT EXISTS raw");
-    await connection.run(`CREATE OR REPLACE TABLE raw.orders AS ${select}`);
-    const range = await connection.runAndReadAll(
-      "SELECT min(ordered_at)::DATE::VARCHAR, max(ordered_at)::DATE::VARCHAR FROM raw.orders WHERE ordered_at::DATE BETWEEN '1971-01-01' AND current_date",
+    await connection.run(
+      `BEGIN; CREATE SCHEMA IF NOT EXISTS raw; CREATE OR REPLACE TABLE raw.orders AS ${select}; COMMIT`,
     );
-    const [first_order_on, last_order_on] = range.getRows()[0] as [string | null, string | null];
-    if (first_order_on === null || last_order_on === null) throw await noDate();
-    check?.({ first_order_on, last_order_on });
-    await connection.run("COMMIT");
-    return { first_order_on, last_order_on };
   } catch (error) {
     await connection.run("ROLLBACK").catch(() => undefined);
-    if (error instanceof UserError) throw error;
     const [reason] = (error as Error).message.split("\n");
     throw new UserError(`The orders of ${path} can't be stored: ${reason}`, {
       status: 503,
