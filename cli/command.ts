@@ -2,7 +2,7 @@ import { Command, InvalidArgumentError } from "commander";
 import { type RunSettings, runSettings } from "../contracts/run.ts";
 import { formatError, parse, UserError } from "../lib/user-error.ts";
 
-/** A command of the local edition: its name in npm, its description and the help that all commands share. */
+/** A command of this machine: its name in npm, its description and the help that all commands share. */
 export function localCommand(name: string, description: string): Command {
   return new Command(`npm ${name} --`)
     .description(description)

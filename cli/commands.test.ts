@@ -227,7 +227,7 @@ describe("local commands", function () {
     });
   });
 
-  it("npm run lineage serves tables and columns, prints them as JSON, and tells a mistake with its place", async () => {
+  it("npm run lineage serves tables and columns, prints them as JSON, and reports an error with its place", async () => {
     const { code, output } = await run("lineage", "--json");
     assert.equal(code, 0);
     const { tables } = JSON.parse(output) as { tables: LineageTable[] };

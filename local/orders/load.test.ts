@@ -521,6 +521,11 @@ describe("loadOrders", () => {
       ],
       /^Rows that are equal to another row in all columns: 1\. They count once\.$/,
     ],
+    "counts equal lines once": [
+      ["1,a,2020-01-01,2,x", "1,a,2020-01-01,3,y", "1,a,2020-01-01,2,x"],
+      [["1", "a", 5]],
+      /added up\.\nRows that are equal to another row in all columns: 1\. They count once\.$/,
+    ],
     "keeps other customers and days of one order id": [
       ["1,a,2020-01-01,5,x", "1,b,2020-01-01,5,x", "1,a,2020-01-02,5,x"],
       [
