@@ -42,11 +42,12 @@ export function withOrders(command: Command): Command {
  * Which log to read, and how.
  * @throws UserError that names the option.
  */
-export function ordersOf({ orders, columns, dateFormat, decimal, guests }: OrdersArguments): OrdersOptions {
+export function ordersOf(options: OrdersArguments): OrdersOptions {
+  const { columns, dateFormat, decimal, guests } = options;
   if (decimal !== undefined && decimal !== "." && decimal !== ",")
     throw new UserError(`--decimal is ${JSON.stringify(decimal)}; allowed is "." or ",".`);
   return {
-    file: orders ?? CDNOW.file,
+    file: options.orders ?? CDNOW.file,
     ...(columns === undefined ? {} : { columns: columnPairs(columns) }),
     ...(dateFormat === undefined ? {} : { dateFormat }),
     ...(decimal === undefined ? {} : { decimal }),

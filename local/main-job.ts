@@ -7,12 +7,12 @@ import { type RunSettings, runIdFor, today } from "../contracts/run.ts";
 import { stepReport, stepReportUrl } from "../contracts/step.ts";
 import { createLogger } from "../lib/log.ts";
 import { formatError, parse, UserError } from "../lib/user-error.ts";
-import { type OrdersOptions, type OrdersSummary, readOrders } from "./orders/load.ts";
+import { type OrdersOptions, readOrders } from "./orders/load.ts";
 import { Progress } from "./progress.ts";
 import { exportMarts } from "./report/export.ts";
 import { elapsed, whole } from "./report/numbers.ts";
 import { renderReport } from "./report/report.ts";
-import { figuresOf, type Results, readResults } from "./report/results.ts";
+import { figuresOf, readResults } from "./report/results.ts";
 import { renderTables, rowsOf } from "./report/terminal.ts";
 import { openLocalWarehouse, startLocalStack } from "./runtime/local-stack.ts";
 import { confirmRun, requestRun } from "./runtime/orchestrator.ts";
@@ -130,39 +130,19 @@ async function runOnce(
     });
     await fileArtifacts.write(pathToFileURL(report).href, page);
     const exported = exportDir === undefined ? [] : await exportMarts(warehouse, run_date, exportDir);
-    if (json)
-      return `${JSON.stringify(toJson(event, modelId, results, orders, { warnings, report, exported }))}\n`;
+    if (json) {
+      const { scoring: model, fitted, segments, topCustomers: top_customers, rejected, tables } = results;
+      const { status, steps } = event;
+      const [holdout, backtest] = ["holdout", "backtest"].map((name) => figuresOf(results, name));
+      const run = { run_id, run_date, status, orders, steps, model_id: modelId, model, fitted };
+      const tablesOfRun = { holdout, backtest, segments, top_customers, rejected, tables };
+      return `${JSON.stringify({ ...run, ...tablesOfRun, warnings, report, exported })}\n`;
+    }
     const files = [`Report: ${report}`, ...exported.map((path) => `Export: ${path}`)];
     return `\n${renderTables(results, event.steps)}\n\n${files.join("\n")}\n`;
   } finally {
     await warehouse.close();
   }
-}
-
-function toJson(
-  { run_id, run_date, status, steps }: RunEvent,
-  modelId: string | null,
-  results: Results,
-  orders: OrdersSummary,
-  outputs: { warnings: readonly string[]; report: string; exported: readonly string[] },
-): object {
-  return {
-    run_id,
-    run_date,
-    status,
-    orders,
-    steps,
-    model_id: modelId,
-    model: results.scoring,
-    fitted: results.fitted,
-    holdout: figuresOf(results, "holdout"),
-    backtest: figuresOf(results, "backtest"),
-    segments: results.segments,
-    top_customers: results.topCustomers,
-    rejected: results.rejected,
-    tables: results.tables,
-    ...outputs,
-  };
 }
 
 function checkRunDate(date: string, days: { first_order_on: string; last_order_on: string }): void {

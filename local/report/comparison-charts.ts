@@ -51,16 +51,9 @@ const purchases = line("value", "Purchases per customer", ".2f");
 export function purchasesByFrequency(results: Results, period: Period): Chart | null {
   const points = pointsOf(results, period, "purchases_by_frequency", EXPECTED_AND_ACTUAL);
   if (points.length === 0) return null;
-  const customers = new Map(
-    pointsOf(results, period, "customers_by_frequency", EXPECTED_AND_ACTUAL).map(({ bucket, value }) => [
-      bucket,
-      value,
-    ]),
-  );
   const values = points.map((point) => ({
     ...point,
     group: point.bucket === 7 ? "7+" : String(point.bucket),
-    customers: customers.get(point.bucket),
   }));
   return {
     id: "purchases-by-frequency",
@@ -75,12 +68,7 @@ export function purchasesByFrequency(results: Results, period: Period): Chart | 
         x: category("group", `Repeat purchases before ${period.start}`, { sort: { field: "bucket" } }),
         y: PURCHASES,
         color: bySeries(LEGEND, "color"),
-        tooltip: [
-          line("label", "Line"),
-          line("group", "Repeat purchases before"),
-          purchases,
-          line("customers", "Customers in the group", ",.0f"),
-        ],
+        tooltip: [line("label", "Line"), line("group", "Repeat purchases before"), purchases],
       },
     }),
   };
