@@ -448,7 +448,10 @@ describe("npm start", function () {
     const path = file("few-bad.csv", csv(...rows, "x,1,2024-01-03,-1"));
     const { code, stdout, stderr } = await npmStart("--orders", path, "--data-dir", join(folder, "few-bad"));
     assert.equal(code, 0, stderr);
-    assert.match(stdout, /Set aside: 1 of 61 orders\n[\s\S]*negative amount +│ +1 │ +−1\.00/);
+    assert.match(
+      stdout,
+      /Set aside: 1 of 61 orders \(rfm\.rejected_orders\)\n[\s\S]*negative amount +│ +1 │ +−1\.00/,
+    );
   });
 
   it("prints its options", async () => {

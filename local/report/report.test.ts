@@ -42,7 +42,7 @@ describe("report", () => {
       "Who is still active?",
       "Top customers by expected value over the next 26 weeks",
       "The model, for analysts",
-      "Set aside: 15 of 4,336 orders",
+      "Set aside: 15 of 4,336 orders (rfm.rejected_orders)",
     ]);
     assert.deepEqual(chartsOf(full), ALL_CHARTS);
     const text = textOf(full);
@@ -113,7 +113,7 @@ describe("report", () => {
     assert.deepEqual(sectionsOf(html), [
       "Segments",
       "Top customers by revenue",
-      "Set aside: 15 of 4,336 orders",
+      "Set aside: 15 of 4,336 orders (rfm.rejected_orders)",
     ]);
     assert.ok(textOf(html).includes("RFM only."));
     assert.ok(!textOf(html).includes("P(active)") && !textOf(full).includes("RFM only."));

@@ -166,7 +166,7 @@ export function rejectedTable({ rejected, calendar }: Results): ResultTable | nu
   if (rejected.length === 0) return null;
   const all = sum(rejected.map(({ orders }) => orders));
   return {
-    title: `Set aside: ${whole(all)} of ${whole(calendar.orders + all)} orders`,
+    title: `Set aside: ${whole(all)} of ${whole(calendar.orders + all)} orders (rfm.rejected_orders)`,
     columns: ["Reason", "Orders", "Sum of amounts"],
     rows: rejected.map((row) => [row.rejection_reason, whole(row.orders), twoDecimals(row.amount)]),
   };
