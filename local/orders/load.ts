@@ -109,10 +109,8 @@ export async function loadOrders(
     if (days === undefined) throw await noDate(dates, `from 1971 to today in the format ${dateFormat}`);
     options.check?.(days);
     const columns = Object.fromEntries([...positions].map(([target, index]) => [target, names[index]!]));
-    const { guests = [] } = options;
-    const warnings = await readingWarnings(connection, columns, guests);
-    const excluded = guests.map(quotedString).join();
-    if (guests.length > 0) await connection.run(`DELETE FROM order_rows WHERE customer_id IN (${excluded})`);
+    const guestRows = await removeGuests(connection, options.guests ?? []);
+    const warnings = [...(await readingWarnings(connection, columns)), ...guestRows];
     const select = positions.has("order_id")
       ? ORDERS.replace("$priced", String(priced))
       : "SELECT order_id, customer_id, ordered_at, amount, payment_method, quantity FROM order_rows ORDER BY row";
@@ -179,6 +177,15 @@ const ORDERS = `
     payment_method, quantity
   FROM orders, file
   ORDER BY row`;
+
+/** Deletes the rows of these customers; returns the warning about it. */
+async function removeGuests(connection: DuckDBConnection, guests: readonly string[]): Promise<string[]> {
+  if (guests.length === 0) return [];
+  const { rowsChanged } = await connection.run(
+    `DELETE FROM order_rows WHERE customer_id IN (${guests.map(quotedString).join()})`,
+  );
+  return [`Rows of guests (customer ${guests.join(", ")}) that are left out: ${rowsChanged}.`];
+}
 
 /** First and last day of the file, also those of guests; undefined when no order has a day that counts. */
 async function daysOf(connection: DuckDBConnection): Promise<OrderDays | undefined> {

@@ -1,4 +1,4 @@
-import { type DuckDBConnection, quotedString } from "@duckdb/node-api";
+import type { DuckDBConnection } from "@duckdb/node-api";
 
 /**
  * How the rows in order_rows were read where they could mean something else, as sentences for people. `columns` is
@@ -7,7 +7,6 @@ import { type DuckDBConnection, quotedString } from "@duckdb/node-api";
 export async function readingWarnings(
   connection: DuckDBConnection,
   columns: Readonly<Record<string, string>>,
-  guests: readonly string[],
 ): Promise<string[]> {
   const result = await connection.runAndReadAll(`
     WITH orders AS (
@@ -19,11 +18,10 @@ export async function readingWarnings(
       (SELECT count(*) FROM orders WHERE lines > 1 AND differ)::INTEGER AS added,
       (SELECT count(*) FROM orders WHERE lines > 1 AND NOT differ)::INTEGER AS repeated,
       count(*) FILTER (ordered_at::DATE > current_date)::INTEGER AS future,
-      count(*) FILTER (ordered_at::DATE < '1971-01-01')::INTEGER AS placeholder,
-      count(*) FILTER (customer_id IN (${["", ...guests].map(quotedString).join()}))::INTEGER AS guests
+      count(*) FILTER (ordered_at::DATE < '1971-01-01')::INTEGER AS placeholder
     FROM order_rows`);
   const [counts] = result.getRowObjects() as Record<string, number>[];
-  const { equal = 0, added = 0, repeated = 0, future = 0, placeholder = 0, guests: guestRows } = counts!;
+  const { equal = 0, added = 0, repeated = 0, future = 0, placeholder = 0 } = counts!;
   const priced = columns.unit_price !== undefined;
   const lines = priced || added >= repeated;
   return [
@@ -37,6 +35,5 @@ export async function readingWarnings(
     future > 0 && `Orders dated after today: ${future}. They are set aside and do not move the run date.`,
     placeholder > 0 &&
       `Orders dated before 1971, which usually means no date: ${placeholder}. They are set aside.`,
-    guests.length > 0 && `Rows of guests (customer ${guests.join(", ")}) that are left out: ${guestRows}.`,
   ].filter((warning) => warning !== false);
 }
