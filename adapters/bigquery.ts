@@ -31,7 +31,7 @@ export class BigQueryWarehouse implements Warehouse {
     const { fields, bytes } = await this.#jobs.plan(model.query, parameters);
     this.#checkEstimate(model.target, bytes);
     await this.#provideTable(model, fields);
-    if (model.materialization === "log") return { rows: 0, bytesBilled: 0 };
+    if (model.materialization === "append") return { rows: 0, bytesBilled: 0 };
     const replaced =
       model.materialization === "partition" ? `\`${model.partitionBy ?? "run_date"}\` = @run_date` : "TRUE";
     const columns = fields.map(({ name }) => name!);

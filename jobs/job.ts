@@ -7,7 +7,7 @@ import { openWarehouse } from "../adapters/warehouse.ts";
 import type { Publisher } from "../contracts/messages.ts";
 import { runId } from "../contracts/run.ts";
 import { type StepReport, stepReportUrl, stepStarted } from "../contracts/step.ts";
-import type { Routine, Warehouse } from "../contracts/warehouse.ts";
+import type { Warehouse } from "../contracts/warehouse.ts";
 import { createLogger, type Logger } from "../lib/log.ts";
 import { formatError, parse, UserError } from "../lib/user-error.ts";
 
@@ -46,7 +46,7 @@ export interface Step<P> {
   readonly log: Logger;
   readonly artifactsUrl: string;
   /** Opens the warehouse; it is closed when the step ends. */
-  warehouse(routines?: readonly Routine[]): Promise<Warehouse>;
+  warehouse(): Promise<Warehouse>;
   /** Opens the Messenger to send to; it is closed when the step ends. */
   publisher(): Promise<Publisher>;
   /** Writes an output artifact of the step. */
@@ -100,9 +100,8 @@ export async function runJob<S extends z.ZodType>(
       report,
       log,
       artifactsUrl: env.ARTIFACTS_URL,
-      async warehouse(routines) {
+      async warehouse() {
         const warehouse = await openWarehouse(env.WAREHOUSE_URL, {
-          ...(routines === undefined ? {} : { routines }),
           labels: { run_id: given.run_id, step: given.step },
         });
         open.push(warehouse);

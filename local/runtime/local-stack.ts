@@ -44,6 +44,12 @@ export interface LocalStack {
 
 export const warehousePath = (dataDir: string): string => join(resolve(dataDir), "warehouse.duckdb");
 
+function warehouseUrl(dataDir: string): string {
+  const url = new URL(pathToFileURL(warehousePath(dataDir)));
+  url.searchParams.set("routines", pathToFileURL(join(projectDir, "jobs/clv/routines.ts")).href);
+  return url.href.replace(/^file:/, "duckdb:");
+}
+
 /** Opens the embedded warehouse, for as long as no run is under way. */
 export const openLocalWarehouse = (dataDir: string): Promise<DuckDbWarehouse> =>
   DuckDbWarehouse.open(warehousePath(dataDir), { routines });
@@ -59,7 +65,7 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
     spec: pipelineSpec({
       images: { "sql-runner": "sql-runner", clv: "clv", notify: "notify" },
       env: {
-        WAREHOUSE_URL: pathToFileURL(warehousePath(dataDir)).href.replace(/^file:/, "duckdb:"),
+        WAREHOUSE_URL: warehouseUrl(dataDir),
         MESSENGER_URL: messenger.url,
         ARTIFACTS_URL: pathToFileURL(dataDir).href,
         SQL_DIR: sqlDir,

@@ -1,0 +1,70 @@
+import type { Action, Graph } from "dataform-check/dataform";
+import { fullNameOf } from "dataform-check/query";
+import { z } from "zod";
+import type { ArtifactStore } from "../../contracts/artifacts.ts";
+import type { Parameters } from "../../contracts/warehouse.ts";
+import { parse } from "../../lib/user-error.ts";
+
+const target = z.object({ project: z.string(), dataset: z.string(), name: z.string() });
+const action = z.object({
+  kind: z.enum(["model", "assertion"]),
+  target,
+  materialization: z.enum(["view", "table", "partition", "append"]),
+  query: z.string(),
+  partitionBy: z.string().optional(),
+  clusterBy: z.array(z.string()),
+  tags: z.array(z.string()),
+  description: z.string(),
+  columns: z.record(z.string(), z.string()),
+  dependencies: z.array(target),
+  file: z.string(),
+});
+const lastRun = z.object({
+  parameters: z.record(
+    z.string(),
+    z.object({
+      type: z.enum(["DATE", "FLOAT64", "INT64", "STRING"]),
+      value: z.union([z.string(), z.number()]).nullable(),
+    }),
+  ),
+  actions: z.array(action),
+});
+
+/** What made the warehouse's tables: each action as it ran last, and the parameters of the last run. */
+export interface LastRun {
+  readonly parameters: Parameters;
+  readonly actions: readonly Action[];
+}
+
+const urlIn = (artifactsUrl: string): string => `${artifactsUrl.replace(/\/$/, "")}/last-run.json`;
+
+/** The last run; undefined before the first. @throws UserError when its file is damaged. */
+export async function readLastRun(artifacts: ArtifactStore, artifactsUrl: string): Promise<LastRun | undefined> {
+  const text = await artifacts.read(urlIn(artifactsUrl));
+  if (text === undefined) return undefined;
+  const remedy = "Run again: the run replaces the file.";
+  const { actions, parameters } = parse(lastRun, json(text), urlIn(artifactsUrl), remedy);
+  return { parameters, actions: actions.map((each) => ({ ...each, partitionBy: each.partitionBy })) };
+}
+
+function json(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
+/** Saves the actions that ran. Actions that are no longer in the project are removed. */
+export async function saveLastRun(
+  artifacts: ArtifactStore,
+  artifactsUrl: string,
+  graph: Graph,
+  ran: readonly Action[],
+  parameters: Parameters,
+): Promise<void> {
+  const before = await readLastRun(artifacts, artifactsUrl).catch(() => undefined);
+  const actions = new Map([...(before?.actions ?? []), ...ran].map((each) => [fullNameOf(each.target), each]));
+  const present = graph.actions.flatMap((each) => actions.get(fullNameOf(each.target)) ?? []);
+  await artifacts.write(urlIn(artifactsUrl), JSON.stringify({ parameters, actions: present }));
+}
