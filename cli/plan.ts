@@ -34,11 +34,17 @@ interface PlanOptions extends OrdersArguments {
 
 /** npm run plan: what a run of the SQL project would change. */
 const options = withOrders(
-  localCommand("run plan", "Shows what a run of the SQL project would change: models, columns, rows and values."),
+  localCommand(
+    "run plan",
+    "Shows what a run of the SQL project would change: models, columns, rows and values.",
+  ),
 )
   .option("--against <commit>", "compare with the project at a git commit (default: with the last run)")
   .option("--no-data", "compare models and columns only, not rows")
-  .option("--estimate <url>", "ask BigQuery for bytes, for example bigquery://my-project/EU; needs credentials")
+  .option(
+    "--estimate <url>",
+    "ask BigQuery for bytes, for example bigquery://my-project/EU; needs credentials",
+  )
   .option("--strict", "exit code 1 when a change of columns is breaking", false)
   .option("--json", "print the plan as JSON", false)
   .option("--sql-dir <dir>", "folder of the Dataform project", sqlDir)
@@ -150,12 +156,16 @@ async function estimates(
     throw new UserError(`--estimate is ${url}; allowed is bigquery://project/location.`);
   const warehouse = new BigQueryWarehouse(url);
   const actions = compile(dir, { project: warehouse.project }).actions;
-  const names = new Set([...changes.added, ...changes.changed, ...changes.affected].map(({ target }) => nameOf(target)));
+  const names = new Set(
+    [...changes.added, ...changes.changed, ...changes.affected].map(({ target }) => nameOf(target)),
+  );
   const entries = actions
     .filter(({ target }) => names.has(nameOf(target)))
-    .map(async ({ target, query }): Promise<[string, number | string]> => [
-      nameOf(target),
-      await warehouse.estimate(query, parameters).catch((error) => `not known: ${formatError(error)}`),
-    ]);
+    .map(
+      async ({ target, query }): Promise<[string, number | string]> => [
+        nameOf(target),
+        await warehouse.estimate(query, parameters).catch((error) => `not known: ${formatError(error)}`),
+      ],
+    );
   return Object.fromEntries(await Promise.all(entries));
 }

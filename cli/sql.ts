@@ -17,16 +17,13 @@ import { count, elapsed } from "../local/report/terminal.ts";
 import { openLocalWarehouse, sqlDir } from "../local/runtime/local-stack.ts";
 import { lastChampion } from "./champion.ts";
 import { localCommand, runCommand, runSettingsOf, withRunSettings } from "./command.ts";
-import { sqlConfig } from "./sql-config.ts";
 import { CDNOW, dataDirOf, type OrdersArguments, ordersOf, withOrders } from "./orders-options.ts";
+import { sqlConfig } from "./sql-config.ts";
 
 /** npm run sql: runs the SQL project in this process. Scores with the last champion, if there is one. */
 const options = withRunSettings(
   withOrders(
-    localCommand(
-      "run sql",
-      "Runs the SQL project in the local warehouse: all models, then all assertions.",
-    ),
+    localCommand("run sql", "Runs the SQL project in the local warehouse: all models, then all assertions."),
   )
     .option("--run-date <date>", "use the orders before this day", CDNOW.runDate)
     .option("--sql-dir <dir>", "folder of the Dataform project", sqlDir)

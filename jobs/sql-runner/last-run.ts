@@ -39,7 +39,10 @@ export interface LastRun {
 const urlIn = (artifactsUrl: string): string => `${artifactsUrl.replace(/\/$/, "")}/last-run.json`;
 
 /** The last run; undefined before the first. @throws UserError when its file is damaged. */
-export async function readLastRun(artifacts: ArtifactStore, artifactsUrl: string): Promise<LastRun | undefined> {
+export async function readLastRun(
+  artifacts: ArtifactStore,
+  artifactsUrl: string,
+): Promise<LastRun | undefined> {
   const text = await artifacts.read(urlIn(artifactsUrl));
   if (text === undefined) return undefined;
   const remedy = "Run again: the run replaces the file.";
@@ -64,7 +67,9 @@ export async function saveLastRun(
   parameters: Parameters,
 ): Promise<void> {
   const before = await readLastRun(artifacts, artifactsUrl).catch(() => undefined);
-  const actions = new Map([...(before?.actions ?? []), ...ran].map((each) => [fullNameOf(each.target), each]));
+  const actions = new Map(
+    [...(before?.actions ?? []), ...ran].map((each) => [fullNameOf(each.target), each]),
+  );
   const present = graph.actions.flatMap((each) => actions.get(fullNameOf(each.target)) ?? []);
   await artifacts.write(urlIn(artifactsUrl), JSON.stringify({ parameters, actions: present }));
 }

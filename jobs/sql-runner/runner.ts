@@ -32,7 +32,9 @@ export interface Result {
 export function compileToRun(projectDir: string, overrides: Overrides): Graph {
   const graph = compile(projectDir, overrides);
   if (graph.ignored.length > 0)
-    throw new UserError(graph.ignored.join("\n"), { remedy: "Write one SELECT per file, without operations." });
+    throw new UserError(graph.ignored.join("\n"), {
+      remedy: "Write one SELECT per file, without operations.",
+    });
   return graph;
 }
 
@@ -83,7 +85,9 @@ export const actionsOfStep = (graph: Graph, step: string): Action[] =>
   graph.actions.filter(({ tags }) => tags.includes(step));
 
 async function inOrder(actions: readonly Action[], run: (action: Action) => Promise<void>): Promise<void> {
-  const nodes = Object.fromEntries(actions.map((action) => [fullNameOf(action.target), { run: () => run(action) }]));
+  const nodes = Object.fromEntries(
+    actions.map((action) => [fullNameOf(action.target), { run: () => run(action) }]),
+  );
   const edges = actions.flatMap((action) =>
     action.dependencies
       .map(fullNameOf)

@@ -7,6 +7,7 @@ import { typeMessage } from "./googlesql-values.ts";
 import { outerJoinError } from "./joins.ts";
 import { type Column, fullNameOf, nameOf, QueryError, type Target } from "./query.ts";
 import { describeQueryError } from "./source-position.ts";
+import { tokensOf } from "./sqlx-tokens.ts";
 import { UserError } from "./user-error.ts";
 
 /** Columns of tables, by project.dataset.name. */
@@ -25,7 +26,8 @@ export interface Checked {
   readonly notAnalysed: readonly { readonly action: Action; readonly why: string }[];
 }
 
-type Result = { readonly analysis?: Analysis; readonly problem?: string };
+/** An analysis, the text of an error, or why the query can't be analysed. */
+type Result = { readonly analysis?: Analysis; readonly problem?: string; readonly why?: string };
 
 /** Checks a project with GoogleSQL's analyzer. A repeated check analyses only what changed. */
 export class SqlChecker {
@@ -55,7 +57,11 @@ export class SqlChecker {
   }
 
   /** Runs the work with a checker and stops the checker. */
-  static async with<T>(projectDir: string, config: Config, work: (checker: SqlChecker) => Promise<T>): Promise<T> {
+  static async with<T>(
+    projectDir: string,
+    config: Config,
+    work: (checker: SqlChecker) => Promise<T>,
+  ): Promise<T> {
     const checker = await SqlChecker.start(projectDir, config);
     try {
       return await work(checker);
@@ -67,7 +73,9 @@ export class SqlChecker {
   /** @throws UserError that names a source with types for some columns only. */
   async check(graph: Graph): Promise<Checked> {
     const columns = new Map<string, readonly Column[]>();
-    const unknown = new Map(graph.opaque.map(({ target, why }) => [fullNameOf(target), `${nameOf(target)} ${why}`]));
+    const unknown = new Map(
+      graph.opaque.map(({ target, why }) => [fullNameOf(target), `${nameOf(target)} ${why}`]),
+    );
     for (const source of graph.sources) {
       const typed = typedColumns(source, this.config);
       if (typed.length > 0) columns.set(fullNameOf(source.target), typed);
@@ -80,9 +88,12 @@ export class SqlChecker {
     const analyses = new Map<Action, Analysis>();
     const changed: Action[] = [];
     const problems: string[] = [];
+    const notAnalysed: { action: Action; why: string }[] = [];
     let waiting = graph.actions;
     for (let ready = waiting; ready.length > 0; ) {
-      ready = waiting.filter(({ dependencies }) => dependencies.every((each) => columns.has(fullNameOf(each))));
+      ready = waiting.filter(({ dependencies }) =>
+        dependencies.every((each) => columns.has(fullNameOf(each))),
+      );
       waiting = waiting.filter((action) => !ready.includes(action));
       const results = await Promise.all(
         ready.map((action) => {
@@ -91,15 +102,19 @@ export class SqlChecker {
           return this.#once(action, text, changed, () => this.#analyze(action, catalog));
         }),
       );
-      for (const [index, { analysis, problem }] of results.entries()) {
+      for (const [
+        index,
+        { analysis, problem, why = `${nameOf(ready[index]!.target)} is not valid` },
+      ] of results.entries()) {
         const action = ready[index]!;
-        if (problem !== undefined) {
-          problems.push(problem);
-          unknown.set(fullNameOf(action.target), `${nameOf(action.target)} is not valid`);
+        if (analysis !== undefined) {
+          analyses.set(action, analysis);
+          columns.set(fullNameOf(action.target), analysis.columns);
+        } else {
+          unknown.set(fullNameOf(action.target), why);
+          if (problem === undefined) notAnalysed.push({ action, why });
+          else problems.push(problem);
         }
-        if (analysis === undefined) continue;
-        analyses.set(action, analysis);
-        columns.set(fullNameOf(action.target), analysis.columns);
       }
     }
     const parsed = await Promise.all(
@@ -124,7 +139,7 @@ export class SqlChecker {
       analyses,
       problems,
       changed,
-      notAnalysed: waiting.map((action) => ({ action, why: whyOf(action) })),
+      notAnalysed: [...notAnalysed, ...waiting.map((action) => ({ action, why: whyOf(action) }))],
     };
   }
 
@@ -149,6 +164,10 @@ export class SqlChecker {
     changed.push(action);
     const result = await work().catch((error): Result => {
       if (!(error instanceof QueryError)) throw error;
+      const [, table] = /^Table not found: ([^;]+)/.exec(error.message) ?? [];
+      if (table !== undefined) return { why: `the table ${table} is not declared` };
+      if (tokensOf(action.query).some((token) => token.text === "|>"))
+        return { why: `${nameOf(action.target)} uses pipe syntax, which the analyzer does not know` };
       return { problem: describeQueryError(this.#projectDir, action, error) };
     });
     this.#known.set(key, { text, result });
@@ -157,7 +176,12 @@ export class SqlChecker {
 }
 
 /** The tables that an action reads, and the routines. */
-export function catalogOf(action: Action, { home }: Graph, columns: Columns, { routines = [] }: Config): Catalog {
+export function catalogOf(
+  action: Action,
+  { home }: Graph,
+  columns: Columns,
+  { routines = [] }: Config,
+): Catalog {
   return {
     tables: action.dependencies.map((target) => ({ target, columns: columns.get(fullNameOf(target)) ?? [] })),
     routines,
@@ -183,9 +207,12 @@ function typedColumns({ target, columns }: Graph["sources"][number], { sources =
   const [wrong] = errors;
   if (wrong === undefined) return [...all];
   if (errors.length === all.length && configured === undefined) return [];
-  throw new UserError(`Column ${wrong.name} of the source ${nameOf(target)} has no type: ${wrong.error.message}`, {
-    remedy: `Add the type in the declaration: ${wrong.name}: { description: "…", tags: ["STRING"] }.`,
-  });
+  throw new UserError(
+    `Column ${wrong.name} of the source ${nameOf(target)} has no type: ${wrong.error.message}`,
+    {
+      remedy: `Add the type in the declaration: ${wrong.name}: { description: "…", tags: ["STRING"] }.`,
+    },
+  );
 }
 
 /** The columns of a table need different names. There is no place for the error: a missing name has no text. */

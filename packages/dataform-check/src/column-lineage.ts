@@ -71,7 +71,8 @@ export function columnLineage(query: string, { columns, statement }: Analysis): 
 
   const collect = (id: string, through: readonly string[], inputs: Map<string, ColumnInput>): void => {
     const { expression, from = [] } = origins.get(id) ?? {};
-    const steps = expression === undefined || through.includes(expression) ? through : [...through, expression];
+    const steps =
+      expression === undefined || through.includes(expression) ? through : [...through, expression];
     const source = tables.get(id);
     if (source !== undefined) {
       const key = `${source.table}.${source.column}`;
@@ -97,15 +98,17 @@ function windowOrigin(bytes: Buffer, group: Node, { expr }: Node): Origin {
     column: (column_ref as Node).column as Node,
     direction: is_descending ? " DESC" : "",
   }));
-  const call = [...nodesOf(expr)].find(([, node]) => node.function)?.[1]!;
-  const args = (call.argument_list as unknown[]).map((each) => textOf(bytes, each) ?? "…");
+  const [, call] = [...nodesOf(expr)].find(([, node]) => node.function)!;
+  const args = ((call.argument_list ?? []) as unknown[]).map((each) => textOf(bytes, each) ?? "…");
   const window = [
     ...(partition.length === 0 ? [] : [`PARTITION BY ${partition.map(({ name }) => name).join(", ")}`]),
     ...(order.length === 0
       ? []
       : [`ORDER BY ${order.map(({ column, direction }) => `${column.name}${direction}`).join(", ")}`]),
   ];
-  const name = functionName(call).replace(/^ZetaSQL:\$?/, "").toUpperCase();
+  const name = functionName(call)
+    .replace(/^ZetaSQL:\$?/, "")
+    .toUpperCase();
   return {
     expression: `${name}(${args.join(", ")}) OVER (${window.join(" ")})`,
     from: [...columnIdsIn(expr), ...[...partition, ...order.map(({ column }) => column)].map(idOf)],

@@ -18,6 +18,8 @@ export interface Config {
   readonly sources?: Readonly<Record<string, Readonly<Record<string, string>>>>;
   /** Folder of the models that others read, for the lint rules about them. @default "definitions/marts" */
   readonly marts?: string;
+  /** Whether a query that can't be analysed is a problem. @default false */
+  readonly complete?: boolean;
   /** Refuse functions that are not known to give the same result in DuckDB. @default false */
   readonly duckdb?: boolean;
 }
@@ -38,6 +40,7 @@ const config = z.strictObject({
   routines: z.array(routine).optional(),
   sources: z.record(z.string(), z.record(z.string(), z.string())).optional(),
   marts: z.string().optional(),
+  complete: z.boolean().optional(),
   duckdb: z.boolean().optional(),
 });
 
@@ -46,7 +49,9 @@ const config = z.strictObject({
  * @throws UserError when the file is missing or has a wrong field.
  */
 export async function loadConfig(projectDir: string, file?: string): Promise<Config> {
-  const names = ["ts", "js", "json"].map((extension) => join(projectDir, `dataform-check.config.${extension}`));
+  const names = ["ts", "js", "json"].map((extension) =>
+    join(projectDir, `dataform-check.config.${extension}`),
+  );
   const found = file ?? names.find((name) => existsSync(name));
   if (found === undefined) return {};
   if (!existsSync(found)) throw new UserError(`There is no configuration file ${found}.`);

@@ -137,7 +137,9 @@ export function compile(projectDir: string, overrides: Overrides = {}): Graph {
   const ignored = [
     ...others.filter(({ disabled }) => !disabled).map(({ fileName, what }) => `${fileName}: ${what}s`),
     ...enabled.filter(({ preOps }) => preOps.length > 0).map(({ fileName }) => `${fileName}: pre_operations`),
-    ...enabled.filter(({ postOps }) => postOps.length > 0).map(({ fileName }) => `${fileName}: post_operations`),
+    ...enabled
+      .filter(({ postOps }) => postOps.length > 0)
+      .map(({ fileName }) => `${fileName}: post_operations`),
   ];
   return {
     home: { project: compiled.projectConfig.defaultDatabase, dataset: compiled.projectConfig.defaultSchema },
@@ -153,8 +155,10 @@ export function compile(projectDir: string, overrides: Overrides = {}): Graph {
       })),
     })),
     opaque: [
-      ...queries.filter(({ disabled }) => disabled).map((each) => ({ target: each.target, why: "is disabled" })),
-      ...others.map((each) => ({ target: each.target, why: `is a ${each.what}` })),
+      ...queries
+        .filter(({ disabled }) => disabled)
+        .map((each) => ({ target: each.target, why: "is disabled" })),
+      ...others.map((each) => ({ target: each.target, why: `is not a SELECT (${each.what})` })),
     ],
     ignored: [...new Set(ignored)].map((line) => `${join(projectDir, line)} are not supported.`),
   };

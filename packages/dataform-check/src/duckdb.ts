@@ -9,7 +9,15 @@ import {
 } from "@duckdb/node-api";
 import type { Table } from "./googlesql-analyzer.ts";
 import { DUCKDB_TYPES, parametersOf, translate, withoutText } from "./googlesql-to-duckdb.ts";
-import { fullNameOf, type Parameters, positionOf, QueryError, type Routine, type Row, type Target } from "./query.ts";
+import {
+  fullNameOf,
+  type Parameters,
+  positionOf,
+  QueryError,
+  type Routine,
+  type Row,
+  type Target,
+} from "./query.ts";
 
 export const quote = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 
@@ -75,7 +83,9 @@ function scalarFunction({ name, parameters, call }: Routine): DuckDBScalarFuncti
 /** DuckDB's places are in the translated query. The name of what it did not find gives the place in the query as written. */
 export function duckDbError(sql: string, error: unknown): QueryError {
   const message = (error as Error).message.split("\n\nLINE ")[0]!.trim();
-  const named = /(?:column named|column|named|function with name|Table with name) "?(\w+)"?/i.exec(message)?.[1];
+  const named = /(?:column named|column|named|function with name|Table with name) "?(\w+)"?/i.exec(
+    message,
+  )?.[1];
   const offset = named === undefined ? -1 : withoutText(sql).search(new RegExp(`\\b${named}\\b`, "i"));
   return new QueryError(message, offset < 0 ? undefined : positionOf(sql, offset), error);
 }

@@ -17,7 +17,8 @@ export function formatSql(text: string, file: string): string {
   for (let round = 0; round < 4; round += 1) {
     const formatted = formatOnce(before, file);
     if (formatted === before) return isCrlf ? formatted.replaceAll("\n", "\r\n") : formatted;
-    if (meaning(formatted) !== meaning(source)) throw notFormatted(file, "more than white space would change");
+    if (meaning(formatted) !== meaning(source))
+      throw notFormatted(file, "more than white space would change");
     before = formatted;
   }
   throw notFormatted(file, "each formatting gives another result");
@@ -51,7 +52,9 @@ function formatTokens(tokens: readonly Token[], text: string, file: string): str
   const kept: string[] = [];
   const prepared = tokens.map(({ kind, text }) => {
     const isMultiline = text.includes("\n");
-    const isKept = kind === "word" && (text === "->" || (text.length > 2 && /[<-]/.test(text)));
+    const isKept = kind === "word" && text.length > 2 && /[<-]/.test(text);
+    // A lambda's arrow gets white space on both sides, like an operator.
+    if (text === "->") return ` __kept_${kept.push(text) - 1}__ `;
     if (kind === "expression" || isKept) return `__kept_${kept.push(text) - 1}__`;
     if (kind === "quoted" && (isMultiline || /\$\{|\\|^\w*("""|''')/.test(text)))
       return `'__kept_${kept.push(text) - 1}__'`;
@@ -79,7 +82,8 @@ function formatTokens(tokens: readonly Token[], text: string, file: string): str
     const lines = prepared.join("").split("\n");
     let left = lines.slice(0, Number(line) - 1).join("\n").length + Number(column) - (line === "1" ? 1 : 0);
     let index = 0;
-    for (; index < tokens.length && left >= prepared[index]!.length; index += 1) left -= prepared[index]!.length;
+    for (; index < tokens.length && left >= prepared[index]!.length; index += 1)
+      left -= prepared[index]!.length;
     const position = positionOf(text, offsetOf(tokens, index, text));
     throw notFormatted(`${file}:${position.line}:${position.column}`, why.split("\n")[0]!, error);
   }

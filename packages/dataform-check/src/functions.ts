@@ -85,7 +85,8 @@ export class FunctionRules {
     // The first expression is on the second line.
     for (const { key, at } of await usesIn(query)) {
       const rule = at === undefined ? undefined : FUNCTIONS.refused[positionOfByte(query, at).line - 2];
-      if (rule !== undefined && !usable.has(key) && ![...refused.values()].includes(rule)) refused.set(key, rule);
+      if (rule !== undefined && !usable.has(key) && ![...refused.values()].includes(rule))
+        refused.set(key, rule);
     }
     return new FunctionRules(usable, refused);
   }
@@ -153,7 +154,8 @@ function keyOf(call: Node, distinct = false): string | undefined {
   const literals = ((call.argument_list ?? []) as Node[]).flatMap((each, index) => {
     const { enum_value, string_value, double_value = 0, int64_value = 0 } = literalOf(each);
     if (enum_value !== undefined) return [`part ${enum_value}`];
-    if (/FORMAT|PARSE|REGEXP/.test(short) && string_value !== undefined) return [JSON.stringify(string_value)];
+    if (/FORMAT|PARSE|REGEXP/.test(short) && string_value !== undefined)
+      return [JSON.stringify(string_value)];
     return short === "DIVIDE" && index === 1 && Number(double_value) + Number(int64_value) !== 0
       ? ["number"]
       : [];

@@ -7,7 +7,16 @@ import { dirname, join } from "node:path";
 import type { ServiceError } from "@grpc/grpc-js";
 import { withPaths } from "./googlesql-to-duckdb.ts";
 import { plainValue, type TypeMessage, typeMessage, typeName, valueMessage } from "./googlesql-values.ts";
-import { fullNameOf, type Column, type Parameters, type Position, QueryError, type Routine, type Row, type Target } from "./query.ts";
+import {
+  type Column,
+  fullNameOf,
+  type Parameters,
+  type Position,
+  QueryError,
+  type Routine,
+  type Row,
+  type Target,
+} from "./query.ts";
 import type { Node } from "./resolved-tree.ts";
 
 import { UserError } from "./user-error.ts";
@@ -95,10 +104,9 @@ export class GoogleSqlAnalyzer {
       });
     });
     if (!(await listening)) {
-      throw new UserError(
-        `GoogleSQL's analyzer ${binary} does not start: ${output.trim() || "no output"}.`,
-        { remedy: "Install its package again (npm ci). On Linux it needs glibc 2.34 or later." },
-      );
+      throw new UserError(`GoogleSQL's analyzer ${binary} does not start: ${output.trim() || "no output"}.`, {
+        remedy: "Install its package again (npm ci). On Linux it needs glibc 2.34 or later.",
+      });
     }
     // A process that did not close the analyzer can still end.
     for (const handle of [server, server.stdin, server.stdout, server.stderr])
@@ -226,7 +234,10 @@ export class GoogleSqlAnalyzer {
     const root = tables.map(({ target, columns }, index) => {
       const column = columns.map(({ name, type }) => ({ name, type: typeMessage(type) }));
       const table = { name: target.name, full_name: fullNameOf(target), column };
-      dataset(target.project, target.dataset).table.push({ ...table, serialization_id: String(2 * index + 1) });
+      dataset(target.project, target.dataset).table.push({
+        ...table,
+        serialization_id: String(2 * index + 1),
+      });
       return { ...table, name_in_catalog: fullNameOf(target), serialization_id: String(2 * index + 2) };
     });
     if (home !== undefined)

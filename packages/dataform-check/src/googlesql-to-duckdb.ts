@@ -98,7 +98,10 @@ function syntaxError(
   sql: string,
   { error, errorStart }: { error?: string | null; errorStart?: number | null },
 ): QueryError {
-  const message = (error ?? "the query is not exactly one statement").replace(/^Parse error at line \d+, column \d+: /, "");
+  const message = (error ?? "the query is not exactly one statement").replace(
+    /^Parse error at line \d+, column \d+: /,
+    "",
+  );
   if (errorStart === undefined || errorStart === null) return new QueryError(message);
   // The offset is in the rewritten text.
   let added = 0;

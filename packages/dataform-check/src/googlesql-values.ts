@@ -100,7 +100,9 @@ export function valueMessage(value: unknown, type: TypeMessage): ValueMessage {
       return { timestamp_value: { seconds: String(seconds), nanos: Number(fraction.padEnd(9, "0")) } };
     }
     default:
-      throw new UserError(`Values of type ${typeName(type)} are not supported by the reference evaluator here.`);
+      throw new UserError(
+        `Values of type ${typeName(type)} are not supported by the reference evaluator here.`,
+      );
   }
 }
 

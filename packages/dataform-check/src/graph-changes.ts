@@ -71,7 +71,10 @@ export function schemaChanges(before: Columns, after: Columns): SchemaChange[] {
     return [...new Set([...was.keys(), ...is.keys()])].flatMap((column) => {
       const [one, other] = [was.get(column), is.get(column)];
       if (one === other) return [];
-      const types = { ...(one === undefined ? {} : { before: one }), ...(other === undefined ? {} : { after: other }) };
+      const types = {
+        ...(one === undefined ? {} : { before: one }),
+        ...(other === undefined ? {} : { after: other }),
+      };
       return [{ table, column, ...types, breaking: one !== undefined }];
     });
   });

@@ -3,7 +3,18 @@ import type { Config } from "./config.ts";
 import type { Action, Graph } from "./dataform.ts";
 import { joinsOf } from "./joins.ts";
 import { fullNameOf, nameOf, type Position, positionOf, QueryError } from "./query.ts";
-import { callOf, columnIdsIn, columnsOf, conjunctsOf, functionName, idOf, type Node, nodesOf, positionOfByte, rangeOf } from "./resolved-tree.ts";
+import {
+  callOf,
+  columnIdsIn,
+  columnsOf,
+  conjunctsOf,
+  functionName,
+  idOf,
+  type Node,
+  nodesOf,
+  positionOfByte,
+  rangeOf,
+} from "./resolved-tree.ts";
 import { describeQueryError } from "./source-position.ts";
 import { type Token, tokensOf } from "./sqlx-tokens.ts";
 
@@ -13,11 +24,13 @@ export const RULES = {
     "A mart names its columns. With select * a new column in another table becomes part of what others read.",
   "partition-filter":
     "A query that reads a partitioned table compares the partition column with a constant or parameter. Otherwise BigQuery reads, and bills, all partitions.",
-  "join-key": "A join compares columns of both sides, otherwise it multiplies rows. Use CROSS JOIN where you want that.",
+  "join-key":
+    "A join compares columns of both sides, otherwise it multiplies rows. Use CROSS JOIN where you want that.",
   "run-date":
     "The date comes from a query parameter. With the clock or a date in the text, a repeated run gives other tables.",
   description: "Every table, and every column of a mart, has a description: many readers see nothing else.",
-  "lint-ignore": "A comment that ignores a rule names the rule and a reason, and there is something to ignore.",
+  "lint-ignore":
+    "A comment that ignores a rule names the rule and a reason, and there is something to ignore.",
 } as const;
 export type Rule = keyof typeof RULES;
 
@@ -46,7 +59,9 @@ interface Word {
 /** Lints a project that was checked. Actions that were not analysed are linted by their text only. */
 export function lint(graph: Graph, { analyses }: Checked, projectDir: string, config: Config): Finding[] {
   const marts = `${(config.marts ?? "definitions/marts").replace(/\/$/, "")}/`;
-  const partitions = new Map(graph.actions.map(({ target, partitionBy }) => [fullNameOf(target), partitionBy]));
+  const partitions = new Map(
+    graph.actions.map(({ target, partitionBy }) => [fullNameOf(target), partitionBy]),
+  );
   const undescribed = graph.sources.filter(({ description }) => description.trim() === "");
   const findings: Finding[] = undescribed.map(({ target, file }) => ({
     rule: "description",
@@ -88,7 +103,8 @@ function wordsOf(query: string): Word[] {
 function selectStars({ columns }: Action, code: readonly Word[]): Breach[] {
   const names = Object.keys(columns).join(", ");
   return code.flatMap(({ text, depth, position }, index) => {
-    const isStar = text === "*" && depth === 0 && /^(select|distinct|all|,|\.)$/i.test(code[index - 1]?.text ?? "");
+    const isStar =
+      text === "*" && depth === 0 && /^(select|distinct|all|,|\.)$/i.test(code[index - 1]?.text ?? "");
     if (!isStar) return [];
     const fix = `Name its columns${names === "" ? "" : `: ${names}`}.`;
     return [{ rule: "mart-columns" as const, message: "a mart selects *", fix, position }];
@@ -157,12 +173,18 @@ function nonDeterministicDates(code: readonly Word[]): Breach[] {
       return [breach(`${text.toUpperCase()} has another value tomorrow`, position)];
     const isDate =
       (kind === "quoted" && /^[rb]*["']+\d{4}-\d\d?-\d\d?/i.test(text)) ||
-      (/^DATE(TIME)?$/i.test(text) && code[index + 1]?.text === "(" && /^\d/.test(code[index + 2]?.text ?? ""));
+      (/^DATE(TIME)?$/i.test(text) &&
+        code[index + 1]?.text === "(" &&
+        /^\d/.test(code[index + 2]?.text ?? ""));
     return isDate ? [breach("the query contains a date", position)] : [];
   });
 }
 
-function missingDescriptions(action: Action, martColumns: readonly string[], code: readonly Word[]): Breach[] {
+function missingDescriptions(
+  action: Action,
+  martColumns: readonly string[],
+  code: readonly Word[],
+): Breach[] {
   const missing = martColumns.filter((name) => !action.columns[name]?.trim());
   return [
     ...(action.description.trim() !== ""
@@ -179,7 +201,8 @@ function missingDescriptions(action: Action, martColumns: readonly string[], cod
       rule: "description" as const,
       message: `column ${name} of a mart has no description`,
       fix: `Add to columns in its config block: ${name}: "…"`,
-      position: code.findLast(({ text, depth }) => depth === 0 && text.toLowerCase() === name.toLowerCase())?.position,
+      position: code.findLast(({ text, depth }) => depth === 0 && text.toLowerCase() === name.toLowerCase())
+        ?.position,
     })),
   ];
 }
@@ -189,11 +212,15 @@ function applyIgnores(breaches: readonly Breach[], words: readonly Word[]): Brea
   const left = new Set(breaches);
   for (const [index, { kind, text, position }] of words.entries()) {
     if (kind !== "comment" || !text.includes("lint-ignore")) continue;
-    const isBesideCode = words.some((word) => word.kind !== "comment" && word.position.line === position.line);
+    const isBesideCode = words.some(
+      (word) => word.kind !== "comment" && word.position.line === position.line,
+    );
     const next = words.slice(index).find((word) => word.kind !== "comment");
     const line = isBesideCode ? position.line : next?.position.line;
     const [, rule, reason] = /lint-ignore\s+([\w-]+)\s*:\s*(\S.*)/.exec(text) ?? [];
-    const ignored = breaches.filter((breach) => breach.rule === rule && (breach.position?.line ?? 1) === line);
+    const ignored = breaches.filter(
+      (breach) => breach.rule === rule && (breach.position?.line ?? 1) === line,
+    );
     for (const breach of ignored) left.delete(breach);
     if (ignored.length > 0) continue;
     const [message, fix] =

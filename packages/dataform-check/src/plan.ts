@@ -62,7 +62,12 @@ export function checkout(projectDir: string, commit: string, folder: string): vo
   mkdirSync(folder);
   try {
     const path = git("rev-parse", "--show-prefix").toString().trim().replace(/\/$/, "");
-    const archive = git("-C", git("rev-parse", "--show-toplevel").toString().trim(), "archive", `${commit}:${path}`);
+    const archive = git(
+      "-C",
+      git("rev-parse", "--show-toplevel").toString().trim(),
+      "archive",
+      `${commit}:${path}`,
+    );
     execFileSync("tar", ["-x", "-C", folder], { input: archive });
   } catch (error) {
     const { stderr, message } = error as Error & { stderr?: Buffer };

@@ -41,7 +41,10 @@ export function program(preset?: Preset): Command {
     if (preset === undefined)
       made
         .argument("[dir]", "folder of the Dataform project", ".")
-        .option("--config <file>", "configuration (default: dataform-check.config.ts, .js or .json in the folder)");
+        .option(
+          "--config <file>",
+          "configuration (default: dataform-check.config.ts, .js or .json in the folder)",
+        );
     else made.option("--sql-dir <dir>", "folder of the Dataform project", preset.sqlDir);
     return made.action(async () => {
       const options = made.opts<Options>();
@@ -52,16 +55,20 @@ export function program(preset?: Preset): Command {
     });
   };
 
-  command("check", "Checks all queries with GoogleSQL's analyzer and runs the unit tests.", async (dir, config, options) => {
-    const { ProjectCheck } = await import("./project-check.ts");
-    return await ProjectCheck.with(dir, config, async (check) => {
-      const problems = await check.run();
-      if (!options.watch) return problems > 0 ? 1 : 0;
-      const { watchProject } = await import("./watch.ts");
-      await watchProject(dir, () => check.run());
-      return 0;
-    });
-  }).option("--watch", "check again what changed, and what depends on it, when a file is saved", false);
+  command(
+    "check",
+    "Checks all queries with GoogleSQL's analyzer and runs the unit tests.",
+    async (dir, config, options) => {
+      const { ProjectCheck } = await import("./project-check.ts");
+      return await ProjectCheck.with(dir, config, async (check) => {
+        const problems = await check.run();
+        if (!options.watch) return problems > 0 ? 1 : 0;
+        const { watchProject } = await import("./watch.ts");
+        await watchProject(dir, () => check.run());
+        return 0;
+      });
+    },
+  ).option("--watch", "check again what changed, and what depends on it, when a file is saved", false);
 
   command("test", "Runs the unit tests only.", async (dir, config) => {
     const { ProjectCheck } = await import("./project-check.ts");
@@ -79,52 +86,70 @@ export function program(preset?: Preset): Command {
       process.stdout.write(`${rule}: ${RULES[rule]}\n`);
     process.stdout.write(`${graph.actions.length} models and assertions, ${findings.length} findings.\n`);
     return findings.length + checked.problems.length > 0 ? 1 : 0;
-  }).addHelpText("after", "\nA comment ignores a rule in its line or the line below: -- lint-ignore RULE: why");
+  }).addHelpText(
+    "after",
+    "\nA comment ignores a rule in its line or the line below: -- lint-ignore RULE: why",
+  );
 
-  command("plan", "Shows which models, and which columns of them, differ from a git commit.", async (dir, config, options) => {
-    const { checkout, planChanges } = await import("./plan.ts");
-    const { renderPlan } = await import("./plan-text.ts");
-    const scratch = mkdtempSync(join(tmpdir(), "plan-"));
-    try {
-      const [against, old] = [String(options.against), join(scratch, "sql")];
-      checkout(dir, against, old);
-      const versions = [old, dir].map((each) => ({ graph: compile(each), dir: each }));
-      process.stdout.write(renderPlan(await planChanges(against, versions[0]!, versions[1]!, config)));
-      return 0;
-    } finally {
-      rmSync(scratch, { recursive: true });
-    }
-  }).option("--against <commit>", "the commit, branch or tag", "HEAD");
-
-  command("tables", "Writes tables.json, the columns of the tables for those who create them.", async (dir, config) => {
-    const { tablesText } = await import("./project-check.ts");
-    const graph = compile(dir);
-    const checked = await SqlChecker.with(dir, config, (checker) => checker.check(graph));
-    const open = [...checked.problems, ...checked.notAnalysed.map(({ action, why }) => `${action.file}: ${why}.`)];
-    if (open.length > 0) throw new UserError(open.join("\n"));
-    const [file, text] = [tablesFile(dir), tablesText(graph, checked)];
-    const isChanged = readFileSync(file, { encoding: "utf8", flag: "a+" }) !== text;
-    writeFileSync(file, text);
-    process.stdout.write(`${file} ${isChanged ? "changed" : "is up to date"}.\n`);
-    return 0;
-  });
-
-  command("lineage", "Serves a page with the lineage of tables and columns on 127.0.0.1.", async (dir, config, options) => {
-    const { lineageDocument, pageScript } = await import("./lineage/document.ts");
-    const { lineageTables } = await import("./lineage/tables.ts");
-    return await SqlChecker.with(dir, config, async (checker) => {
-      const tables = () => lineageTables(compile(dir), checker);
-      if (options.json) process.stdout.write(`${JSON.stringify({ tables: await tables() }, null, 2)}\n`);
-      if (options.export !== undefined) {
-        writeFileSync(String(options.export), lineageDocument(await tables(), await pageScript()));
-        process.stderr.write(`The page is ${options.export}.\n`);
+  command(
+    "plan",
+    "Shows which models, and which columns of them, differ from a git commit.",
+    async (dir, config, options) => {
+      const { checkout, planChanges } = await import("./plan.ts");
+      const { renderPlan } = await import("./plan-text.ts");
+      const scratch = mkdtempSync(join(tmpdir(), "plan-"));
+      try {
+        const [against, old] = [String(options.against), join(scratch, "sql")];
+        checkout(dir, against, old);
+        const versions = [old, dir].map((each) => ({ graph: compile(each), dir: each }));
+        process.stdout.write(renderPlan(await planChanges(against, versions[0]!, versions[1]!, config)));
+        return 0;
+      } finally {
+        rmSync(scratch, { recursive: true });
       }
-      if (options.json || options.export !== undefined) return 0;
-      const script = await pageScript();
-      await serve(Number(options.port), async () => lineageDocument(await tables(), script));
+    },
+  ).option("--against <commit>", "the commit, branch or tag", "HEAD");
+
+  command(
+    "tables",
+    "Writes tables.json, the columns of the tables for those who create them.",
+    async (dir, config) => {
+      const { tablesText } = await import("./project-check.ts");
+      const graph = compile(dir);
+      const checked = await SqlChecker.with(dir, config, (checker) => checker.check(graph));
+      const open = [
+        ...checked.problems,
+        ...checked.notAnalysed.map(({ action, why }) => `${action.file}: ${why}.`),
+      ];
+      if (open.length > 0) throw new UserError(open.join("\n"));
+      const [file, text] = [tablesFile(dir), tablesText(graph, checked)];
+      const isChanged = readFileSync(file, { encoding: "utf8", flag: "a+" }) !== text;
+      writeFileSync(file, text);
+      process.stdout.write(`${file} ${isChanged ? "changed" : "is up to date"}.\n`);
       return 0;
-    });
-  })
+    },
+  );
+
+  command(
+    "lineage",
+    "Serves a page with the lineage of tables and columns on 127.0.0.1.",
+    async (dir, config, options) => {
+      const { lineageDocument, pageScript } = await import("./lineage/document.ts");
+      const { lineageTables } = await import("./lineage/tables.ts");
+      return await SqlChecker.with(dir, config, async (checker) => {
+        const tables = () => lineageTables(compile(dir), checker);
+        if (options.json) process.stdout.write(`${JSON.stringify({ tables: await tables() }, null, 2)}\n`);
+        if (options.export !== undefined) {
+          writeFileSync(String(options.export), lineageDocument(await tables(), await pageScript()));
+          process.stderr.write(`The page is ${options.export}.\n`);
+        }
+        if (options.json || options.export !== undefined) return 0;
+        const script = await pageScript();
+        await serve(Number(options.port), async () => lineageDocument(await tables(), script));
+        return 0;
+      });
+    },
+  )
     .option("--port <port>", "port", "8080")
     .option("--json", "print tables, columns and their inputs as JSON", false)
     .option("--export <file>", "write the page to a file");
@@ -211,12 +236,15 @@ function sqlFiles(path: string): string[] {
   const isSql = (file: string): boolean => /\.sqlx?$/.test(file);
   const stat = statSync(path, { throwIfNoEntry: false });
   if (stat === undefined)
-    throw new UserError(`There is no file or folder ${path}.`, { remedy: "Give files or folders, for example: sql" });
+    throw new UserError(`There is no file or folder ${path}.`, {
+      remedy: "Give files or folders, for example: sql",
+    });
   if (stat.isDirectory())
     return readdirSync(path, { recursive: true, encoding: "utf8" })
       .filter((file) => isSql(file) && !file.includes("node_modules"))
       .map((file) => join(path, file))
       .sort();
-  if (!isSql(path)) throw new UserError(`${path} is not an SQL file.`, { remedy: "Allowed are .sql and .sqlx." });
+  if (!isSql(path))
+    throw new UserError(`${path} is not an SQL file.`, { remedy: "Allowed are .sql and .sqlx." });
   return [path];
 }

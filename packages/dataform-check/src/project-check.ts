@@ -31,9 +31,15 @@ export class ProjectCheck {
       const graph = compile(this.#dir);
       const checked = await this.#checker.check(graph);
       const { problems, tests } = await this.#runTests(graph, checked);
-      if (what === "all") problems.unshift(...checked.problems, ...this.#tablesProblem(graph, checked));
+      const incomplete = [...graph.ignored, ...notAnalysedLines(checked)];
+      const isComplete = checked.problems.length + incomplete.length === 0;
+      if (what === "all") {
+        problems.unshift(...checked.problems, ...(isComplete ? this.#tablesProblem(graph, checked) : []));
+        if (this.#checker.config.complete && checked.problems.length === 0)
+          problems.push(...incomplete.splice(0));
+      }
       for (const problem of problems) process.stdout.write(`${problem}\n\n`);
-      for (const line of [...graph.ignored, ...notAnalysedLines(checked)]) process.stdout.write(`${line}\n`);
+      for (const line of incomplete) process.stdout.write(`${line}\n`);
       const took = `${((performance.now() - startedAt) / 1000).toFixed(1)} s`;
       const result = problems.length === 0 ? "no problems" : `${problems.length} problems`;
       process.stdout.write(
@@ -48,12 +54,16 @@ export class ProjectCheck {
 
   #tablesProblem(graph: Graph, checked: Checked): string[] {
     const file = tablesFile(this.#dir);
-    if (!existsSync(file) || checked.problems.length + checked.notAnalysed.length > 0) return [];
-    if (readFileSync(file, "utf8") === tablesText(graph, checked)) return [];
-    return [`${file} differs from the tables of the project. If you want that: npm run tables, then review the change.`];
+    if (!existsSync(file) || readFileSync(file, "utf8") === tablesText(graph, checked)) return [];
+    return [
+      `${file} differs from the tables of the project. If you want that: npm run tables, then review the change.`,
+    ];
   }
 
-  async #runTests(graph: Graph, { columns, changed }: Checked): Promise<{ problems: string[]; tests: number }> {
+  async #runTests(
+    graph: Graph,
+    { columns, changed }: Checked,
+  ): Promise<{ problems: string[]; tests: number }> {
     const key = ({ file, name }: { file: string; name: string }): string => `${file} ${name}`;
     const tests = unitTestsOf(this.#dir, graph).filter(
       (test) =>
@@ -65,9 +75,9 @@ export class ProjectCheck {
     const duckdb = await TestDuckDb.open(this.#checker.config.routines, graph.home);
     try {
       for (const test of tests) {
-        const failures = await runUnitTest(test, graph, columns, { checker: this.#checker, duckdb }).catch((error) => [
-          formatError(error),
-        ]);
+        const failures = await runUnitTest(test, graph, columns, { checker: this.#checker, duckdb }).catch(
+          (error) => [formatError(error)],
+        );
         problems.push(...failures);
         this.#passed.set(key(test), failures.length === 0 ? JSON.stringify(test) : "");
       }

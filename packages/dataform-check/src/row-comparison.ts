@@ -7,7 +7,11 @@ export const TOLERANCE = 1e-9;
 function isEqual(one: unknown, other: unknown): boolean {
   if (typeof one !== "number" || typeof other !== "number") return (one ?? null) === (other ?? null);
   const greatest = Math.max(Math.abs(one), Math.abs(other));
-  return Object.is(one, other) || one === other || (greatest < Infinity && Math.abs(one - other) <= TOLERANCE * greatest);
+  return (
+    Object.is(one, other) ||
+    one === other ||
+    (greatest < Infinity && Math.abs(one - other) <= TOLERANCE * greatest)
+  );
 }
 
 /** A table of the rows that differ, each with the most similar row; undefined when the rows are equal in any order. */
@@ -31,7 +35,9 @@ export function compareRows(
     void table.push([
       label,
       ...columns.map((column) =>
-        isEqual(row[column], other[column]) ? show(row[column]) : `${show(row[column])} → ${show(other[column])}`,
+        isEqual(row[column], other[column])
+          ? show(row[column])
+          : `${show(row[column])} → ${show(other[column])}`,
       ),
     ]);
   for (const row of missing) {

@@ -54,7 +54,10 @@ export async function rowDiff(
   const was = await describeTable(connection, snapshotOf(target));
   const is = await describeTable(connection, tablePath(target));
   if (was.size === 0) {
-    const [row] = await read(connection, `SELECT COUNT(*) AS rows FROM ${tablePath(target)} WHERE ${partition}`);
+    const [row] = await read(
+      connection,
+      `SELECT COUNT(*) AS rows FROM ${tablePath(target)} WHERE ${partition}`,
+    );
     const after = Number(row?.rows);
     const none = { key: [], before: 0, removed: 0, changed: 0, columns: [] };
     return { table: nameOf(target), ...none, after, added: after };

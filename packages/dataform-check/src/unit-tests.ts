@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { CORE_SCHEMA, load } from "js-yaml";
 import { z } from "zod";
-import { catalogOf, type Columns, type SqlChecker } from "./checker.ts";
+import { type Columns, catalogOf, type SqlChecker } from "./checker.ts";
 import type { Config } from "./config.ts";
 import type { Action, Graph } from "./dataform.ts";
 import type { TestDuckDb } from "./duckdb.ts";
@@ -11,7 +11,10 @@ import { compareRows } from "./row-comparison.ts";
 import { parse, UserError } from "./user-error.ts";
 
 // A number may also be .nan or .inf.
-const number = z.custom<number>((value) => typeof value === "number", "must be text, a number, true, false or null");
+const number = z.custom<number>(
+  (value) => typeof value === "number",
+  "must be text, a number, true, false or null",
+);
 const rows = z.array(z.record(z.string(), z.union([z.string(), number, z.boolean(), z.null()])));
 const unitTests = z
   .array(
@@ -39,7 +42,9 @@ export interface UnitTest extends z.output<typeof unitTests.element> {
  */
 export function unitTestsOf(projectDir: string, { actions }: Graph): UnitTest[] {
   const folder = join(projectDir, "definitions");
-  const files = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".test.yaml"));
+  const files = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((file) =>
+    file.endsWith(".test.yaml"),
+  );
   return files.sort().flatMap((name) => {
     const file = join(folder, name);
     const model = basename(name, ".test.yaml");
@@ -111,9 +116,13 @@ export async function runUnitTest(
   await duckdb.fill(tables);
   await compare("DuckDB", duckdb.query(query, parameters));
   if (!callsRoutine(test.action, graph, config))
-    await compare("GoogleSQL's reference evaluator", analyzer.evaluate(query, { ...catalog, tables }, parameters));
+    await compare(
+      "GoogleSQL's reference evaluator",
+      analyzer.evaluate(query, { ...catalog, tables }, parameters),
+    );
   return [...results].map(
-    ([difference, readers]) => `${where} fails in ${readers.join(" and ")} (expected → actual):\n${difference}`,
+    ([difference, readers]) =>
+      `${where} fails in ${readers.join(" and ")} (expected → actual):\n${difference}`,
   );
 }
 

@@ -96,7 +96,9 @@ ${tables.map((table) => tableSection(table, usersOf))}
 const linkTo = (place: string, text = place): Html => html`<a href="#${place}">${text}</a>`;
 
 const listOf = (places: readonly string[]): Html =>
-  places.length === 0 ? html`<p>nothing</p>` : html`<ul>${places.map((place) => html`<li>${linkTo(place)}</li>`)}</ul>`;
+  places.length === 0
+    ? html`<p>nothing</p>`
+    : html`<ul>${places.map((place) => html`<li>${linkTo(place)}</li>`)}</ul>`;
 
 function tableSection(table: LineageTable, usersOf: (place: string) => string[]): Html {
   const { name, description, kind, file, columns, checks, googlesql, duckdb } = table;

@@ -101,7 +101,10 @@ function pathOf(start: string): Set<string> {
     for (const place of found) for (const each of columns.get(place)?.[next] ?? []) found.add(each);
     return found;
   };
-  return new Set([...(focus === "down" ? [start] : follow("inputs")), ...(focus === "up" ? [] : follow("users"))]);
+  return new Set([
+    ...(focus === "down" ? [start] : follow("inputs")),
+    ...(focus === "up" ? [] : follow("users")),
+  ]);
 }
 
 /** Highlights the chosen table with all tables before and after it, or the path of the chosen column. */
@@ -151,7 +154,8 @@ function find(text: string): void {
     (place) => words.length > 0 && words.every((word) => place.toLowerCase().includes(word)),
   );
   const links = found.slice(0, 40).map((place) => html`<a href="#${place}">${place}</a>`);
-  byId("found").innerHTML = html`${links}${words.length > 0 && found.length === 0 && html`<p>Nothing found.</p>`}`.text;
+  byId("found").innerHTML =
+    html`${links}${words.length > 0 && found.length === 0 && html`<p>Nothing found.</p>`}`.text;
 }
 
 graph.on("tap", ({ target }) => {

@@ -1,4 +1,4 @@
-import { type SqlChecker } from "../checker.ts";
+import type { SqlChecker } from "../checker.ts";
 import { type ColumnLineage, columnLineage } from "../column-lineage.ts";
 import type { Action, Graph } from "../dataform.ts";
 import { translate } from "../googlesql-to-duckdb.ts";
@@ -35,7 +35,9 @@ export async function lineageTables(graph: Graph, checker: SqlChecker): Promise<
   const { analyses, problems } = await checker.check(graph);
   if (problems.length > 0) throw new UserError(problems.join("\n"));
   const { Dialect, format } = await import("@polyglot-sql/sdk");
-  const names = new Map([...graph.sources, ...graph.actions].map(({ target }) => [fullNameOf(target), nameOf(target)]));
+  const names = new Map(
+    [...graph.sources, ...graph.actions].map(({ target }) => [fullNameOf(target), nameOf(target)]),
+  );
   const checksOf = (name: string): string[] =>
     graph.actions.flatMap(({ kind, target, dependencies }) =>
       kind === "assertion" && dependencies.some((each) => nameOf(each) === name) ? [target.name] : [],
