@@ -93,7 +93,7 @@ describe("DuckDB warehouse", () => {
     });
 
     it("a log once: its rows stay", async () => {
-      const log = model("a_log", "log", "SELECT CAST(NULL AS STRING) AS id, CAST(NULL AS INT64) AS n");
+      const log = model("a_log", "append", "SELECT CAST(NULL AS STRING) AS id, CAST(NULL AS INT64) AS n");
       await warehouse.materialize(log, {});
       assert.deepEqual(await rows("a_log"), []);
       await warehouse.replaceRows(log.target, { id: "x" }, [{ id: "x", n: 1 }]);
@@ -190,7 +190,7 @@ describe("DuckDB warehouse", () => {
     const log = () =>
       model(
         "log",
-        "log",
+        "append",
         `SELECT CAST(NULL AS STRING) AS id, CAST(NULL AS DATE) AS day, CAST(NULL AS TIMESTAMP) AS at,
          CAST(NULL AS FLOAT64) AS f, CAST(NULL AS INT64) AS i, CAST(NULL AS BOOL) AS ok`,
       );
@@ -329,7 +329,7 @@ describe("DuckDB warehouse", () => {
       const path = join(folder, "shared.duckdb");
       const body = (id: string) => `const target = { project: warehouse.project, dataset: "d", name: "t" };
         const query = "SELECT CAST(NULL AS STRING) AS id";
-        await warehouse.materialize({ target, materialization: "log", query, clusterBy: [] }, {});
+        await warehouse.materialize({ target, materialization: "append", query, clusterBy: [] }, {});
         await new Promise((done) => setTimeout(done, 300));
         await warehouse.replaceRows(target, { id: "${id}" }, [{ id: "${id}" }]);
         await warehouse.close();`;

@@ -2,16 +2,16 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { compile, type Graph } from "dataform-check/dataform";
 import fc from "fast-check";
-import { DuckDbWarehouse } from "../../../adapters/duckdb.ts";
-import { runSettings } from "../../../contracts/run.ts";
-import type { Row } from "../../../contracts/warehouse.ts";
-import { routines } from "../../../jobs/clv/routines.ts";
-import { sqlParameters } from "../../../jobs/sql-runner/parameters.ts";
-import { actionsOfStep, type Result, runActions } from "../../../jobs/sql-runner/runner.ts";
-import { createLogger } from "../../../lib/log.ts";
-import { sqlDir } from "../../../local/runtime/local-stack.ts";
-import { compile, type Graph } from "./dataform.ts";
+import { DuckDbWarehouse } from "../../adapters/duckdb.ts";
+import { runSettings } from "../../contracts/run.ts";
+import type { Row } from "../../contracts/warehouse.ts";
+import { routines } from "../../jobs/clv/routines.ts";
+import { sqlParameters } from "../../jobs/sql-runner/parameters.ts";
+import { actionsOfStep, type Result, runActions } from "../../jobs/sql-runner/runner.ts";
+import { createLogger } from "../../lib/log.ts";
+import { sqlDir } from "../../lib/project.ts";
 
 interface Order {
   readonly id: string | null;
