@@ -3,7 +3,7 @@ import type { Config } from "./config.ts";
 import type { Action, Graph } from "./dataform.ts";
 import { FunctionRules } from "./functions.ts";
 import { type Analysis, type Catalog, GoogleSqlAnalyzer } from "./googlesql-analyzer.ts";
-import { typeMessage } from "./googlesql-values.ts";
+import { isType } from "./googlesql-values.ts";
 import { outerJoinError } from "./joins.ts";
 import { type Column, fullNameOf, nameOf, QueryError, type Target } from "./query.ts";
 import { describeQueryError } from "./source-position.ts";
@@ -192,27 +192,18 @@ export function catalogOf(
 /** The columns of a source with their types; none when the source declares no types. */
 function typedColumns({ target, columns }: Graph["sources"][number], { sources = {} }: Config): Column[] {
   const configured = sources[fullNameOf(target)];
-  const all: readonly Column[] =
+  const all =
     configured === undefined
       ? columns.map(({ name, type }) => ({ name, type }))
       : Object.entries(configured).map(([name, type]) => ({ name, type }));
-  const errors = all.flatMap(({ name, type }) => {
-    try {
-      typeMessage(type);
-      return [];
-    } catch (error) {
-      return [{ name, error: error as Error }];
-    }
+  const untyped = all.filter(({ type }) => !isType(type));
+  if (untyped.length === 0) return all;
+  if (untyped.length === all.length && configured === undefined) return [];
+  const { name, type } = untyped[0]!;
+  const given = type === "" ? "" : `: ${JSON.stringify(type)} is not a GoogleSQL type`;
+  throw new UserError(`Column ${name} of the source ${nameOf(target)} has no type${given}.`, {
+    remedy: `Add the type in the declaration: ${name}: { description: "…", tags: ["STRING"] }.`,
   });
-  const [wrong] = errors;
-  if (wrong === undefined) return [...all];
-  if (errors.length === all.length && configured === undefined) return [];
-  throw new UserError(
-    `Column ${wrong.name} of the source ${nameOf(target)} has no type: ${wrong.error.message}`,
-    {
-      remedy: `Add the type in the declaration: ${wrong.name}: { description: "…", tags: ["STRING"] }.`,
-    },
-  );
 }
 
 /** The columns of a table need different names. There is no place for the error: a missing name has no text. */

@@ -2,47 +2,39 @@ import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { z } from "zod";
-import type { Parameters, Routine } from "./query.ts";
+import type { Routine } from "./query.ts";
 import { parse, UserError } from "./user-error.ts";
-
-/** What the Dataform project does not say about its queries. Default export of dataform-check.config.ts, .js or .json. */
-export interface Config {
-  /** Parameters that queries can use, as in @run_date, with the values that unit tests use. @default none */
-  readonly parameters?: Parameters;
-  /** Functions in the project's default dataset. @default none */
-  readonly routines?: readonly Routine[];
-  /**
-   * Column types of sources that declare none, by project.dataset.name.
-   * @example { "shop.raw.orders": { order_id: "STRING", amount: "NUMERIC" } }
-   */
-  readonly sources?: Readonly<Record<string, Readonly<Record<string, string>>>>;
-  /** Folder of the models that others read, for the lint rules about them. @default "definitions/marts" */
-  readonly marts?: string;
-  /** Whether a query that can't be analysed is a problem. @default false */
-  readonly complete?: boolean;
-  /** Refuse functions that are not known to give the same result in DuckDB. @default false */
-  readonly duckdb?: boolean;
-}
 
 const parameter = z.strictObject({
   type: z.enum(["DATE", "FLOAT64", "INT64", "STRING"]),
   value: z.union([z.string(), z.number()]).nullable(),
 });
-const routine = z.strictObject({
-  name: z.string(),
-  parameters: z.array(z.strictObject({ name: z.string(), type: z.literal("FLOAT64") })),
-  returns: z.literal("FLOAT64"),
-  description: z.string().default(""),
-  call: z.custom<Routine["call"]>((value) => typeof value === "function", "must be a function"),
-});
-const config = z.strictObject({
-  parameters: z.record(z.string(), parameter).optional(),
-  routines: z.array(routine).optional(),
-  sources: z.record(z.string(), z.record(z.string(), z.string())).optional(),
-  marts: z.string().optional(),
-  complete: z.boolean().optional(),
-  duckdb: z.boolean().optional(),
-});
+const config = z
+  .strictObject({
+    /** Parameters that queries can use, as in @run_date, with the values that unit tests use. @default none */
+    parameters: z.record(z.string(), parameter).readonly(),
+    /** Functions in the project's default dataset. @default none */
+    routines: z
+      .array(z.custom<Routine>((value) => typeof (value as Partial<Routine> | null)?.call === "function"))
+      .readonly(),
+    /**
+     * Column types of sources that declare none, by project.dataset.name. @default none
+     * @example { "shop.raw.orders": { order_id: "STRING", amount: "NUMERIC" } }
+     */
+    sources: z.record(z.string(), z.record(z.string(), z.string())),
+    /** Folder of the models that others read, for the lint rules about them. @default "definitions/marts" */
+    marts: z.string(),
+    /** Whether a query that can't be analysed is a problem. @default false */
+    complete: z.boolean(),
+    /** Whether to refuse functions that are not known to give the same result in DuckDB. @default false */
+    duckdb: z.boolean(),
+  })
+  .partial();
+
+/** What the Dataform project does not say about its queries. Default export of dataform-check.config.ts, .js or .json. */
+export type Config = {
+  readonly [K in keyof z.output<typeof config>]?: Exclude<z.output<typeof config>[K], undefined>;
+};
 
 /**
  * The configuration in a file; without one, of dataform-check.config.ts, .js or .json in the project's folder, if any.

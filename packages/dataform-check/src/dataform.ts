@@ -3,7 +3,6 @@ import { createRequire } from "node:module";
 import { dirname, join, relative, resolve, sep } from "node:path";
 import vm from "node:vm";
 import protobuf from "protobufjs";
-import { z } from "zod";
 import type { Target } from "./query.ts";
 import { UserError } from "./user-error.ts";
 
@@ -62,55 +61,48 @@ export interface Overrides {
   readonly vars?: Readonly<Record<string, string>>;
 }
 
-const target = z
-  .object({ database: z.string().default(""), schema: z.string().default(""), name: z.string() })
-  .transform(({ database, schema, name }): Target => ({ project: database, dataset: schema, name }));
-const descriptor = z
-  .object({
-    description: z.string().default(""),
-    columns: z
-      .array(
-        z.object({
-          path: z.array(z.string()),
-          description: z.string().default(""),
-          tags: z.array(z.string()).default([]),
-        }),
-      )
-      .default([]),
-  })
-  .prefault({});
-const compiledAction = z.object({
-  target,
-  type: z.string().default("assertion"),
-  query: z.string().default(""),
-  fileName: z.string(),
-  disabled: z.boolean().default(false),
-  tags: z.array(z.string()).default([]),
-  preOps: z.array(z.string()).default([]),
-  postOps: z.array(z.string()).default([]),
-  dependencyTargets: z.array(target).default([]),
-  bigquery: z
-    .object({ partitionBy: z.string().optional(), clusterBy: z.array(z.string()).default([]) })
-    .prefault({}),
-  actionDescriptor: descriptor,
-});
-type CompiledAction = z.output<typeof compiledAction>;
-const otherAction = z.object({ target, fileName: z.string(), disabled: z.boolean().default(false) });
-const compiledGraph = z.object({
-  projectConfig: z.object({ defaultDatabase: z.string(), defaultSchema: z.string() }),
-  tables: z.array(compiledAction).default([]),
-  assertions: z.array(compiledAction).default([]),
-  operations: z.array(otherAction).default([]),
-  notebooks: z.array(otherAction).default([]),
-  dataPreparations: z.array(otherAction).default([]),
-  declarations: z.array(z.object({ target, fileName: z.string(), actionDescriptor: descriptor })).default([]),
-  graphErrors: z
-    .object({
-      compilationErrors: z
-        .array(z.object({ fileName: z.string().default(""), message: z.string() }))
-        .default([]),
-    })
-    .prefault({}),
+/** The parts of @dataform/core's CompiledGraph that are used here. */
+interface CompiledTarget {
+  readonly database: string;
+  readonly schema: string;
+  readonly name: string;
+}
+interface Descriptor {
+  readonly description: string;
+  readonly columns: readonly { path: readonly string[]; description: string; tags: readonly string[] }[];
+}
+interface Compiled {
+  readonly target: CompiledTarget;
+  readonly fileName: string;
+  readonly disabled: boolean;
+}
+interface CompiledQuery extends Compiled {
+  readonly type?: string;
+  readonly query: string;
+  readonly tags: readonly string[];
+  readonly preOps?: readonly string[];
+  readonly postOps?: readonly string[];
+  readonly dependencyTargets: readonly CompiledTarget[];
+  readonly bigquery?: { readonly partitionBy: string; readonly clusterBy: readonly string[] } | null;
+  readonly actionDescriptor: Descriptor | null;
+}
+interface CompiledGraph {
+  readonly projectConfig: { readonly defaultDatabase: string; readonly defaultSchema: string };
+  readonly tables: readonly CompiledQuery[];
+  readonly assertions: readonly CompiledQuery[];
+  readonly operations: readonly Compiled[];
+  readonly notebooks: readonly Compiled[];
+  readonly dataPreparations: readonly Compiled[];
+  readonly declarations: readonly (Compiled & { readonly actionDescriptor: Descriptor | null })[];
+  readonly graphErrors: {
+    readonly compilationErrors: readonly { fileName: string; message: string }[];
+  } | null;
+}
+
+const targetOf = ({ database, schema, name }: CompiledTarget): Target => ({
+  project: database,
+  dataset: schema,
+  name,
 });
 
 /**
@@ -118,8 +110,8 @@ const compiledGraph = z.object({
  * @throws UserError that names the file when the project does not compile.
  */
 export function compile(projectDir: string, overrides: Overrides = {}): Graph {
-  const compiled = compiledGraph.parse(runCore(projectDir, overrides));
-  const errors = compiled.graphErrors.compilationErrors;
+  const compiled = runCore(projectDir, overrides);
+  const errors = compiled.graphErrors?.compilationErrors ?? [];
   if (errors.length > 0) {
     const lines = errors.map(({ fileName, message }) => `${join(projectDir, fileName)}: ${message}`);
     const isOld = existsSync(join(projectDir, "dataform.json"));
@@ -136,35 +128,31 @@ export function compile(projectDir: string, overrides: Overrides = {}): Graph {
   ];
   const ignored = [
     ...others.filter(({ disabled }) => !disabled).map(({ fileName, what }) => `${fileName}: ${what}s`),
-    ...enabled.filter(({ preOps }) => preOps.length > 0).map(({ fileName }) => `${fileName}: pre_operations`),
-    ...enabled
-      .filter(({ postOps }) => postOps.length > 0)
-      .map(({ fileName }) => `${fileName}: post_operations`),
+    ...enabled.filter(({ preOps }) => preOps?.length).map(({ fileName }) => `${fileName}: pre_operations`),
+    ...enabled.filter(({ postOps }) => postOps?.length).map(({ fileName }) => `${fileName}: post_operations`),
   ];
   return {
     home: { project: compiled.projectConfig.defaultDatabase, dataset: compiled.projectConfig.defaultSchema },
     actions: enabled.map((action) => toAction(action, action.kind)),
     sources: compiled.declarations.map((declaration) => ({
-      target: declaration.target,
-      description: declaration.actionDescriptor.description,
+      target: targetOf(declaration.target),
+      description: declaration.actionDescriptor?.description ?? "",
       file: declaration.fileName,
-      columns: declaration.actionDescriptor.columns.map(({ path, description, tags: [type = ""] }) => ({
-        name: path.join("."),
-        type,
-        description,
-      })),
+      columns: (declaration.actionDescriptor?.columns ?? []).map(
+        ({ path, description, tags: [type = ""] }) => ({ name: path.join("."), type, description }),
+      ),
     })),
     opaque: [
       ...queries
         .filter(({ disabled }) => disabled)
-        .map((each) => ({ target: each.target, why: "is disabled" })),
-      ...others.map((each) => ({ target: each.target, why: `is not a SELECT (${each.what})` })),
+        .map((each) => ({ target: targetOf(each.target), why: "is disabled" })),
+      ...others.map((each) => ({ target: targetOf(each.target), why: `is not a SELECT (${each.what})` })),
     ],
     ignored: [...new Set(ignored)].map((line) => `${join(projectDir, line)} are not supported.`),
   };
 }
 
-function toAction(compiled: CompiledAction, kind: Action["kind"]): Action {
+function toAction(compiled: CompiledQuery, kind: Action["kind"]): Action {
   const { target, query, fileName, tags, dependencyTargets, bigquery, actionDescriptor } = compiled;
   const materializations: Record<string, Materialization> = {
     view: "view",
@@ -172,7 +160,7 @@ function toAction(compiled: CompiledAction, kind: Action["kind"]): Action {
     incremental: tags.includes("append") ? "append" : "partition",
     assertion: "view",
   };
-  const materialization = materializations[compiled.type];
+  const materialization = materializations[compiled.type ?? kind];
   if (materialization === undefined) {
     throw new UserError(
       `${fileName}: type "${compiled.type}" is not supported. Use view, table, incremental or assertion.`,
@@ -180,17 +168,17 @@ function toAction(compiled: CompiledAction, kind: Action["kind"]): Action {
   }
   return {
     kind,
-    target,
+    target: targetOf(target),
     materialization,
     query,
-    partitionBy: bigquery.partitionBy,
-    clusterBy: bigquery.clusterBy,
+    partitionBy: bigquery?.partitionBy || undefined,
+    clusterBy: bigquery?.clusterBy ?? [],
     tags,
-    description: actionDescriptor.description,
+    description: actionDescriptor?.description ?? "",
     columns: Object.fromEntries(
-      actionDescriptor.columns.map(({ path, description }) => [path.join("."), description]),
+      (actionDescriptor?.columns ?? []).map(({ path, description }) => [path.join("."), description]),
     ),
-    dependencies: dependencyTargets,
+    dependencies: dependencyTargets.map(targetOf),
     file: fileName,
   };
 }
@@ -199,7 +187,7 @@ const OLD_SETTINGS =
   "The project has dataform.json, the settings of Dataform 2, and is compiled with Dataform 3, which does not have all JavaScript functions of Dataform 2.";
 
 /** What @dataform/core answers to a request to compile the folder. */
-function runCore(projectDir: string, { project, vars }: Overrides): unknown {
+function runCore(projectDir: string, { project, vars }: Overrides): CompiledGraph {
   const root = resolve(projectDir);
   const coreFile = createRequire(import.meta.url).resolve("@dataform/core");
   const types = protobuf.loadSync(join(dirname(coreFile), "core.proto"));
@@ -217,7 +205,10 @@ function runCore(projectDir: string, { project, vars }: Overrides): unknown {
     const compileConfig = { projectDir: root, filePaths, projectConfigOverride };
     const message = request.encode(request.fromObject({ compile: { compileConfig } })).finish();
     const answer = loadCore(root, coreFile).main(Buffer.from(message).toString("base64"));
-    const decoded = response.toObject(response.decode(Buffer.from(answer, "base64")), { enums: String });
+    const decoded = response.toObject(response.decode(Buffer.from(answer, "base64")), {
+      enums: String,
+      defaults: true,
+    });
     return decoded.compile.compiledGraph;
   } catch (error) {
     // Errors from another context are not instances of this context's Error.

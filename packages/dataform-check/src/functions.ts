@@ -6,12 +6,21 @@ import { type TypeMessage, typeName } from "./googlesql-values.ts";
 import { QueryError } from "./query.ts";
 import { callOf, fieldOf, functionName, type Node, positionOfByte } from "./resolved-tree.ts";
 
+const PAIRS: Readonly<Record<string, string>> = { i: "j", f: "h", s: "u", d: "e", ts: "tu", b: "c" };
+
+/** Replaces $1 and $2 in a line like "i f: $1 + $2" with each pair of columns. */
+function expand(line: string): string[] {
+  const [, columns, expression = line] = /^([a-z ]+): (.*)$/.exec(line) ?? [];
+  if (columns === undefined) return [line];
+  return columns.split(" ").map((one) => expression.replaceAll("$1", one).replaceAll("$2", PAIRS[one]!));
+}
+
 /** Expressions that give the same result in GoogleSQL and DuckDB, by group, and those that do not. */
 export const FUNCTIONS = z
   .strictObject({
     usable: z.record(
       z.string(),
-      z.string().transform((text) => text.trim().split("\n")),
+      z.string().transform((text) => text.trim().split("\n").flatMap(expand)),
     ),
     refused: z.array(z.strictObject({ write: z.string(), instead: z.string() })),
   })

@@ -12,28 +12,22 @@ export interface TypeMessage {
 /** The analyzer's ValueProto: one field, named by the type, or no field for null. */
 type ValueMessage = Readonly<Record<string, unknown>>;
 
-const SCALARS: Readonly<Record<string, string>> = {
-  BIGNUMERIC: "TYPE_BIGNUMERIC",
-  BOOL: "TYPE_BOOL",
-  BYTES: "TYPE_BYTES",
-  DATE: "TYPE_DATE",
-  DATETIME: "TYPE_DATETIME",
-  FLOAT64: "TYPE_DOUBLE",
-  GEOGRAPHY: "TYPE_GEOGRAPHY",
-  INT64: "TYPE_INT64",
-  INTERVAL: "TYPE_INTERVAL",
-  JSON: "TYPE_JSON",
-  NUMERIC: "TYPE_NUMERIC",
-  STRING: "TYPE_STRING",
-  TIME: "TYPE_TIME",
-  TIMESTAMP: "TYPE_TIMESTAMP",
-};
-const NAMES = Object.fromEntries(Object.entries(SCALARS).map(([name, kind]) => [kind, name]));
+const SCALARS =
+  "BIGNUMERIC BOOL BYTES DATE DATETIME FLOAT64 GEOGRAPHY INT64 INTERVAL JSON NUMERIC STRING TIME TIMESTAMP".split(
+    " ",
+  );
+
+export function isType(type: string): boolean {
+  try {
+    return typeMessage(type) !== undefined;
+  } catch {
+    return false;
+  }
+}
 
 /** @throws UserError for a name that is not a GoogleSQL type. */
 export function typeMessage(type: string): TypeMessage {
-  const scalar = SCALARS[type];
-  if (scalar !== undefined) return { type_kind: scalar };
+  if (SCALARS.includes(type)) return { type_kind: type === "FLOAT64" ? "TYPE_DOUBLE" : `TYPE_${type}` };
   const [, kind, inner] = /^(ARRAY|STRUCT)<(.+)>$/s.exec(type) ?? [];
   if (kind === "ARRAY") return { type_kind: "TYPE_ARRAY", array_type: { element_type: typeMessage(inner!) } };
   if (kind === "STRUCT") {
@@ -44,7 +38,7 @@ export function typeMessage(type: string): TypeMessage {
     return { type_kind: "TYPE_STRUCT", struct_type: { field } };
   }
   throw new UserError(`${JSON.stringify(type)} is not a GoogleSQL type.`, {
-    remedy: `Use ${Object.keys(SCALARS).join(", ")}, ARRAY<…> or STRUCT<name type, …>.`,
+    remedy: `Use ${SCALARS.join(", ")}, ARRAY<…> or STRUCT<name type, …>.`,
   });
 }
 
@@ -70,7 +64,7 @@ export function typeName(type: TypeMessage): string {
     );
     return `STRUCT<${fields.join(", ")}>`;
   }
-  return NAMES[type.type_kind] ?? type.type_kind.replace(/^TYPE_/, "");
+  return type.type_kind === "TYPE_DOUBLE" ? "FLOAT64" : type.type_kind.replace(/^TYPE_/, "");
 }
 
 const DAY = 86_400_000;

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { globSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -233,18 +233,14 @@ async function formatFiles(paths: readonly string[], check: boolean): Promise<nu
 }
 
 function sqlFiles(path: string): string[] {
-  const isSql = (file: string): boolean => /\.sqlx?$/.test(file);
   const stat = statSync(path, { throwIfNoEntry: false });
-  if (stat === undefined)
-    throw new UserError(`There is no file or folder ${path}.`, {
-      remedy: "Give files or folders, for example: sql",
-    });
-  if (stat.isDirectory())
-    return readdirSync(path, { recursive: true, encoding: "utf8" })
-      .filter((file) => isSql(file) && !file.includes("node_modules"))
+  if (stat?.isDirectory())
+    return globSync("**/*.{sql,sqlx}", { cwd: path, exclude: ["**/node_modules"] })
       .map((file) => join(path, file))
       .sort();
-  if (!isSql(path))
-    throw new UserError(`${path} is not an SQL file.`, { remedy: "Allowed are .sql and .sqlx." });
-  return [path];
+  if (stat !== undefined && /\.sqlx?$/.test(path)) return [path];
+  throw new UserError(
+    stat === undefined ? `There is no file or folder ${path}.` : `${path} is not an SQL file.`,
+    { remedy: "Give folders, or files that end with .sql or .sqlx." },
+  );
 }

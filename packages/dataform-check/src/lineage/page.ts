@@ -30,10 +30,6 @@ let focus = "both";
 cytoscape.use(dagre);
 const canvas = document.createElement("canvas").getContext("2d")!;
 canvas.font = "13px system-ui, sans-serif";
-const linesOf = (node: cytoscape.NodeSingular): string[] => [
-  node.id(),
-  ...((node.data("columns") as string[] | undefined) ?? []).map((name) => `· ${name}`),
-];
 
 const graph = cytoscape({
   container: byId("graph"),
@@ -54,16 +50,14 @@ const graph = cytoscape({
       selector: "node",
       style: {
         shape: "round-rectangle",
-        width: (node: cytoscape.NodeSingular) =>
-          Math.max(...linesOf(node).map((line) => canvas.measureText(line).width)) + 22,
-        height: (node: cytoscape.NodeSingular) => linesOf(node).length * 17 + 14,
-        label: (node: cytoscape.NodeSingular) => linesOf(node).join("\n"),
+        width: (node: cytoscape.NodeSingular) => canvas.measureText(node.id()).width + 22,
+        height: 30,
+        label: "data(id)",
         "background-color": "data(fill)",
         "border-color": "data(border)",
         "border-width": 1.5,
         "font-size": 13,
         "font-family": "system-ui, sans-serif",
-        "text-wrap": "wrap",
         "text-valign": "center",
       },
     },
@@ -112,7 +106,6 @@ function highlight(): void {
   const place = decodeURIComponent(location.hash.slice(1));
   const isColumn = columns.has(place);
   graph.elements().removeClass("faded hidden lit chosen");
-  graph.nodes().removeData("columns");
   const node = graph.getElementById(isColumn ? tableOf(place) : place).addClass("chosen");
   byId("found").replaceChildren();
   if (!isColumn) {
@@ -126,11 +119,6 @@ function highlight(): void {
     return;
   }
   const path = pathOf(place);
-  for (const [table, places] of Map.groupBy(path, tableOf))
-    graph.getElementById(table).data(
-      "columns",
-      places.map((each) => each.slice(table.length + 1)),
-    );
   const ids = new Set(
     [...path].flatMap((each) => [
       tableOf(each),
