@@ -51,7 +51,7 @@ export class BigQueryWarehouse implements Warehouse {
 
   async *stream(sql: string, parameters: Parameters = {}): AsyncGenerator<Row> {
     const { job } = await this.#jobs.run(sql, parameters);
-    const rows = job.getQueryResultsStream({ wrapIntegers: { integerTypeCastFunction: Number } });
+    const rows = job.getQueryResultsStream();
     for await (const row of rows) yield toPlain(row) as Row;
   }
 
