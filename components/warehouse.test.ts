@@ -51,7 +51,8 @@ describe("Warehouse", () => {
       tableId: "rfm",
       datasetId: "mlops_mkt",
       project: "my-marketing",
-      description: "Marketing's table: one row per customer and run date, with past purchases and predictions.",
+      description:
+        "Marketing's table: one row per customer and run date, with past purchases and predictions.",
       labels,
       clusterings: ["customer_id"],
       deletionProtection: true,
