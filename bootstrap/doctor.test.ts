@@ -230,7 +230,7 @@ describe("doctor", function () {
       "some",
       {},
       { [path(":testIamPermissions")]: { permissions: deployPermissions().slice(1) } },
-      /^8 of 115 are missing: artifactregistry\S+, resource\S+, resource\S+ and 5 more$/,
+      /^6 of 118 are missing: artifactregistry\S+, cloudkms\S+, cloudkms\S+ and 3 more$/,
       /--member user:me@example.com --role roles\/owner$/,
     ],
     [
