@@ -1,6 +1,6 @@
 import { Command, InvalidArgumentError } from "commander";
 import { type RunSettings, runSettings } from "../contracts/run.ts";
-import { formatError, parse, UserError } from "../lib/user-error.ts";
+import { formatError, isUserError, parse, UserError } from "../lib/user-error.ts";
 
 /** A command of the embedded edition: its options, and what all of them share. */
 export function localCommand(name: string, description: string): Command {
@@ -44,7 +44,7 @@ export async function runCommand(work: () => Promise<void>): Promise<void> {
   try {
     await work();
   } catch (error) {
-    process.stderr.write(`${error instanceof UserError ? formatError(error) : (error as Error).stack}\n`);
+    process.stderr.write(`${isUserError(error) ? formatError(error) : (error as Error).stack}\n`);
     process.exit(1);
   }
 }
