@@ -44,7 +44,7 @@ const BY_TYPE: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
   ),
 };
 const BY_NAME: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
-  // Of the shop's orders, which nobody checked before.
+  // The shop's orders are not checked before.
   "orders.amount": fc.oneof(
     BY_TYPE.FLOAT64!,
     fc.constantFrom(

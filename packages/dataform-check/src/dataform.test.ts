@@ -101,13 +101,13 @@ describe("Dataform project", () => {
 
   const mistakes: [string, string, string, RegExp][] = [
     [
-      "a setting that there is not",
+      "a setting that does not exist",
       "definitions/bad.sqlx",
       'config { type: "table", tag: ["x"] } SELECT 1',
       /tag/,
     ],
     [
-      "a config that is no JavaScript",
+      "a config that is not JavaScript",
       "definitions/bad.sqlx",
       "config { type: } SELECT 1",
       /Unexpected token/,
@@ -132,7 +132,7 @@ describe("Dataform project", () => {
       /[Dd]uplicate/,
     ],
     ["a mistake in a script", "definitions/bad.js", 'declare({ schema: "raw", nme: "x" });', /nme/],
-    ["an include that is no JavaScript", "includes/bad.js", "module.exports = {", /Unexpected|end of input/],
+    ["an include that is not JavaScript", "includes/bad.js", "module.exports = {", /Unexpected|end of input/],
   ];
   for (const [what, file, text, message] of mistakes) {
     it(`refuses ${what} and names the file`, () => {

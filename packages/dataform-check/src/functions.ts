@@ -107,7 +107,7 @@ export class FunctionRules {
     const refused = this.#refused.get(use.key);
     const message =
       refused === undefined
-        ? `${use.key.replace(/, part \d+/, "")} is not known to give the same result in DuckDB. The command "functions" lists what is.`
+        ? `${use.key.replace(/, part \d+/, "")} is not known to give the same result in DuckDB. check --functions lists what is.`
         : `${refused.write} does not give the same result in DuckDB. Use ${refused.instead}.`;
     return new QueryError(message, use.at === undefined ? undefined : positionOfByte(query, use.at));
   }

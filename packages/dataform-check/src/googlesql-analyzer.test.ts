@@ -61,7 +61,7 @@ describe("GoogleSQL's analyzer", () => {
   const wrong: [what: string, query: string, message: RegExp, line: number, column: number][] = [
     ["an unknown column", "SELECT\n  idd\nFROM `my-shop.d.orders`", /name: idd; Did you mean id\?/, 2, 3],
     ["letters of several bytes and tabs", "SELECT\t'ü😀', idd FROM `my-shop.d.orders`", /idd/, 1, 15],
-    ["a place behind a path", "SELECT id FROM `my-shop.d.orders` WHERE idd = 1", /idd/, 1, 41],
+    ["a place after a path", "SELECT id FROM `my-shop.d.orders` WHERE idd = 1", /idd/, 1, 41],
     [
       "an ambiguous name",
       "SELECT id FROM `my-shop.d.orders` AS o CROSS JOIN `my-shop.d.customers` AS c",

@@ -59,6 +59,10 @@ export function program(preset?: Preset): Command {
     "check",
     "Checks all queries with GoogleSQL's analyzer and runs the unit tests.",
     async (dir, config, options) => {
+      if (options.functions) {
+        process.stdout.write((await import("./functions.ts")).renderFunctions());
+        return 0;
+      }
       const { ProjectCheck } = await import("./project-check.ts");
       return await ProjectCheck.with(dir, config, async (check) => {
         const problems = await check.run();
@@ -68,7 +72,9 @@ export function program(preset?: Preset): Command {
         return 0;
       });
     },
-  ).option("--watch", "check again what changed, and what depends on it, when a file is saved", false);
+  )
+    .option("--watch", "check again what changed, and what depends on it, when a file is saved", false)
+    .option("--functions", "list the functions that give the same result in GoogleSQL and DuckDB", false);
 
   command("test", "Runs the unit tests only.", async (dir, config) => {
     const { ProjectCheck } = await import("./project-check.ts");
@@ -153,17 +159,6 @@ export function program(preset?: Preset): Command {
     .option("--port <port>", "port", "8080")
     .option("--json", "print tables, columns and their inputs as JSON", false)
     .option("--export <file>", "write the page to a file");
-
-  root
-    .command("functions")
-    .description("Lists the functions that give the same result in GoogleSQL and DuckDB.")
-    .helpOption("--help", "show this help")
-    .action(() =>
-      exitWith(async () => {
-        process.stdout.write((await import("./functions.ts")).renderFunctions());
-        return 0;
-      }),
-    );
 
   root
     .command("format")

@@ -50,7 +50,7 @@ describe("source position", () => {
     );
   }
 
-  it("is right after ${ref()} on the same line, and behind several", () => {
+  it("is right after ${ref()} on the same line, and after several", () => {
     const compiled = "\nSELECT x FROM `p`.`d`.`a` AS a JOIN `p`.`d`.`b` AS b ON wrong\n";
     const source = '\nSELECT x FROM ${ref("a")} AS a JOIN ${ref("b")} AS b ON ▼wrong\n';
     check(source, compiled, "wrong");
@@ -74,7 +74,7 @@ describe("source position", () => {
     check(`${head}\nSELECT ▼wrong\npost_operations { SELECT 1 }\n`, "\nSELECT wrong\n\n", "wrong");
   });
 
-  it("is right when what ${…} stands for ends like the text behind it", () => {
+  it("is right when the result of ${…} ends like the text after it", () => {
     assert.match(textAt("SELECT ${list}, a", "SELECT b, a, a", 13), /:1:17: oops/);
   });
 
