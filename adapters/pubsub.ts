@@ -25,7 +25,7 @@ export class PubSubMessenger implements Messenger {
     return await this.#topic(topic).publishMessage({ data: Buffer.from(JSON.stringify(data)), attributes });
   }
 
-  /** By a subscription of its own, which is deleted in the end; should that fail, Pub/Sub ends it after a day. */
+  /** Creates a subscription and deletes it at the end. If the deletion fails, Pub/Sub deletes it after two days. */
   async subscribe(
     topic: string,
     filter: Record<string, string>,
@@ -36,7 +36,9 @@ export class PubSubMessenger implements Messenger {
     );
     const [subscription] = await this.#topic(topic).createSubscription(`${topic}-${randomUUID()}`, {
       filter: conditions.join(" AND "),
-      expirationPolicy: { ttl: { seconds: 86_400 } },
+      // Pub/Sub refuses an expiration that is not longer than the retention, which is 7 days by default.
+      messageRetentionDuration: { seconds: 12 * 3600 },
+      expirationPolicy: { ttl: { seconds: 48 * 3600 } },
     });
     return this.#messages(subscription, filter, signal);
   }

@@ -87,11 +87,12 @@ describe("Orchestrator", () => {
     );
   });
 
-  it("uploads the DAG, its settings and their schema into its bucket", async () => {
+  it("uploads the DAG, its settings, their schema and the confirmation query into its bucket", async () => {
     const { ofType, get } = await orchestrator();
     assert.deepEqual(
       ofType(OBJECT).map(({ inputs }) => [inputs.bucket, inputs.name]),
       [
+        ["made-bucket", "dags/customer_value.confirmation.sql"],
         ["made-bucket", "dags/customer_value.json"],
         ["made-bucket", "dags/customer_value.py"],
         ["made-bucket", "dags/customer_value.schema.json"],

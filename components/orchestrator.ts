@@ -22,8 +22,10 @@ export interface OrchestratorArgs {
 }
 
 const DAGS = new URL("../composer/dags/", import.meta.url);
-/** The DAG, its settings and their schema go by this name. */
+/** Name of the DAG's file and of those that it reads, without their endings. */
 const DAG = "customer_value";
+const sourceOf = (ending: string) =>
+  new pulumi.asset.FileAsset(fileURLToPath(new URL(`${DAG}.${ending}`, DAGS)));
 
 /** Requests runs on a schedule, waits for them and checks them: an Airflow DAG in Cloud Composer. */
 export class Orchestrator extends pulumi.ComponentResource {
@@ -49,11 +51,11 @@ export class Orchestrator extends pulumi.ComponentResource {
         ? // Nothing is known of it until it is made.
           this.environment!.config.dagGcsPrefix.apply((url = "") => url.replace(/^gs:\/\/|\/.*$/g, ""))
         : pulumi.output(place.dagBucket);
-    // The settings first: a DAG without them can't be imported.
+    // The DAG last: Airflow can't import it without the files that it reads.
     const schema = this.#upload("schema.json", { content: JSON.stringify(dagSettingsSchema(), null, 2) });
     const settings = this.#upload("json", { content: this.#settings() });
-    const source = new pulumi.asset.FileAsset(fileURLToPath(new URL(`${DAG}.py`, DAGS)));
-    this.#upload("py", { source }, [schema, settings]);
+    const confirmation = this.#upload("confirmation.sql", { source: sourceOf("confirmation.sql") });
+    this.#upload("py", { source: sourceOf("py") }, [schema, settings, confirmation]);
 
     this.registerOutputs({ dagBucket: this.dagBucket });
   }

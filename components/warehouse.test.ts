@@ -51,7 +51,7 @@ describe("Warehouse", () => {
       tableId: "rfm",
       datasetId: "mlops_mkt",
       project: "my-marketing",
-      description: "What marketing reads: every customer on the run date, past and expected.",
+      description: "Marketing's table: one row per customer and run date, with past purchases and predictions.",
       labels,
       clusterings: ["customer_id"],
       deletionProtection: true,
@@ -62,7 +62,7 @@ describe("Warehouse", () => {
     assert.deepEqual(columns[0], {
       name: "run_date",
       type: "DATE",
-      description: "The day that the customer is looked at: orders before it count.",
+      description: "Run date: the row uses orders before this day.",
       mode: "NULLABLE",
     });
     assert.equal(columns.find(({ name }) => name === "p_active")?.type, "FLOAT64");

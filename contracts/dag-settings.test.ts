@@ -2,15 +2,15 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { dagSettingsSchema } from "./dag-settings.ts";
 
-describe("settings of the DAG", () => {
-  it("have the JSON Schema that stands beside the DAG (golden)", () => {
+describe("DAG settings", () => {
+  it("match the JSON Schema beside the DAG (golden)", () => {
     const golden = new URL("../composer/dags/customer_value.schema.json", import.meta.url);
     const schema = dagSettingsSchema();
     if (process.env.UPDATE_GOLDEN === "1") writeFileSync(golden, `${JSON.stringify(schema, null, 2)}\n`);
     assert.deepEqual(
       JSON.parse(readFileSync(golden, "utf8")),
       JSON.parse(JSON.stringify(schema)),
-      "The contract has changed. If it should: UPDATE_GOLDEN=1 npx mocha --grep golden, and look at the difference.",
+      "The contract has changed. If this is right: UPDATE_GOLDEN=1 npx mocha --grep golden, then review the difference.",
     );
   });
 });

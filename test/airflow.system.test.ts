@@ -14,17 +14,17 @@ import { EVENTS, REQUESTS } from "../contracts/messages.ts";
 import { runIdFor } from "../contracts/run.ts";
 import { createLogger } from "../lib/log.ts";
 import { AIRFLOW_VERSIONS, airflowHome, type DagRun, runDag } from "./airflow/airflow.ts";
-import { type Cloud, Loop, type LoopOptions, startCloud } from "./airflow/testbed.ts";
+import { AirflowTestbed, type Emulators, startEmulators, type TestbedOptions } from "./airflow/testbed.ts";
 import { cdnow } from "./cdnow-orders.ts";
 import { skipUnlessInstalled } from "./skip-unless-installed.ts";
 
-/** Half past midnight in the schedule's time zone, the day before in UTC. */
+/** 00:30 in the time zone of the schedule, which is the day before in UTC. */
 const slotOf = (day: string): string =>
   new Date(`${day}T00:30:00+02:00`).toISOString().replace(".000Z", "+00:00");
 const DAY = "1997-10-01";
 const idOf = (day: string, attempt: number): string => runIdFor(day, `manual__${slotOf(day)}`, attempt);
 
-/** Rows that no order can be used of. */
+/** Adds 200 invalid orders. */
 const withBadRows = (orders: string): string =>
   `${orders}\n${Array.from({ length: 200 }, (_, index) => `bad${index},,1997-01-01,1`).join("\n")}`;
 
@@ -33,43 +33,43 @@ for (const [version, name] of [
   [3, AIRFLOW_VERSIONS[3]],
 ] as const) {
   if (
-    skipUnlessInstalled(`the loop under Airflow ${name}`, [
+    skipUnlessInstalled(`the DAG runs in Airflow ${name}`, [
       "Python 3.10 or later",
       "Java",
       "the Google Cloud SDK",
     ])
   )
     continue;
-  describe(`the loop under Airflow ${name}`, () => {
+  describe(`the DAG runs in Airflow ${name}`, () => {
     const log = createLogger({ component: "local" }, "silent");
-    let cloud: Cloud;
-    let loop: Loop;
-    let loops = 0;
+    let emulators: Emulators;
+    let testbed: AirflowTestbed;
+    let testbeds = 0;
     before(async () => {
-      cloud = await startCloud();
+      emulators = await startEmulators();
     });
-    after(() => cloud?.close());
-    afterEach(() => loop?.close());
+    after(() => emulators?.close());
+    afterEach(() => testbed?.close());
 
-    const make = async (orders = cdnow(100), more: Partial<LoopOptions> = {}): Promise<void> => {
-      loops += 1;
-      loop = await Loop.make(cloud, orders, { project: `shop-${loops}`, log, ...more });
+    const create = async (orders = cdnow(100), more: Partial<TestbedOptions> = {}): Promise<void> => {
+      testbeds += 1;
+      testbed = await AirflowTestbed.create(emulators, orders, { project: `shop-${testbeds}`, log, ...more });
     };
     type RunOptions = Parameters<typeof runDag>[3] & {
-      limits?: Parameters<Loop["settings"]>[0];
+      limits?: Parameters<AirflowTestbed["dagSettings"]>[0];
       home?: string;
     };
     const run = async (day: string, { limits, home, ...options }: RunOptions = {}): Promise<DagRun> =>
-      await runDag(version, home ?? (await airflowHome(version, loop.settings(limits))), slotOf(day), {
+      await runDag(version, home ?? (await airflowHome(version, testbed.dagSettings(limits))), slotOf(day), {
         ...options,
-        env: { ...loop.airflowEnv, ...options.env },
+        env: { ...testbed.airflowEnv, ...options.env },
       });
-    const rows = async (sql: string): Promise<unknown[]> => (await loop.bigquery.query(sql))[0];
-    /** Run dates of the mart with their customers. */
+    const rows = async (sql: string): Promise<unknown[]> => (await testbed.bigquery.query(sql))[0];
+    /** Run dates in the mart with their number of customers. */
     const mart = () =>
       rows("SELECT STRING(run_date) AS day, COUNT(*) AS customers FROM mlops_mkt.rfm GROUP BY 1 ORDER BY 1");
     const runs = () => rows("SELECT run_id, status, failed_step FROM ops.runs ORDER BY started_at");
-    const jobs = (): string[] => readdirSync(join(loop.dataDir, "runs"));
+    const jobs = (): string[] => readdirSync(join(testbed.dataDir, "runs"));
     const assertSucceeded = (run: DagRun): void => {
       assert.deepEqual(new Set(Object.values(run.tasks)), new Set(["success"]), errorsIn(run));
       assert.equal(run.state, "success");
@@ -78,15 +78,15 @@ for (const [version, name] of [
       assert.equal(run.tasks[task], "failed", errorsIn(run));
       assert.ok(reason.test(run.log), `${reason} is not in: ${errorsIn(run)}`);
       assert.equal(run.state, "failed");
-      assert.equal(run.tasks.confirm_rows, "upstream_failed");
+      assert.equal(run.tasks.confirm, "upstream_failed");
     };
     const subscriptions = async (): Promise<string[]> =>
-      (await loop.pubsub.getSubscriptions())[0].map((found) => found.name.split("/").at(-1)!).sort();
+      (await testbed.pubsub.getSubscriptions())[0].map((found) => found.name.split("/").at(-1)!).sort();
 
-    it("succeeds on CDNOW: request, final event, tables", async () => {
-      // The whole log under one version, a hundredth of its customers under the other.
-      await make(cdnow(version === 2 ? 1 : 100));
-      await loop.listen();
+    it("succeed on CDNOW: request, final event, tables", async () => {
+      // All of CDNOW in one version, every hundredth customer in the other.
+      await create(cdnow(version === 2 ? 1 : 100));
+      await testbed.startInvoker();
       const done = await run(DAY);
       assertSucceeded(done);
       const run_id = idOf(DAY, 1);
@@ -96,10 +96,10 @@ for (const [version, name] of [
       assert.deepEqual(await subscriptions(), ["requests", "requests-dead-letter"]);
     });
 
-    it("tells which step failed and why; cleared, it runs again as another attempt, deaf to events of the first", async () => {
-      const told: string[] = [];
+    it("report the failed step and the reason; cleared, start another attempt, which ignores events of the first", async () => {
+      const slackMessages: string[] = [];
       const slack = createServer(async (request, response) => {
-        told.push(await text(request));
+        slackMessages.push(await text(request));
         response.end("ok");
       }).listen(0, "127.0.0.1");
       await once(slack, "listening");
@@ -118,34 +118,34 @@ for (const [version, name] of [
           extra: { disable_ssl: true, disable_tls: true, from_email: "airflow@example.com" },
         }),
       };
-      await make(withBadRows(cdnow(100)));
+      await create(withBadRows(cdnow(100)));
       const [first, second] = [idOf(DAY, 1), idOf(DAY, 2)];
       const stale = { run_id: first, run_date: DAY, status: "failed", failed_step: "features" };
-      await loop.listen({
+      await testbed.startInvoker({
         onTask: (runId, { task, state }) => {
           if (runId === second && task === "features" && state === "started")
-            void loop.publish(EVENTS, JSON.stringify(stale), first);
+            void testbed.publish(EVENTS, JSON.stringify(stale), first);
         },
       });
-      const home = await airflowHome(version, loop.settings());
+      const home = await airflowHome(version, testbed.dagSettings());
       const failed = await run(DAY, { home, env });
       slack.close();
       mail.close();
       assertFailedIn(failed, "wait", /failed in step features: .*rejected_share/);
       assert.ok(
         failed.log.includes(
-          `/vertex-ai/pipelines/locations/europe-west1/runs/${first}?project=${loop.project}`,
+          `/vertex-ai/pipelines/locations/europe-west1/runs/${first}?project=${testbed.project}`,
         ),
       );
       assert.ok(failed.log.includes(failureLine("customer-value-dev")), errorsIn(failed));
       assert.deepEqual(await mart(), []);
-      const [message = "", ...others] = told;
+      const [message = "", ...others] = slackMessages;
       assert.deepEqual(others, []);
       for (const part of [DAY, first, "wait", "log_url", "docs/runbook.md#failed-run"])
         assert.ok(message.includes(part), message);
-      assert.equal(mail.got.length, 1, errorsIn(failed));
-      assert.match(mail.got[0]!, /To: marketing@example.com/);
-      assert.match(mail.got[0]!, /Subject: customer-value-dev: the run of 1997-10-01 failed in wait/);
+      assert.equal(mail.received.length, 1, errorsIn(failed));
+      assert.match(mail.received[0]!, /To: marketing@example.com/);
+      assert.match(mail.received[0]!, /Subject: customer-value-dev: the run of 1997-10-01 failed in wait/);
       // Airflow 3's dag.test() gives callbacks no exception.
       if (version === 2) assert.match(message, /reason: Run .* failed in step features: .*rejected_share/);
 
@@ -160,23 +160,23 @@ for (const [version, name] of [
       ]);
     });
 
-    it("finds the end of a run whose final event was lost", async () => {
-      await make(cdnow(100), { events: "nowhere" });
-      await loop.listen();
+    it("find the end of a run whose final event is lost", async () => {
+      await create(cdnow(100), { events: "nowhere" });
+      await testbed.startInvoker();
       const done = await run(DAY, { seconds: 10 });
       assertSucceeded(done);
-      assert.match(done.log, /final event of run .* was not heard/);
+      assert.match(done.log, /No event of run .* arrived/);
       assert.deepEqual(await mart(), [{ day: DAY, customers: 235 }]);
     });
 
-    it("waits for an invoker that is down for 20 s", async () => {
-      await make();
+    it("wait for an invoker that is down for 20 s", async () => {
+      await create();
       const down = createTcpServer((socket) => socket.destroy());
-      down.listen(Number(new URL(loop.url).port), "127.0.0.1");
+      down.listen(Number(new URL(testbed.invokerUrl).port), "127.0.0.1");
       const up = once(down, "connection").then(async () => {
         await setTimeout(20_000);
         await new Promise((closed) => down.close(closed));
-        await loop.listen();
+        await testbed.startInvoker();
       });
       const [done] = await Promise.all([run(DAY, { limits: { retries: 20, retry_delay_seconds: 2 } }), up]);
       assertSucceeded(done);
@@ -184,16 +184,16 @@ for (const [version, name] of [
       assert.deepEqual(jobs(), [idOf(DAY, 1)]);
     });
 
-    it("runs two dates at once, each with its own events, and a request that comes twice once", async () => {
-      await make();
-      await loop.listen({
+    it("run two dates at the same time, each with its own events; a duplicate request or a reused job starts nothing", async () => {
+      await create();
+      await testbed.startInvoker({
         onTask: (run_id, { task, state }) => {
           const run_date = run_id === idOf(DAY, 1) ? DAY : "1997-10-08";
           if (task === "features" && state === "started")
-            void loop.publish(REQUESTS, JSON.stringify({ run_id, run_date }), run_id);
+            void testbed.publish(REQUESTS, JSON.stringify({ run_id, run_date }), run_id);
         },
       });
-      const home = await airflowHome(version, loop.settings());
+      const home = await airflowHome(version, testbed.dagSettings());
       const [one, two] = await Promise.all([run(DAY, { home }), run("1997-10-08")]);
       assertSucceeded(one);
       assertSucceeded(two);
@@ -204,30 +204,36 @@ for (const [version, name] of [
         { day: "1997-10-08", customers: 235 },
       ];
       assert.deepEqual(await mart(), tables);
-      // What is done is joined: no other job, the same tables.
+      // A finished job is reused.
       assertSucceeded(await run(DAY, { home }));
       assert.deepEqual(jobs().sort(), both.sort());
       assert.deepEqual(await mart(), tables);
+      // Its tables are checked again.
+      await rows(`DELETE FROM ops.checks WHERE run_id = '${idOf(DAY, 1)}'`);
+      const unconfirmed = await run(DAY, { home });
+      assert.equal(unconfirmed.tasks.confirm, "failed", errorsIn(unconfirmed));
+      assert.match(unconfirmed.log, /reports success, but its tables do not\. No assertion was checked/);
     });
 
-    it("gives up at the time limit on a request that ended as a dead letter", async () => {
-      await make();
-      await loop.listen({ earliestRunDate: () => DAY });
-      await loop.publish(REQUESTS, "no JSON", "clv-none");
+    it("fail at the time limit when the request became a dead letter", async () => {
+      await create();
+      await testbed.startInvoker({ earliestRunDate: () => DAY });
+      await testbed.publish(REQUESTS, "no JSON", "clv-none");
       const failed = await run(DAY, { limits: { run_seconds: 20 }, seconds: 25 });
-      assertFailedIn(failed, "wait", /gave no sign of its end within 20 s.*not known: look.*dead letters/);
-      const letters = await loop.deadLetters();
+      assertFailedIn(failed, "wait", /did not end within 20 s.*never started: look in the dead letters/);
+      const letters = await testbed.deadLetters();
       assert.equal(letters.length, 2, letters.join());
       assert.ok(letters.includes("no JSON"));
       assert.ok(letters.some((letter) => letter.includes(idOf(DAY, 1))));
       assert.deepEqual(await mart(), []);
     });
 
-    it("tells of a job that was killed mid-way", async () => {
-      await make();
-      await loop.listen({
+    it("report a step that was killed", async () => {
+      await create();
+      await testbed.startInvoker({
         onTask: (runId, { task, state }) => {
-          if (task === "train" && (state === "started" || state === "retrying")) void kill(loop, runId, task);
+          if (task === "train" && (state === "started" || state === "retrying"))
+            void kill(testbed, runId, task);
         },
       });
       const failed = await run(DAY);
@@ -239,29 +245,29 @@ for (const [version, name] of [
   });
 }
 
-/** Takes every mail: as much of SMTP (RFC 5321) as a client needs that wants to get rid of one. */
+/** A server that accepts every mail: the part of SMTP (RFC 5321) that a client needs to send one. */
 async function startMailServer() {
-  const got: string[] = [];
+  const received: string[] = [];
   const server = createTcpServer((socket) => {
     socket.write("220 mail\r\n");
     let mail: string[] | undefined;
     createInterface({ input: socket }).on("line", (line) => {
       if (mail !== undefined && line !== ".") return void mail.push(line);
-      if (mail !== undefined) got.push(mail.join("\n"));
+      if (mail !== undefined) received.push(mail.join("\n"));
       mail = /^DATA/i.test(line) ? [] : undefined;
       socket.write(mail ? "354 go on\r\n" : /^QUIT/i.test(line) ? "221 bye\r\n" : "250 well\r\n");
     });
   }).listen(0, "127.0.0.1");
   await once(server, "listening");
-  return { got, port: (server.address() as AddressInfo).port, close: () => server.close() };
+  return { received, port: (server.address() as AddressInfo).port, close: () => server.close() };
 }
 
-/** The lines of a log that tell of errors. */
+/** The log lines with errors. */
 const errorsIn = ({ log }: DagRun): string =>
   log.match(/^.*(ERROR|error|Exception).*$/gm)?.join("\n") ?? log.slice(-2000);
 
-/** Kills the process of a step that has begun its work, as a machine that runs out of memory does. */
-async function kill({ dataDir }: Loop, runId: string, step: string): Promise<void> {
+/** Kills the process of a step that has started, like a machine that runs out of memory. */
+async function kill({ dataDir }: AirflowTestbed, runId: string, step: string): Promise<void> {
   for (;;) {
     await setTimeout(50);
     if (!existsSync(join(dataDir, "runs", runId, "steps", `${step}.json`))) continue;

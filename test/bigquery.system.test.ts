@@ -6,18 +6,18 @@ import type { Model, Parameters, Row } from "../contracts/warehouse.ts";
 import { QueryError } from "../contracts/warehouse.ts";
 import { type BigQueryEmulator, startBigQuery } from "./emulators/bigquery.ts";
 import { bigQueryClient } from "./emulators/warehouse.ts";
-import { type FaultyServer, startFaultyServer } from "./fault-proxy.ts";
+import { type FaultProxy, startFaultProxy } from "./fault-proxy.ts";
 
 const RUN_DATE: Parameters = { run_date: { type: "DATE", value: "1997-10-01" } };
 
 describe("BigQuery warehouse", () => {
   let emulator: BigQueryEmulator;
-  let faults: FaultyServer;
+  let faults: FaultProxy;
   let client: BigQuery;
   let warehouse: BigQueryWarehouse;
   let run = 0;
 
-  /** As a step of a run that nobody else has. */
+  /** Opens the warehouse as a step of a new run. */
   const open = (
     labels: Record<string, string> = { run_id: `run-${++run}`, step: "features" },
     options: BigQueryOptions = {},
@@ -46,7 +46,7 @@ describe("BigQuery warehouse", () => {
 
   before(async () => {
     emulator = await startBigQuery();
-    faults = await startFaultyServer(emulator.endpoint);
+    faults = await startFaultProxy(emulator.endpoint);
     client = bigQueryClient(emulator);
     await client.createDataset("rfm");
   });
@@ -60,7 +60,7 @@ describe("BigQuery warehouse", () => {
   });
 
   describe("queries", () => {
-    it("take parameters, and give plain values", async () => {
+    it("take parameters and return plain values", async () => {
       const [row] = await warehouse.query(
         `SELECT @run_date AS day, @n AS n, @share AS share, @text AS text, 9007199254740993 AS big, CAST('1.25' AS NUMERIC) AS decimal,
            TIMESTAMP '2024-01-01 10:00:00.5+01' AS at, TRUE AS yes, CAST(NULL AS DATE) AS nothing, [1, 2] AS list, STRUCT(1 AS one) AS pair`,
@@ -86,7 +86,7 @@ describe("BigQuery warehouse", () => {
       });
     });
 
-    it("stream, page by page, more rows than one answer holds", async () => {
+    it("stream the rows of several pages", async () => {
       let sum = 0;
       let rows = 0;
       for await (const { n } of warehouse.stream("SELECT n FROM UNNEST(GENERATE_ARRAY(1, 250000)) AS n")) {
@@ -94,14 +94,14 @@ describe("BigQuery warehouse", () => {
         sum += n as number;
       }
       assert.deepEqual([rows, sum], [250_000, 31_250_125_000]);
-      const pages = faults.asked.filter((what) => /GET .*\/queries\/.*pageToken/.test(what));
-      assert.ok(pages.length > 0, faults.asked.join("\n"));
+      const pages = faults.requests.filter((what) => /GET .*\/queries\/.*pageToken/.test(what));
+      assert.ok(pages.length > 0, faults.requests.join("\n"));
     });
 
-    it("that are refused say where, in the query as it was written", async () => {
+    it("report the position of an error in the original query", async () => {
       const refused = async (work: Promise<unknown>): Promise<unknown> => {
         const error = await work.then(
-          () => assert.fail("it was taken"),
+          () => assert.fail("the query is accepted"),
           (thrown) => thrown,
         );
         assert.ok(error instanceof QueryError, String(error));
@@ -120,7 +120,7 @@ describe("BigQuery warehouse", () => {
   });
 
   describe("models", () => {
-    it("replace the partition of the run date and leave others alone", async () => {
+    it("replace only the partition of the run date", async () => {
       const query = (value: number) =>
         `SELECT @run_date AS run_date, ${value} AS n UNION ALL SELECT @run_date, ${value + 1}`;
       const other: Parameters = { run_date: { type: "DATE", value: "1997-11-01" } };
@@ -143,7 +143,7 @@ describe("BigQuery warehouse", () => {
       assert.deepEqual(timePartitioning, { type: "DAY", field: "run_date" });
     });
 
-    it("change nothing when they fail midway", async () => {
+    it("change nothing when they fail", async () => {
       await warehouse.materialize(model("kept", "SELECT @run_date AS run_date, 1 AS n"), RUN_DATE);
       const failing =
         "SELECT @run_date AS run_date, IF(n = 3, ERROR('three'), n) AS n FROM UNNEST([1, 2, 3]) AS n";
@@ -151,7 +151,7 @@ describe("BigQuery warehouse", () => {
       assert.deepEqual(await rowsOf("kept"), [{ run_date: "1997-10-01", n: 1 }]);
     });
 
-    it("add columns that are new, and refuse one whose type would change", async () => {
+    it("add new columns, and refuse to change the type of a column", async () => {
       await warehouse.materialize(model("grown", "SELECT @run_date AS run_date, 1 AS n"), RUN_DATE);
       await warehouse.materialize(
         model("grown", "SELECT 0.5 AS share, @run_date AS run_date, 2 AS n"),
@@ -164,7 +164,7 @@ describe("BigQuery warehouse", () => {
       );
     });
 
-    it("are made whole as tables, as views, and once as logs", async () => {
+    it("create tables, views and empty logs", async () => {
       const whole = { materialization: "table", partitionBy: undefined } as const;
       await warehouse.materialize(model("rules", "SELECT 1 AS n UNION ALL SELECT 2", whole), {});
       assert.equal((await warehouse.materialize(model("rules", "SELECT 3 AS n", whole), {})).rows, 1);
@@ -178,16 +178,16 @@ describe("BigQuery warehouse", () => {
       assert.deepEqual(await rowsOf("log"), []);
     });
 
-    it("are refused before they cost anything when they would read more than is allowed", async () => {
+    it("fail in the dry run, at no cost, when they exceed the limit of bytes", async () => {
       const answered = {
         jobReference: { projectId: "demo", location: "EU" },
         status: { state: "DONE" },
         statistics: { query: { totalBytesProcessed: "2000" } },
       };
       const { createServer } = await import("node:http");
-      const asked: string[] = [];
+      const bodies: string[] = [];
       const server = createServer((request, response) => {
-        request.on("data", (chunk) => asked.push(String(chunk)));
+        request.on("data", (chunk) => bodies.push(String(chunk)));
         response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(answered));
       }).listen(0, "127.0.0.1");
       try {
@@ -201,8 +201,8 @@ describe("BigQuery warehouse", () => {
           limited.materialize(model("large", "SELECT 1 AS n"), {}),
           /rfm.large would read 2000 bytes; allowed are 1000/,
         );
-        assert.equal(asked.length, 2);
-        for (const body of asked) {
+        assert.equal(bodies.length, 2);
+        for (const body of bodies) {
           const { configuration } = JSON.parse(body);
           assert.deepEqual([configuration.dryRun, configuration.query.maximumBytesBilled], [true, "1000"]);
         }
@@ -220,7 +220,7 @@ describe("BigQuery warehouse", () => {
       });
     });
 
-    it("are replaced by key, typed, what is not finite as null", async () => {
+    it("are replaced by key; numbers that are not finite become null", async () => {
       const rows = (value: number) => [
         { run_date: "1997-10-01", model_id: "m", value, bucket: 3, at: "2024-01-01T00:00:00.000Z", ok: true },
         { run_date: "1997-10-01", model_id: "m", value: Number.NaN, ok: null },
@@ -245,7 +245,7 @@ describe("BigQuery warehouse", () => {
       assert.deepEqual(await warehouse.query("SELECT model_id FROM rfm.metrics"), [{ model_id: "o" }]);
     });
 
-    it("are refused when the log has no such column, or another type", async () => {
+    it("are refused when a column is missing or has another type", async () => {
       const key = { model_id: "refused" };
       await assert.rejects(
         warehouse.replaceRows(target, key, [{ other: 1 }]),
@@ -259,7 +259,7 @@ describe("BigQuery warehouse", () => {
   });
 
   describe("jobs", () => {
-    it("carry the run and the step as labels, and in their ids", async () => {
+    it("have the run and the step in their labels and ids", async () => {
       await warehouse.query("SELECT 1");
       const [id] = await jobs();
       assert.match(id ?? "", new RegExp(`^run-${run}-features-[0-9a-f]{16}-0-0$`));
@@ -267,7 +267,7 @@ describe("BigQuery warehouse", () => {
       assert.deepEqual(configuration.labels, { run_id: `run-${run}`, step: "features" });
     });
 
-    it("are not begun again by a step that runs again", async () => {
+    it("are reused by a step that runs again", async () => {
       const made = model("attached", "SELECT @run_date AS run_date, RAND() AS luck");
       const labels = { run_id: `run-${run}`, step: "features" };
       await warehouse.materialize(made, RUN_DATE);
@@ -278,7 +278,7 @@ describe("BigQuery warehouse", () => {
       assert.notDeepEqual(await rowsOf("attached"), before);
     });
 
-    it("are begun again when the statement is asked for twice", async () => {
+    it("run again when a step repeats the statement", async () => {
       const [[first], [second]] = [
         await warehouse.query("SELECT RAND() AS luck"),
         await warehouse.query("SELECT RAND() AS luck"),
@@ -286,7 +286,7 @@ describe("BigQuery warehouse", () => {
       assert.notDeepEqual(first, second);
     });
 
-    it("that failed are followed by another in the next attempt", async () => {
+    it("that failed are run again in the next attempt", async () => {
       const labels = { run_id: `run-${run}`, step: "features" };
       const made = model("late", "SELECT @run_date AS run_date, n FROM rfm.not_yet");
       await assert.rejects(warehouse.query(made.query, RUN_DATE), /not_yet/);
@@ -301,7 +301,7 @@ describe("BigQuery warehouse", () => {
 
     for (const fault of [429, 500, 503, "refused", "lost", { late: 3000 }] as const) {
       const kind = typeof fault === "object" ? "late" : String(fault);
-      it(`survives ${kind} when a job is started: it runs once`, async () => {
+      it(`retries after ${kind} at the start of a job, which runs once`, async () => {
         const name = `after_${kind}`;
         faults.fail(INSERT, fault);
         assert.equal((await warehouse.materialize(made(name), RUN_DATE)).rows, 2);
@@ -312,26 +312,26 @@ describe("BigQuery warehouse", () => {
       }).timeout(120_000);
     }
 
-    it("takes a job that was started, though the answer was lost, for its own", async () => {
+    it("uses the job that was started when the answer is lost", async () => {
       faults.fail(INSERT, "lost");
       assert.equal((await warehouse.query("SELECT 5 AS n")).length, 1);
       assert.equal((await jobs()).length, 1);
     });
 
-    it("gives up when it stays so, with what was answered", async () => {
+    it("fails with the last answer when the fault persists", async () => {
       faults.fail(INSERT, ...Array(9).fill(503));
       await assert.rejects(open({}, { retries: 1 }).query("SELECT 1"), /injected 503/);
     });
 
-    it("does not ask again where that is of no use", async () => {
+    it("does not retry errors that persist", async () => {
       faults.fail(INSERT, 403);
       await assert.rejects(warehouse.query("SELECT 1"), /injected 403/);
-      assert.equal(faults.asked.length, 1);
+      assert.equal(faults.requests.length, 1);
     });
   });
 
-  it("says what a URL must be like", () => {
-    for (const [url, said] of [
+  it("reports what is wrong with a URL", () => {
+    for (const [url, message] of [
       ["bigquery://demo", /location: must be a location like EU/],
       [
         "bigquery://demo/EU?maximum_bytes_billed=much",
@@ -339,6 +339,6 @@ describe("BigQuery warehouse", () => {
       ],
       ["bigquery://demo/EU?limit=1", /Unrecognized key: "limit"/],
     ] as const)
-      assert.throws(() => new BigQueryWarehouse(url), said);
+      assert.throws(() => new BigQueryWarehouse(url), message);
   });
 });

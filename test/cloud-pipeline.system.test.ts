@@ -20,10 +20,10 @@ import { type PubSubEmulator, startPubSub } from "./emulators/pubsub.ts";
 import { prepareWarehouse } from "./emulators/warehouse.ts";
 
 const RUN_DATE = "1997-10-01";
-/** Of two sums in another order, relatively. */
+/** Largest relative difference between two sums of the same numbers. */
 const TOLERANCE = 1e-9;
 
-describe("the pipeline with the cloud's adapters", () => {
+describe("the pipeline with the adapters of Google Cloud", () => {
   const log = createLogger({ component: "test" }, "silent");
   const signal = new AbortController().signal;
   const url = "pubsub://demo?requests=requests&events=events&requests-dead-letter=letters";
@@ -33,14 +33,14 @@ describe("the pipeline with the cloud's adapters", () => {
   let cloud: LocalStack;
   let messenger: Messenger;
   let tables: Warehouse;
-  /** What each table has of the run date: made by DuckDB. */
+  /** The rows of the run date in each table, from DuckDB. */
   const expected: Record<string, Row[]> = {};
 
-  const run = async (run_id: string, edition: LocalStack, by: Messenger): Promise<RunEvent> => {
+  const run = async (run_id: string, stack: LocalStack, by: Messenger): Promise<RunEvent> => {
     const request = runRequest.parse({ run_id, run_date: RUN_DATE, ...runSettings.parse({}) });
     const options = {
       messenger: by,
-      invokerUrl: edition.url,
+      invokerUrl: stack.url,
       timeLimit: 400_000,
       pollInterval: 5000,
       signal,
@@ -51,7 +51,7 @@ describe("the pipeline with the cloud's adapters", () => {
     const read: Record<string, Row[]> = {};
     for (const { dataset, name, partitionBy, columns } of planTables()) {
       const path = `${dataset === "marketing" ? "mlops_mkt" : dataset}.${name}`;
-      // Times of day differ, and so do texts that hold them.
+      // Timestamps differ between runs.
       const names = columns.filter(({ type }) => type !== "TIMESTAMP").map((column) => column.name);
       const where = partitionBy === undefined ? "TRUE" : `${partitionBy} = '${RUN_DATE}'`;
       read[path] = await warehouse.query(`SELECT ${names.join(", ")} FROM ${path} WHERE ${where}`);
@@ -107,7 +107,7 @@ describe("the pipeline with the cloud's adapters", () => {
     rmSync(folder, { recursive: true });
   });
 
-  it("makes the tables that DuckDB makes, row for row, and says so through Pub/Sub", async () => {
+  it("writes the same rows as DuckDB and publishes its end to Pub/Sub", async () => {
     const event = await run("run-1", cloud, messenger);
     assert.deepEqual([event.status, event.reason], ["succeeded", null]);
     assert.equal((await confirmRun(event, tables)).customers, 23_570);
@@ -118,7 +118,7 @@ describe("the pipeline with the cloud's adapters", () => {
     );
   });
 
-  it("makes the same tables again in another run of the date, and nothing for a request that comes twice", async () => {
+  it("writes the same tables in another run of the date; a duplicate request starts nothing", async () => {
     const before = await readTables(tables);
     assert.equal((await run("run-2", cloud, messenger)).status, "succeeded");
     await messenger.publish("requests", { run_id: "run-2", run_date: RUN_DATE }, { run_id: "run-2" });
@@ -135,7 +135,7 @@ describe("the pipeline with the cloud's adapters", () => {
   });
 });
 
-/** The same rows in any order; floats may differ by the tolerance. */
+/** Asserts that the rows are the same in any order; floats may differ by the tolerance. */
 function assertSameRows(table: string, actual: readonly Row[], expected: readonly Row[]): void {
   assert.equal(actual.length, expected.length, `${table}: number of rows`);
   const sorted = (rows: readonly Row[]) =>
@@ -155,7 +155,7 @@ function assertSameRows(table: string, actual: readonly Row[], expected: readonl
   }
 }
 
-/** Floats rounded, so that those that are equal by the tolerance sort alike. */
+/** Rounds floats, so that those within the tolerance have the same place in the order. */
 const sortKey = (row: Row): string =>
   JSON.stringify(
     Object.entries(row)

@@ -6,19 +6,21 @@ import { setTimeout } from "node:timers/promises";
 import { promisify } from "node:util";
 import { PubSub } from "@google-cloud/pubsub";
 import { runIdFor } from "../contracts/run.ts";
+import { projectDir } from "../lib/project.ts";
 import { AIRFLOW_VERSIONS, airflowBin, airflowEnv, airflowHome } from "./airflow/airflow.ts";
 import { localSettings } from "./airflow/settings.ts";
 import { startFilteringPubSub } from "./emulators/pstest.ts";
+import { assertExpirationIsAllowed } from "./emulators/pubsub.ts";
 import { skipUnlessInstalled } from "./skip-unless-installed.ts";
 import { cacheDir } from "./uv.ts";
 
 const run = promisify(execFile);
 const settings = localSettings({ project: "demo", invokerUrl: "https://invoker.example.com" });
 
-const isPythonLeftOut = skipUnlessInstalled("the DAG in Airflow", ["Python 3.10 or later", "Go"]);
+const isSkipped = skipUnlessInstalled("the DAG in Airflow", ["Python 3.10 or later", "Go"]);
 
 for (const version of [2, 3] as const) {
-  if (isPythonLeftOut) break;
+  if (isSkipped) break;
   describe(`the DAG in Airflow ${AIRFLOW_VERSIONS[version]}`, () => {
     let home: string;
     beforeEach(async () => {
@@ -34,10 +36,9 @@ for (const version of [2, 3] as const) {
       return JSON.parse(stdout.trimEnd().split("\n").at(-1)!);
     }
 
-    it("imports without errors or warnings, and is what the settings say", async () => {
+    it("imports without errors or warnings and follows the settings", async () => {
       const { errors, warnings, dag } = await check();
       assert.deepEqual({ errors, warnings }, { errors: {}, warnings: [] });
-      const confirmed = ["confirm_champion", "confirm_checks", "confirm_rows"];
       assert.deepEqual(dag, {
         id: settings.dag_id,
         max_active_runs: 1,
@@ -47,13 +48,13 @@ for (const version of [2, 3] as const) {
           plan: ["subscribe"],
           subscribe: ["request", "unsubscribe"],
           request: ["wait"],
-          wait: confirmed,
-          ...Object.fromEntries(confirmed.map((task) => [task, ["unsubscribe"]])),
+          wait: ["confirm"],
+          confirm: ["unsubscribe"],
           unsubscribe: [],
         },
         callbacks: true,
         run_id: runIdFor("1997-10-01", "scheduled__1997-10-01 é", 2),
-        // The slot's day in the schedule's time zone, or as told.
+        // The day of the slot in the time zone of the schedule, or the parameter.
         run_dates: ["1997-10-06", "1997-10-06", "1997-10-01"],
         wait: {
           "time, done": "succeeded",
@@ -65,31 +66,32 @@ for (const version of [2, 3] as const) {
       });
     });
 
-    it("refuses settings that break the contract, and names what is wrong", async () => {
+    it("refuses settings that break the contract and says why", async () => {
       const broken = { ...settings, limits: { ...settings.limits, retries: -1 } };
       writeFileSync(join(home, "dags", "customer_value.json"), JSON.stringify(broken));
       const { errors } = await check();
       assert.match(errors["customer_value.py"], /-1 is less than the minimum of 0/);
     });
 
-    it("hears of its own run alone where filters are honoured", async () => {
+    it("creates a subscription that Pub/Sub accepts, and that receives the events of its run only", async () => {
       const server = await startFilteringPubSub();
       const pubsub = new PubSub({ projectId: "demo", apiEndpoint: server.host, emulatorMode: true });
       try {
         const [topic] = await pubsub.createTopic("events");
         await check(["clv-mine"], { PUBSUB_EMULATOR_HOST: server.host });
+        const subscription = pubsub.subscription("clv-mine");
+        assertExpirationIsAllowed((await subscription.getMetadata())[0]);
         for (const run_id of ["clv-other", "clv-mine"])
           await topic.publishMessage({ data: Buffer.from(run_id), attributes: { run_id } });
-        const heard: string[] = [];
-        const subscription = pubsub.subscription("clv-mine");
+        const received: string[] = [];
         subscription.on("message", (message) => {
-          heard.push(message.data.toString());
+          received.push(message.data.toString());
           message.ack();
         });
-        for (let waited = 0; heard.length === 0 && waited < 100; waited++) await setTimeout(100);
+        for (let waited = 0; received.length === 0 && waited < 100; waited++) await setTimeout(100);
         await setTimeout(500);
         await subscription.close();
-        assert.deepEqual(heard, ["clv-mine"]);
+        assert.deepEqual(received, ["clv-mine"]);
       } finally {
         await pubsub.close();
         await server.close();
@@ -98,24 +100,23 @@ for (const version of [2, 3] as const) {
   });
 }
 
-describe("the DAG's source", () => {
-  if (isPythonLeftOut) return;
-  const python = async (program: string, ...args: string[]): Promise<void> => {
-    const config = join(import.meta.dirname, "airflow", "pyproject.toml");
-    const folder = import.meta.dirname;
+describe("the Python sources of the DAG and its tests", () => {
+  if (isSkipped) return;
+  const config = join(projectDir, "test/airflow/pyproject.toml");
+  const check = async (program: string, ...args: string[]): Promise<void> => {
+    const folders = ["composer", "test/airflow"].map((folder) => join(projectDir, folder));
     const bin = await airflowBin(3);
-    await run(
-      join(bin, program),
-      [...args, folder].map((arg) => arg.replace("CONFIG", config)),
-    ).catch(({ stdout, stderr }) => assert.fail(`${stdout}${stderr}`));
+    await run(join(bin, program), [...args, ...folders]).catch(({ stdout, stderr }) =>
+      assert.fail(`${stdout}${stderr}`),
+    );
   };
 
-  it("keeps ruff's rules", async () => {
-    await python("ruff", "check", "--no-cache", "--config", "CONFIG");
-    await python("ruff", "format", "--no-cache", "--check", "--config", "CONFIG");
+  it("follow ruff's rules and format", async () => {
+    await check("ruff", "check", "--no-cache", "--config", config);
+    await check("ruff", "format", "--no-cache", "--check", "--config", config);
   });
 
-  it("keeps mypy's types", async () => {
-    await python("mypy", "--config-file", "CONFIG", "--cache-dir", join(cacheDir, "mypy"));
+  it("have correct types (mypy)", async () => {
+    await check("mypy", "--config-file", config, "--cache-dir", join(cacheDir, "mypy"));
   });
 });

@@ -4,25 +4,28 @@ import type { AddressInfo } from "node:net";
 import { buffer } from "node:stream/consumers";
 import { setTimeout } from "node:timers/promises";
 
-/** What goes wrong with a request: a status instead of an answer, no connection, done but the answer lost, an answer that is late. */
+/**
+ * What happens to a request: the proxy answers with this HTTP status, or breaks the connection before the server gets the
+ * request (refused) or after (lost), or delays the answer by these milliseconds.
+ */
 export type Fault = number | "refused" | "lost" | { readonly late: number };
 
-export interface FaultyServer {
+export interface FaultProxy {
   readonly endpoint: string;
-  /** Requests that came, as «POST /path». */
-  readonly asked: string[];
-  /** The next requests that match fail so, one after another; all others are passed on. */
+  /** All requests so far, like "POST /path". */
+  readonly requests: string[];
+  /** Adds faults for the next requests that match, one each. The proxy forwards all others. */
   fail(matching: RegExp, ...faults: Fault[]): void;
-  /** Forgets what was asked, and the faults that did not happen. */
+  /** Clears the requests and the remaining faults. */
   reset(): void;
   close(): Promise<void>;
 }
 
-/** Stands between a client and a server, and injects faults by kind. */
-export async function startFaultyServer(target: string): Promise<FaultyServer> {
-  const asked: string[] = [];
+/** Starts a proxy that injects faults between a client and a server. */
+export async function startFaultProxy(target: string): Promise<FaultProxy> {
+  const requests: string[] = [];
   let planned: { matching: RegExp; fault: Fault }[] = [];
-  const pass = async (request: IncomingMessage, body: Buffer) => {
+  const forward = async (request: IncomingMessage, body: Buffer) => {
     const headers = new Headers(
       Object.entries(request.headers).map(([name, value]): [string, string] => [name, String(value)]),
     );
@@ -37,9 +40,9 @@ export async function startFaultyServer(target: string): Promise<FaultyServer> {
   };
   const server = createServer(async (request, response) => {
     const body = await buffer(request);
-    const what = `${request.method} ${request.url}`;
-    asked.push(what);
-    const index = planned.findIndex(({ matching }) => matching.test(what));
+    const line = `${request.method} ${request.url}`;
+    requests.push(line);
+    const index = planned.findIndex(({ matching }) => matching.test(line));
     const fault = index < 0 ? undefined : planned.splice(index, 1)[0]!.fault;
     if (fault === "refused") return request.socket.destroy();
     if (typeof fault === "number") {
@@ -50,7 +53,7 @@ export async function startFaultyServer(target: string): Promise<FaultyServer> {
       };
       return response.writeHead(fault, { "content-type": "application/json" }).end(JSON.stringify({ error }));
     }
-    const answer = await pass(request, body).catch(() => undefined);
+    const answer = await forward(request, body).catch(() => undefined);
     if (answer === undefined) return request.socket.destroy();
     const text = Buffer.from(await answer.arrayBuffer());
     if (fault === "lost") return request.socket.destroy();
@@ -62,12 +65,12 @@ export async function startFaultyServer(target: string): Promise<FaultyServer> {
   await once(server, "listening");
   return {
     endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    asked,
+    requests,
     fail(matching, ...faults) {
       planned = [...planned, ...faults.map((fault) => ({ matching, fault }))];
     },
     reset() {
-      asked.length = 0;
+      requests.length = 0;
       planned = [];
     },
     async close() {

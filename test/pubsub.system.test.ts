@@ -9,7 +9,7 @@ import { PubSub } from "@google-cloud/pubsub";
 import { Server, ServerCredentials, type ServiceDefinition, type sendUnaryData, status } from "@grpc/grpc-js";
 import { loadSync } from "@grpc/proto-loader";
 import { PubSubMessenger } from "../adapters/pubsub.ts";
-import { type PubSubEmulator, startPubSub } from "./emulators/pubsub.ts";
+import { assertExpirationIsAllowed, type PubSubEmulator, startPubSub } from "./emulators/pubsub.ts";
 
 describe("Pub/Sub messenger", () => {
   let emulator: PubSubEmulator;
@@ -42,13 +42,14 @@ describe("Pub/Sub messenger", () => {
     return all.map(({ name }) => name);
   };
 
-  it("delivers what is published from then on, its own only, and leaves no subscription behind", async () => {
+  it("delivers later messages that match the filter, and deletes its subscription at the end", async () => {
     await messenger.publish("events", { n: 0 }, { run_id: "a" });
     const messages = await messenger.subscribe("events", { run_id: "a" }, stop.signal);
     const [subscription] = await subscriptions();
-    const [{ filter, expirationPolicy }] = await client.subscription(subscription!).getMetadata();
-    assert.equal(filter, 'attributes.run_id = "a"');
-    assert.equal(Number(expirationPolicy?.ttl?.seconds), 86_400);
+    const [metadata] = await client.subscription(subscription!).getMetadata();
+    assert.equal(metadata.filter, 'attributes.run_id = "a"');
+    assert.equal(Number(metadata.expirationPolicy?.ttl?.seconds), 172_800);
+    assertExpirationIsAllowed(metadata);
     await messenger.publish("events", { n: 1 }, { run_id: "b" });
     const id = await messenger.publish("events", { n: 2, text: "«ü»" }, { run_id: "a", status: "succeeded" });
     for await (const message of messages) {
@@ -62,14 +63,14 @@ describe("Pub/Sub messenger", () => {
     assert.deepEqual(await subscriptions(), []);
   });
 
-  it("ends when it is told to", async () => {
+  it("ends the messages when the signal aborts", async () => {
     const messages = await messenger.subscribe("events", {}, stop.signal);
     setTimeout(() => stop.abort(), 100);
     assert.deepEqual(await Array.fromAsync(messages), []);
     assert.deepEqual(await subscriptions(), []);
   });
 
-  it("hands on what is no JSON as the text that it is", async () => {
+  it("delivers data that is not JSON as text", async () => {
     const messages = await messenger.subscribe("events", {}, stop.signal);
     await client.topic("app-events").publishMessage({ data: Buffer.from("{no") });
     for await (const { data } of messages) {
@@ -78,7 +79,7 @@ describe("Pub/Sub messenger", () => {
     }
   });
 
-  it("says which topics its URL lacks, and what a URL must be like", async () => {
+  it("names the topics that its URL lacks, and the format of a URL", async () => {
     await assert.rejects(
       messenger.publish("requests", {}, {}),
       /no topic of requests; it says those of: events/,
@@ -86,7 +87,7 @@ describe("Pub/Sub messenger", () => {
     assert.throws(() => new PubSubMessenger("pubsub:"), /allowed is pubsub:\/\/project\?events=topic/);
   });
 
-  it("publishes although connections break at first", async () => {
+  it("publishes after connections broke", async () => {
     let broken = 0;
     const proxy = createServer((socket) => {
       broken += 1;
@@ -108,8 +109,8 @@ describe("Pub/Sub messenger", () => {
     }
   });
 
-  describe("on a server that fails", () => {
-    /** What is answered before the message is taken, and when. */
+  describe("with a server that fails", () => {
+    /** Answers before the message is accepted, and their delay in milliseconds. */
     let failures: status[];
     let late: number;
     let published: number;
@@ -117,7 +118,7 @@ describe("Pub/Sub messenger", () => {
     let failing: PubSubMessenger;
 
     before(async () => {
-      // The client's own definitions, and those of Google that they refer to.
+      // The client's definitions, and those of Google that they import.
       const pubsub = fileURLToPath(import.meta.resolve("@google-cloud/pubsub"));
       const gax = createRequire(pubsub).resolve("google-gax");
       const includeDirs = [pubsub, gax].map((main) => join(dirname(main), "../protos"));
@@ -157,7 +158,7 @@ describe("Pub/Sub messenger", () => {
       [status.INTERNAL, 500],
       [status.UNAVAILABLE, 503],
     ] as const)
-      it(`publishes although it answers ${status[code]}, over HTTP ${http}, at first`, async () => {
+      it(`publishes after answers ${status[code]} (HTTP ${http})`, async () => {
         failures = [code, code];
         assert.equal(await failing.publish("events", {}, {}), "7");
         assert.equal(published, 3);
@@ -169,14 +170,14 @@ describe("Pub/Sub messenger", () => {
       assert.equal(published, 1);
     });
 
-    it("does not publish again what is refused", async () => {
+    it("does not publish a refused message again", async () => {
       failures = [status.PERMISSION_DENIED];
       await assert.rejects(failing.publish("events", {}, {}), /PERMISSION_DENIED: injected/);
       assert.equal(published, 1);
     });
   });
 
-  it("tells when the topic is not there", async () => {
+  it("fails when there is no such topic", async () => {
     const lost = new PubSubMessenger("pubsub://demo?events=nowhere");
     try {
       await assert.rejects(lost.publish("events", {}, {}), /NOT_FOUND|not found/i);

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { skipUnlessInstalled } from "./skip-unless-installed.ts";
 
-describe("a suite whose programs are not there", () => {
+describe("a suite that needs missing programs", () => {
   const { CI, PATH } = process.env;
   const { error } = console;
-  const said: string[] = [];
+  const printed: string[] = [];
   beforeEach(() => {
-    said.length = 0;
-    console.error = (text: string) => said.push(text);
+    printed.length = 0;
+    console.error = (text: string) => printed.push(text);
     process.env.PATH = "/nowhere";
     delete process.env.CI;
   });
@@ -18,20 +18,20 @@ describe("a suite whose programs are not there", () => {
     else process.env.CI = CI;
   });
 
-  it("is left out, and that is said", () => {
-    assert.equal(skipUnlessInstalled("the loop", ["Python 3.10 or later", "Java"]), true);
-    assert.match(said.join(), /LEFT OUT: the loop\. It needs Python 3\.10 or later, Java\./);
+  it("is skipped, with a message", () => {
+    assert.equal(skipUnlessInstalled("the DAG", ["Python 3.10 or later", "Java"]), true);
+    assert.match(printed.join(), /SKIPPED: the DAG\. It needs Python 3\.10 or later, Java\./);
   });
 
-  it("runs, and fails, with CI=true", () => {
+  it("is not skipped with CI=true", () => {
     process.env.CI = "true";
-    assert.equal(skipUnlessInstalled("the loop", ["Java"]), false);
-    assert.deepEqual(said, []);
+    assert.equal(skipUnlessInstalled("the DAG", ["Java"]), false);
+    assert.deepEqual(printed, []);
   });
 
-  it("runs when it needs nothing that is missing", () => {
+  it("runs when no program is missing", () => {
     process.env.PATH = PATH;
-    assert.equal(skipUnlessInstalled("the loop", []), false);
-    assert.deepEqual(said, []);
+    assert.equal(skipUnlessInstalled("the DAG", []), false);
+    assert.deepEqual(printed, []);
   });
 });

@@ -4,10 +4,10 @@ import { VertexAiLauncher, type VertexAiOptions } from "../adapters/vertex-ai.ts
 import { stepStarted } from "../contracts/step.ts";
 import { IMAGES, pipelineSpec } from "../jobs/pipeline.ts";
 import { startVertexAi, type VertexAiEmulator } from "./emulators/vertex-ai.ts";
-import { type FaultyServer, startFaultyServer } from "./fault-proxy.ts";
+import { type FaultProxy, startFaultProxy } from "./fault-proxy.ts";
 
-/** Against Google's own protobuf: a field that it lacks is refused. */
-describe("Vertex AI launcher, by Google's protobuf", () => {
+/** The emulator refuses fields that Google's protobuf does not have. */
+describe("Vertex AI launcher with Google's protobuf", () => {
   const parent = "projects/p/locations/europe-west1/pipelineJobs";
   const files = new Map<string, string>();
   const spec = pipelineSpec({
@@ -20,7 +20,7 @@ describe("Vertex AI launcher, by Google's protobuf", () => {
   });
   const parameters = { run_date: "2024-01-01", horizon_weeks: 39, annual_discount_rate: 0.1 };
   let vertex: VertexAiEmulator;
-  let faults: FaultyServer;
+  let faults: FaultProxy;
 
   const launcherOf = (options: Partial<VertexAiOptions> = {}): VertexAiLauncher => {
     const authClient = new OAuth2Client();
@@ -44,7 +44,7 @@ describe("Vertex AI launcher, by Google's protobuf", () => {
 
   before(async () => {
     vertex = await startVertexAi();
-    faults = await startFaultyServer(vertex.endpoint);
+    faults = await startFaultProxy(vertex.endpoint);
   });
   after(async () => {
     await faults?.close();
@@ -56,7 +56,7 @@ describe("Vertex AI launcher, by Google's protobuf", () => {
     faults.reset();
   });
 
-  it("makes a job, which is there with its pipeline and parameters", async () => {
+  it("creates a job with the pipeline and the parameters", async () => {
     assert.equal(await launcherOf().launch("clv-a", parameters), true);
     assert.equal(await launcherOf().launch("clv-a", parameters), false);
     const answer = await fetch(`${vertex.endpoint}/v1/${parent}/clv-a`);
@@ -72,15 +72,15 @@ describe("Vertex AI launcher, by Google's protobuf", () => {
     );
   });
 
-  it("is refused a pipeline that is not Kubeflow's, and says why", async () => {
+  it("reports why a pipeline that is not Kubeflow's is refused", async () => {
     files.set("gs://b/pipeline.json", JSON.stringify({ ...spec, steps: [] }));
     await assert.rejects(launcherOf().launch("clv-b", parameters), /no field named "steps"/);
     assert.equal(await launcherOf().state("clv-b"), undefined);
   });
 
-  it("tells the states that a job can have", async () => {
+  it("reports the state of a job", async () => {
     await launcherOf().launch("clv-states", parameters);
-    for (const [told, state] of [
+    for (const [jobState, state] of [
       ["PENDING", "running"],
       ["QUEUED", "running"],
       ["RUNNING", "running"],
@@ -90,8 +90,8 @@ describe("Vertex AI launcher, by Google's protobuf", () => {
       ["CANCELLED", "cancelled"],
       ["FAILED", "failed"],
     ] as const) {
-      await vertex.change(`${parent}/clv-states`, { state: `PIPELINE_STATE_${told}` });
-      assert.equal((await launcherOf().state("clv-states"))?.state, state, told);
+      await vertex.change(`${parent}/clv-states`, { state: `PIPELINE_STATE_${jobState}` });
+      assert.equal((await launcherOf().state("clv-states"))?.state, state, jobState);
     }
     const report = stepStarted("train");
     files.set("gs://b/runs/clv-states/steps/train.json", JSON.stringify(report));
@@ -111,18 +111,18 @@ describe("Vertex AI launcher, by Google's protobuf", () => {
 
   for (const fault of [429, 500, 503, "refused", "lost", { late: 3000 }] as const) {
     const kind = typeof fault === "object" ? "late" : String(fault);
-    it(`survives ${kind}: the job is made once, and told of`, async () => {
-      const before = faults.asked.length;
+    it(`retries after ${kind}: creates the job once and reads its state`, async () => {
+      const before = faults.requests.length;
       faults.fail(/^POST/, fault);
-      // Where only the answer was lost the job is there already, which is as good.
+      // If only the answer is lost or late, the job already exists at the second try.
       assert.equal(await launcherOf().launch(`clv-${kind}`, parameters), kind !== "lost" && kind !== "late");
-      assert.equal(faults.asked.length - before, 2);
+      assert.equal(faults.requests.length - before, 2);
       faults.fail(/^GET/, fault);
       assert.equal((await launcherOf().state(`clv-${kind}`))?.state, "running");
     });
   }
 
-  it("gives up when it stays so, with what was answered", async () => {
+  it("fails with the last answer when the fault persists", async () => {
     faults.fail(/^POST/, ...Array(9).fill(503));
     await assert.rejects(launcherOf().launch("clv-never", parameters), /injected 503/);
   });

@@ -1,8 +1,12 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
+import { DuckDbWarehouse } from "../../adapters/duckdb.ts";
 import type { RunState } from "../../contracts/launcher.ts";
 import {
   EVENTS,
@@ -13,7 +17,6 @@ import {
   type RunRequest,
 } from "../../contracts/messages.ts";
 import { stepStarted } from "../../contracts/step.ts";
-import { QueryError, type Row, type Warehouse } from "../../contracts/warehouse.ts";
 import { createLogger } from "../../lib/log.ts";
 import { LocalMessenger } from "./messenger.ts";
 import { confirmRun, type OrchestratorOptions, requestRun } from "./orchestrator.ts";
@@ -35,7 +38,7 @@ describe("orchestrator", () => {
   let invokerUrl: string;
   /** What the invoker answers to GET /healthcheck and GET /runs/{run_id}. */
   let health: number;
-  let state: RunState | undefined | "broken";
+  let state: RunState | undefined | "invalid";
   const seen: Message[] = [];
 
   beforeEach(async () => {
@@ -44,7 +47,7 @@ describe("orchestrator", () => {
     invoker = createServer((incoming, response) => {
       if (incoming.url === "/healthcheck") {
         if (health !== 0) response.writeHead(health).end();
-      } else if (state === "broken") response.writeHead(200).end('{"state": ');
+      } else if (state === "invalid") response.writeHead(200).end('{"state": ');
       else response.writeHead(state === undefined ? 404 : 200).end(JSON.stringify(state ?? {}));
     }).listen(0, "127.0.0.1");
     await once(invoker, "listening");
@@ -66,7 +69,7 @@ describe("orchestrator", () => {
       signal: new AbortController().signal,
       ...options,
     });
-  /** A Messenger that does this when a request is published, and then waits; it does not filter, as Pub/Sub's emulator. */
+  /** A Messenger that calls `act` when a request is published, then waits. It ignores filters, as Pub/Sub's emulator does. */
   const messengerThat = (act: (data: unknown) => void | Promise<void>, wait = 0): Messenger => ({
     subscribe: (topic, _filter, signal) => messenger.subscribe(topic, {}, signal),
     publish: async (topic, data, attributes) => {
@@ -77,38 +80,38 @@ describe("orchestrator", () => {
     },
     close: async () => undefined,
   });
-  const tell = async (data: object = event, run_id = "run-1"): Promise<void> =>
+  const publishEvent = async (data: object = event, run_id = "run-1"): Promise<void> =>
     void (await messenger.publish(EVENTS, data, { run_id }));
 
   describe("request", () => {
-    it("is published, with the run id to filter on, and its final event is returned", async () => {
-      assert.deepEqual(await ask({ messenger: messengerThat(() => tell()) }), event);
+    it("is published with the run id as an attribute; returns the final event", async () => {
+      assert.deepEqual(await ask({ messenger: messengerThat(() => publishEvent()) }), event);
       assert.deepEqual(seen, [{ id: REQUESTS, data: request, attributes: { run_id: "run-1" } }]);
     });
 
-    it("returns an event that says the run failed", async () => {
+    it("returns the event of a failed run", async () => {
       const failed: RunEvent = { ...event, status: "failed", failed_step: "train", reason: "no customers" };
-      assert.deepEqual(await ask({ messenger: messengerThat(() => tell(failed)) }), failed);
+      assert.deepEqual(await ask({ messenger: messengerThat(() => publishEvent(failed)) }), failed);
     });
 
-    it("does not lose an event that comes before publishing has ended", async () => {
+    it("receives an event that arrives before publishing has finished", async () => {
       const startedAt = performance.now();
-      const slow = messengerThat(() => tell(), 3000);
+      const slow = messengerThat(() => publishEvent(), 3000);
       assert.deepEqual(await ask({ messenger: slow, pollInterval: 10_000 }), event);
       assert.ok(performance.now() - startedAt < 2000);
     });
 
-    it("does not take the event of another run, nor what is no event", async () => {
+    it("ignores events of other runs, and messages that are not events", async () => {
       const others = messengerThat(async () => {
-        await tell({ ...event, run_id: "run-2" }, "run-2");
-        await tell({ ...event, run_id: "run-2" });
-        await tell({ run_id: "run-1", status: "fine" });
-        await tell();
+        await publishEvent({ ...event, run_id: "run-2" }, "run-2");
+        await publishEvent({ ...event, run_id: "run-2" });
+        await publishEvent({ run_id: "run-1", status: "fine" });
+        await publishEvent();
       });
       assert.deepEqual(await ask({ messenger: others }), event);
     });
 
-    it("finds a run whose final event was lost by asking for its state", async () => {
+    it("asks the invoker for the end of a run whose final event is lost", async () => {
       state = running;
       const asked = ask({ messenger: messengerThat(() => {}) });
       await setTimeout(60);
@@ -130,14 +133,14 @@ describe("orchestrator", () => {
       assert.ok(Math.abs(Date.parse(finished_at) - Date.now()) < 5000);
     });
 
-    it("prefers the event to the state, when both tell the end", async () => {
+    it("prefers the event when both event and state report the end", async () => {
       state = { ...running, state: "succeeded" };
-      const late = messengerThat(() => void setTimeout(40).then(() => tell()));
+      const late = messengerThat(() => void setTimeout(40).then(() => publishEvent()));
       assert.equal((await ask({ messenger: late, pollInterval: 30 })).finished_at, event.finished_at);
     });
 
-    it("asks again when the invoker's answer is broken, or there is none", async () => {
-      state = "broken";
+    it("asks again when the invoker's answer is invalid or missing", async () => {
+      state = "invalid";
       const asked = ask({ messenger: messengerThat(() => {}) });
       await setTimeout(60);
       state = undefined;
@@ -146,7 +149,7 @@ describe("orchestrator", () => {
       assert.equal((await asked).status, "succeeded");
     });
 
-    it("fails when it becomes a dead letter, with the reason, and not with another's", async () => {
+    it("fails with the reason when it becomes a dead letter; ignores those of other runs", async () => {
       const topic = `${REQUESTS}-dead-letter`;
       const refusing = messengerThat(async () => {
         await messenger.publish(topic, {}, { run_id: "run-2", reason: "other" });
@@ -163,27 +166,27 @@ describe("orchestrator", () => {
       await assert.rejects(ask({ messenger: messengerThat(() => {}), timeLimit: 80 }), {
         name: "UserError",
         status: 504,
-        message: /run-1 gave no sign of its end within 0.08 s/i,
+        message: /^Run run-1 did not end within 0.08 s/,
       });
     });
 
-    it("fails when it can't be published", async () => {
+    it("fails when it cannot be published", async () => {
       const broken = messengerThat(() => Promise.reject(new Error("no Messenger")));
       await assert.rejects(ask({ messenger: broken }), { message: "no Messenger" });
     });
 
-    it("is not made when the invoker is not well, not there, or silent", async () => {
+    it("is not sent when the invoker is unhealthy, unreachable or silent", async () => {
       const answers = { name: "UserError", status: 503 };
       const unused = messengerThat(() => {});
       health = 500;
-      await assert.rejects(ask({ messenger: unused }), { ...answers, message: /it answered 500/ });
+      await assert.rejects(ask({ messenger: unused }), { ...answers, message: /it answers 500/ });
       health = 0;
       await assert.rejects(ask({ messenger: unused, timeLimit: 50 }), { ...answers, message: /timeout/ });
       await assert.rejects(ask({ messenger: unused, invokerUrl: "http://127.0.0.1:1" }), answers);
       assert.deepEqual(seen, []);
     });
 
-    it("ends at once when it is interrupted: before, while publishing, while waiting", async () => {
+    it("stops at once on an interrupt: before, while publishing, while waiting", async () => {
       const reason = new Error("interrupted");
       health = 0;
       await assert.rejects(ask({ signal: AbortSignal.abort(reason) }), reason);
@@ -212,63 +215,78 @@ describe("orchestrator", () => {
   });
 
   describe("confirmation", () => {
-    /** Answers by the first table that a query names. */
-    const warehouseOf = (answers: Record<string, Row | Error>): Warehouse => ({
-      project: "p",
-      query: async (sql, parameters) => {
-        assert.deepEqual(parameters, {
-          run_id: { type: "STRING", value: "run-1" },
-          run_date: { type: "DATE", value: "2024-01-01" },
-        });
-        const [, answer] = Object.entries(answers).find(([part]) => sql.includes(part))!;
-        if (answer instanceof Error) throw answer;
-        return [answer];
-      },
-      stream: () => assert.fail(),
-      materialize: () => assert.fail(),
-      replaceRows: () => assert.fail(),
-      close: () => assert.fail(),
+    let folder: string;
+    let warehouse: DuckDbWarehouse;
+    before(async () => {
+      folder = mkdtempSync(join(tmpdir(), "confirmation-"));
+      warehouse = await DuckDbWarehouse.open(join(folder, "warehouse.duckdb"));
     });
-    const truth = {
-      "NOT IN": { customers: 0 },
-      "mlops_mkt.rfm": { customers: 7, model_id: "m-1" },
-      "ops.checks": { checks: 10, failed: 0 },
-    };
+    after(async () => {
+      await warehouse.close();
+      rmSync(folder, { recursive: true });
+    });
+    /** Tables of a run that is all right. */
+    beforeEach(() =>
+      sql(`
+        DROP SCHEMA IF EXISTS mlops_mkt CASCADE; CREATE SCHEMA mlops_mkt;
+        DROP SCHEMA IF EXISTS ops CASCADE; CREATE SCHEMA ops;
+        CREATE TABLE mlops_mkt.rfm (run_date DATE, model_id VARCHAR);
+        CREATE TABLE ops.checks (run_date DATE, run_id VARCHAR, failed_rows BIGINT, severity VARCHAR);
+        CREATE OR REPLACE TABLE rfm.models (run_date DATE, model_id VARCHAR, is_champion BOOLEAN, sample VARCHAR);
+        INSERT INTO mlops_mkt.rfm VALUES ('2024-01-01', 'm-1'), ('2024-01-01', 'm-1'), ('2023-01-01', 'other');
+        INSERT INTO ops.checks VALUES
+          ('2024-01-01', 'run-1', 0, 'error'), ('2024-01-01', 'run-1', 3, 'warning'), ('2024-01-01', 'run-2', 3, 'error');
+        INSERT INTO rfm.models VALUES ('2023-06-01', 'm-1', true, 'production')`),
+    );
+    const sql = (statements: string): Promise<unknown> =>
+      warehouse.withConnection((connection) => connection.run(statements));
 
-    it("tells what was found", async () => {
-      assert.deepEqual(await confirmRun(event, warehouseOf(truth)), { customers: 7, modelId: "m-1" });
-      const rfmOnly = { ...truth, "mlops_mkt.rfm": { customers: 7, model_id: null } };
-      assert.deepEqual(await confirmRun(event, warehouseOf(rfmOnly)), { customers: 7, modelId: null });
+    it("returns the number of customers and the model", async () => {
+      assert.deepEqual(await confirmRun(event, warehouse), { customers: 2, modelId: "m-1" });
+      await sql("UPDATE mlops_mkt.rfm SET model_id = NULL");
+      assert.deepEqual(await confirmRun(event, warehouse), { customers: 2, modelId: null });
     });
 
-    const lies: [string, Record<string, Row | Error>, RegExp][] = [
-      ["no rows", { "mlops_mkt.rfm": { customers: 0, model_id: null } }, /mlops_mkt\.rfm has no rows/],
-      ["no checks", { "ops.checks": { checks: 0, failed: 0 } }, /no assertion was checked/],
-      ["failed assertions", { "ops.checks": { checks: 10, failed: 2 } }, /2 assertions failed/],
-      ["scores of no champion", { "NOT IN": { customers: 3 } }, /3 customers were scored by no champion/],
+    const problems: [string, string, RegExp][] = [
       [
-        "no tables",
-        { "ops.checks": new QueryError("no table ops.checks") },
-        /can't be read: no table ops\.checks/,
+        "no rows of the run date",
+        "DELETE FROM mlops_mkt.rfm WHERE run_date = '2024-01-01'",
+        /mart has no rows/,
       ],
+      ["no checks of the run", "DELETE FROM ops.checks WHERE run_id = 'run-1'", /No assertion was checked/],
+      [
+        "failed assertions",
+        "INSERT INTO ops.checks VALUES ('2024-01-01', 'run-1', 1, 'error'), ('2024-01-01', 'run-1', 2, 'error')",
+        /2 assertions failed/,
+      ],
+      [
+        "scores of a model that is not a champion",
+        "UPDATE rfm.models SET is_champion = false",
+        /2 customers have scores of a model that is not a champion/,
+      ],
+      [
+        "scores of a calibration model",
+        "UPDATE rfm.models SET sample = 'calibration'",
+        /2 customers have scores of a model that is not a champion/,
+      ],
+      [
+        "scores of a champion of a later date",
+        "UPDATE rfm.models SET run_date = '2024-01-02'",
+        /2 customers have scores of a model that is not a champion/,
+      ],
+      ["no table", "DROP TABLE ops.checks", /Table with name checks does not exist/],
     ];
-    for (const [lie, answers, message] of lies) {
-      it(`finds a run out that says it succeeded, but has ${lie}`, async () => {
-        await assert.rejects(confirmRun(event, warehouseOf({ ...truth, ...answers })), {
-          name: "UserError",
-          message,
-        });
+    for (const [name, change, message] of problems)
+      it(`fails when the run has ${name}`, async () => {
+        await sql(change);
+        await assert.rejects(confirmRun(event, warehouse), { name: "UserError", message });
       });
-    }
 
-    it("names all that is wrong, and the run", async () => {
-      const all = warehouseOf({
-        ...truth,
-        "mlops_mkt.rfm": { customers: 0 },
-        "ops.checks": { checks: 0, failed: 0 },
-      });
-      await assert.rejects(confirmRun(event, all), {
-        message: /run-1 says that it succeeded, but .*rows.*, no assertion/,
+    it("lists all problems, and the run", async () => {
+      await sql("DELETE FROM mlops_mkt.rfm; DELETE FROM ops.checks");
+      await assert.rejects(confirmRun(event, warehouse), {
+        message:
+          "Run run-1 reports success, but its tables do not. The mart has no rows of the run date. No assertion was checked.",
       });
     });
   });

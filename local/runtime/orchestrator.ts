@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { setTimeout } from "node:timers/promises";
 import { type RunState, runState } from "../../contracts/launcher.ts";
 import {
@@ -8,113 +9,94 @@ import {
   type RunEvent,
   type RunRequest,
   runEvent,
+  runStatus,
 } from "../../contracts/messages.ts";
-import { QueryError, type Row, type Warehouse } from "../../contracts/warehouse.ts";
+import { type Parameters, QueryError, type Warehouse } from "../../contracts/warehouse.ts";
 import { UserError } from "../../lib/user-error.ts";
+
+/** The Airflow DAG confirms its runs with the same query. */
+const CONFIRMATION = new URL("../../composer/dags/customer_value.confirmation.sql", import.meta.url);
+const TABLES: Record<string, string> = { mart: "mlops_mkt.rfm", checks: "ops.checks", models: "rfm.models" };
 
 export interface OrchestratorOptions {
   readonly messenger: Messenger;
   readonly invokerUrl: string;
-  /** How long a run may take, from request to final event, milliseconds. */
+  /** Longest time from request to final event, milliseconds. */
   readonly timeLimit: number;
-  /** How often the invoker is asked for the run's state, in case its final event is lost, milliseconds. */
+  /** How often to ask the invoker for the run's state, in case the final event is lost, milliseconds. */
   readonly pollInterval: number;
   readonly signal: AbortSignal;
 }
 
 /**
- * Makes the request and waits for the final event of this run: health check, subscription, request, wait.
- * Throws a UserError when Workload is not well, the request becomes a dead letter, or the time limit passes.
+ * Checks that the invoker is healthy, requests the run and returns its final event.
+ * @throws UserError when the invoker is not healthy, the request becomes a dead letter, or the time limit passes.
  */
 export async function requestRun(request: RunRequest, options: OrchestratorOptions): Promise<RunEvent> {
   const { messenger, invokerUrl, timeLimit, pollInterval } = options;
+  const { run_id } = request;
   const done = new AbortController();
-  const signal = AbortSignal.any([done.signal, options.signal]);
+  const signal = AbortSignal.any([options.signal, done.signal]);
   try {
-    const interruption = interrupted(options.signal, done.signal);
-    await Promise.race([interruption, checkHealth(invokerUrl, Math.min(timeLimit, 10_000))]);
-    // Subscribed before the request is sent: the event can't come before somebody listens.
-    const [events, letters] = await Promise.all(
-      [EVENTS, `${REQUESTS}-dead-letter`].map((topic) =>
-        messenger.subscribe(topic, { run_id: request.run_id }, signal),
-      ),
+    const timeout = AbortSignal.timeout(Math.min(timeLimit, 10_000));
+    await checkHealth(invokerUrl, AbortSignal.any([signal, timeout]));
+    // The subscriptions come first: no event can be missed.
+    const [events, deadLetters] = await Promise.all(
+      [EVENTS, `${REQUESTS}-dead-letter`].map((topic) => messenger.subscribe(topic, { run_id }, signal)),
     );
-    const waits = [
-      finalEvent(events!, request.run_id),
-      refused(letters!, request.run_id),
-      foundByAsking(invokerUrl, request, pollInterval, signal),
-      tooLate(request.run_id, timeLimit, signal),
-      interruption,
-      messenger.publish(REQUESTS, request, { run_id: request.run_id }).then(() => never<RunEvent>()),
-    ];
-    return await Promise.race(waits);
+    return await Promise.race([
+      finalEvent(events!, run_id),
+      refusal(deadLetters!, run_id),
+      endByState(invokerUrl, request, pollInterval, signal),
+      overTime(run_id, timeLimit, signal),
+      messenger.publish(REQUESTS, request, { run_id }).then(never),
+    ]);
+  } catch (error) {
+    options.signal.throwIfAborted();
+    throw error;
   } finally {
     done.abort();
   }
 }
 
-/** What Orchestrator found in the warehouse when it checked a run that says it succeeded. */
+/** What the tables say of a run. */
 export interface Confirmation {
   readonly customers: number;
   readonly modelId: string | null;
 }
 
 /**
- * Checks that a run that says it succeeded did its work: the run date's partition has rows, assertions were
- * checked and none failed, and the model that scored is a champion. Throws a UserError that names what is missing.
+ * Checks the tables of a run that reports success: the mart has rows of the run date, assertions were checked and
+ * passed, and a champion scored.
+ * @throws UserError that names every problem.
  */
 export async function confirmRun(event: RunEvent, warehouse: Warehouse): Promise<Confirmation> {
-  const parameters = {
+  const confirmationError = (problems: string): UserError =>
+    new UserError(`Run ${event.run_id} reports success, but its tables do not. ${problems}`, { status: 500 });
+  const sql = readFileSync(CONFIRMATION, "utf8").replace(/\$\{(\w+)\}/g, (_, name) => TABLES[name]!);
+  const parameters: Parameters = {
     run_id: { type: "STRING", value: event.run_id },
     run_date: { type: "DATE", value: event.run_date },
-  } as const;
-  const lie = (problems: string): UserError =>
-    new UserError(`Run ${event.run_id} says that it succeeded, but ${problems}.`, { status: 500 });
-  const query = async (sql: string): Promise<Row> => {
-    const rows = await warehouse.query(sql, parameters).catch((error: Error) => {
-      throw error instanceof QueryError ? lie(`its tables can't be read: ${error.message}`) : error;
-    });
-    return rows[0] ?? {};
   };
-  const mart = await query(
-    "SELECT COUNT(*) AS customers, MIN(model_id) AS model_id FROM mlops_mkt.rfm WHERE run_date = @run_date",
-  );
-  const checks = await query(
-    "SELECT COUNT(*) AS checks, COUNTIF(failed_rows > 0 AND severity = 'error') AS failed FROM ops.checks WHERE run_date = @run_date AND run_id = @run_id",
-  );
-  const unknown = await query(
-    `SELECT COUNT(*) AS customers FROM mlops_mkt.rfm WHERE run_date = @run_date AND model_id IS NOT NULL AND model_id NOT IN
-     (SELECT model_id FROM rfm.models WHERE run_date <= @run_date AND is_champion AND sample = 'production')`,
-  );
-  const problems = [
-    ...(Number(mart.customers) === 0 ? ["mlops_mkt.rfm has no rows of the run date"] : []),
-    ...(Number(checks.checks) === 0 ? ["no assertion was checked"] : []),
-    ...(Number(checks.failed) > 0 ? [`${checks.failed} assertions failed`] : []),
-    ...(Number(unknown.customers) > 0 ? [`${unknown.customers} customers were scored by no champion`] : []),
-  ];
-  if (problems.length > 0) throw lie(problems.join(", "));
-  return { customers: Number(mart.customers), modelId: mart.model_id as string | null };
+  const [row = {}] = await warehouse.query(sql, parameters).catch((error) => {
+    throw error instanceof QueryError ? confirmationError(error.message) : error;
+  });
+  if (row.problems !== null) throw confirmationError(String(row.problems).trimEnd());
+  return { customers: Number(row.customers), modelId: row.model_id as string | null };
 }
 
-async function checkHealth(invokerUrl: string, timeLimit: number): Promise<void> {
-  const signal = AbortSignal.timeout(timeLimit);
-  const answer = await fetch(`${invokerUrl}/healthcheck`, { signal }).then(
-    ({ status }) => (status === 200 ? undefined : `it answered ${status}`),
+async function checkHealth(invokerUrl: string, signal: AbortSignal): Promise<void> {
+  const problem = await fetch(`${invokerUrl}/healthcheck`, { signal }).then(
+    ({ status }) => (status === 200 ? undefined : `it answers ${status}`),
     (error) => error.cause?.message ?? error.message,
   );
-  if (answer !== undefined) throw new UserError(`The invoker is not well: ${answer}.`, { status: 503 });
+  if (problem !== undefined)
+    throw new UserError(`The invoker at ${invokerUrl} is not healthy: ${problem}.`, { status: 503 });
 }
 
-const never = <T>(): Promise<T> => new Promise(() => {});
-
-const interrupted = (signal: AbortSignal, done: AbortSignal): Promise<never> =>
-  new Promise((_, reject) => {
-    if (signal.aborted) reject(signal.reason);
-    signal.addEventListener("abort", () => reject(signal.reason), { once: true, signal: done });
-  });
+const never = (): Promise<never> => new Promise(() => {});
 
 async function finalEvent(events: AsyncIterable<Message>, runId: string): Promise<RunEvent> {
-  // What is no event is asked for in the end.
   for await (const message of events) {
     const event = runEvent.safeParse(message.data).data;
     if (event?.run_id === runId) return event;
@@ -122,61 +104,47 @@ async function finalEvent(events: AsyncIterable<Message>, runId: string): Promis
   return await never();
 }
 
-async function refused(letters: AsyncIterable<Message>, runId: string): Promise<RunEvent> {
-  for await (const { attributes } of letters) {
+async function refusal(deadLetters: AsyncIterable<Message>, runId: string): Promise<never> {
+  for await (const { attributes } of deadLetters) {
     if (attributes.run_id !== runId) continue;
-    // Pub/Sub does not say why.
-    const reason = attributes.reason ?? "its log tells why";
-    throw new UserError(`The invoker did not take the request of run ${runId}: ${reason}`);
+    // Pub/Sub gives no reason.
+    const reason = attributes.reason ?? "the invoker's log says why";
+    throw new UserError(`The invoker refused the request of run ${runId}: ${reason}`);
   }
   return await never();
 }
 
-async function foundByAsking(
+/** The final event as the invoker knows it, for the case that Messenger loses the real one. */
+async function endByState(
   invokerUrl: string,
-  request: RunRequest,
+  { run_id, run_date }: RunRequest,
   pollInterval: number,
   signal: AbortSignal,
 ): Promise<RunEvent> {
-  while (!signal.aborted) {
-    await setTimeout(pollInterval, undefined, { signal }).catch(() => undefined);
-    const state = signal.aborted ? undefined : await stateOf(invokerUrl, request.run_id, signal);
-    if (state !== undefined && state.state !== "running") {
-      // Its final event may be on its way.
-      await setTimeout(pollInterval, undefined, { signal }).catch(() => undefined);
-      const failed = state.steps.find(({ status }) => status !== "succeeded");
-      return {
-        run_id: request.run_id,
-        run_date: request.run_date,
-        status: state.state,
-        failed_step: state.state === "succeeded" ? null : (failed?.step ?? null),
-        reason: state.error,
-        finished_at: new Date().toISOString(),
-        steps: state.steps,
-      };
-    }
-  }
-  return await never();
-}
-
-async function stateOf(
-  invokerUrl: string,
-  runId: string,
-  signal: AbortSignal,
-): Promise<RunState | undefined> {
-  try {
-    const response = await fetch(`${invokerUrl}/runs/${runId}`, { signal });
-    return response.ok ? runState.parse(await response.json()) : undefined;
-  } catch {
-    return undefined;
+  const pause = () => setTimeout(pollInterval, undefined, { signal });
+  for (;;) {
+    await pause();
+    const state = await stateOf(`${invokerUrl}/runs/${run_id}`, signal);
+    const status = runStatus.safeParse(state?.state).data;
+    if (state === undefined || status === undefined) continue;
+    // The real event may still arrive.
+    await pause();
+    const { error: reason, steps } = state;
+    const failed = status === "succeeded" ? undefined : steps.find((step) => step.status === "failed");
+    const finished_at = new Date().toISOString();
+    return { run_id, run_date, status, failed_step: failed?.step ?? null, reason, finished_at, steps };
   }
 }
 
-async function tooLate(runId: string, timeLimit: number, signal: AbortSignal): Promise<RunEvent> {
-  await setTimeout(timeLimit, undefined, { signal }).catch(() => undefined);
-  if (signal.aborted) return await never();
-  throw new UserError(`Run ${runId} gave no sign of its end within ${timeLimit / 1000} s.`, {
+const stateOf = (url: string, signal: AbortSignal): Promise<RunState | undefined> =>
+  fetch(url, { signal })
+    .then(async (response) => (response.ok ? runState.parse(await response.json()) : undefined))
+    .catch(() => undefined);
+
+async function overTime(runId: string, timeLimit: number, signal: AbortSignal): Promise<never> {
+  await setTimeout(timeLimit, undefined, { signal });
+  throw new UserError(`Run ${runId} did not end within ${timeLimit / 1000} s.`, {
     status: 504,
-    remedy: `Ask for its state: GET /runs/${runId}.`,
+    remedy: `Check its state: GET /runs/${runId}.`,
   });
 }

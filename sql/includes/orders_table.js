@@ -1,4 +1,4 @@
-// The shop's order log, wherever the settings say it is: ref() it with this.
+// Argument of ref() for the shop's order log, from the settings.
 module.exports = {
   database: dataform.projectConfig.vars.orders_project,
   schema: dataform.projectConfig.vars.orders_dataset,

@@ -1,3 +1,3 @@
-// The baseline that marketing has without a model: rank by the sum of the three scores, among equals by past spend.
+// Ranks customers without a model: by the sum of the three scores, then by past spend.
 module.exports = (customers) =>
   `${customers}.r_score + ${customers}.f_score + ${customers}.m_score + SAFE_DIVIDE(RANK() OVER (ORDER BY ${customers}.total_value) - 1, COUNT(*) OVER ())`;

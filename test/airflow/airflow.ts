@@ -22,11 +22,11 @@ import { pythonEnvironment } from "../uv.ts";
 const run = promisify(execFile);
 const here = import.meta.dirname;
 
-/** The versions of Airflow that Composer offers and the DAG is for. */
-export const AIRFLOW_VERSIONS = { 2: "2.10.5", 3: "3.1.7" } as const;
+/** Airflow versions that the DAG supports, as Cloud Composer offers them. */
+export const AIRFLOW_VERSIONS = { 2: "2.11.1", 3: "3.1.7" } as const;
 export type AirflowVersion = keyof typeof AIRFLOW_VERSIONS;
 
-/** How a DAG run ended, and all that was logged meanwhile. */
+/** The end of a DAG run, and everything it logged. */
 export interface DagRun {
   readonly state: string;
   readonly tasks: Readonly<Record<string, string>>;
@@ -40,50 +40,49 @@ const dagRun = z.object({
   plan: z.object({ run_id: z.string(), run_date: z.string() }).nullable(),
 });
 
-/** The bin folder of an Airflow as its lock file has it; installed on first use. */
+/** The bin folder of an Airflow with the packages of its lock file; installed on first use. */
 export const airflowBin = (version: AirflowVersion): Promise<string> =>
   pythonEnvironment(`airflow${version}`, "3.11", join(here, `requirements-airflow${version}.lock`));
 
-/** An AIRFLOW_HOME with an empty database and, given settings, the DAG. */
+/** Creates an AIRFLOW_HOME with an empty database and, if there are settings, the DAG. */
 export async function airflowHome(version: AirflowVersion, settings?: DagSettings): Promise<string> {
   const bin = await airflowBin(version);
   const home = mkdtempSync(join(tmpdir(), `airflow${version}-`));
   const template = join(dirname(bin), "airflow.db");
   if (!existsSync(template)) {
-    // In the same file system, so that it is there whole or not at all.
-    const made = mkdtempSync(join(dirname(bin), "migrated-"));
-    await run(join(bin, "airflow"), ["db", "migrate"], { env: airflowEnv(made) });
-    renameSync(join(made, "airflow.db"), template);
-    rmSync(made, { recursive: true });
+    // The rename is atomic because both are in the same file system.
+    const migrated = mkdtempSync(join(dirname(bin), "migrated-"));
+    await run(join(bin, "airflow"), ["db", "migrate"], { env: airflowEnv(migrated) });
+    renameSync(join(migrated, "airflow.db"), template);
+    rmSync(migrated, { recursive: true });
   }
   cpSync(template, join(home, "airflow.db"));
   mkdirSync(join(home, "dags"));
   if (settings !== undefined) {
-    for (const file of ["customer_value.py", "customer_value.schema.json"])
-      cpSync(join(projectDir, "composer", "dags", file), join(home, "dags", file));
+    cpSync(join(projectDir, "composer", "dags"), join(home, "dags"), { recursive: true });
     const text = JSON.stringify(dagSettings.parse(settings), null, 2);
     writeFileSync(join(home, "dags", "customer_value.json"), text);
   }
   return home;
 }
 
-/** Environment of an Airflow that reaches Google's services without a login: at emulators, that is. */
+/** Environment variables of an Airflow that calls emulators of Google's services, without credentials. */
 export const airflowEnv = (home: string, more: Readonly<Record<string, string>> = {}) => ({
   ...process.env,
   AIRFLOW_HOME: home,
   AIRFLOW__CORE__LOAD_EXAMPLES: "False",
-  // Importing Google's provider takes long where the machine has other things to do.
+  // On a busy machine, the import of Google's provider takes minutes.
   AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT: "300",
   AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT: JSON.stringify({
     conn_type: "google_cloud_platform",
     extra: { is_anonymous: true, project: "demo" },
   }),
-  // Google's libraries tell a year ahead that a Python will be too old for them.
+  // Google's libraries warn a year before they drop a version of Python.
   PYTHONWARNINGS: "ignore:You are using a Python version:FutureWarning",
   ...more,
 });
 
-/** Runs the DAG of a home for a slot of its schedule; `seconds` is how long a trigger may take. */
+/** Runs the DAG for a slot of its schedule, with dag.test(). `seconds` limits the time of a trigger. */
 export async function runDag(
   version: AirflowVersion,
   home: string,
@@ -99,18 +98,18 @@ export async function runDag(
   }).catch((error) => error);
   const [last = ""] = stdout.trimEnd().split("\n").slice(-1);
   const log = `${stdout}\n${stderr}`;
-  if (!last.startsWith("{")) throw new Error(`The DAG could not be run: ${log.slice(-4000)}`);
+  if (!last.startsWith("{")) throw new Error(`The DAG does not run: ${log.slice(-4000)}`);
   return { ...dagRun.parse(JSON.parse(last)), log };
 }
 
-/** Airflow's web page, scheduler and triggerer. */
+/** A running Airflow: web page, scheduler and triggerer. */
 export interface Standalone extends RunningServer {
   readonly url: string;
   readonly user: string;
   readonly password: string;
 }
 
-/** Starts `airflow standalone` for the DAG of a home, on a port of 127.0.0.1. */
+/** Starts `airflow standalone` with the DAG of a home, on a port of 127.0.0.1. */
 export async function startAirflow(
   version: AirflowVersion,
   home: string,
@@ -124,7 +123,7 @@ export async function startAirflow(
     command: () => [airflow, "standalone"],
     env: {
       ...airflowEnv(home, env),
-      // What standalone starts must find Airflow's own commands.
+      // standalone starts other commands of Airflow.
       PATH: `${dirname(airflow)}${delimiter}${process.env.PATH}`,
       AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION: "False",
       ...(version === 2

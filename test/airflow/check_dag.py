@@ -1,6 +1,7 @@
-"""Imports the DAG of AIRFLOW_HOME, asks its parts without a scheduler, and prints what it found as JSON.
+"""Imports the DAG of AIRFLOW_HOME, calls its parts without a scheduler, and prints the results as JSON.
 
-check_dag.py tells errors, warnings and what the DAG is; check_dag.py RUN_ID subscribes to the events of a run.
+check_dag.py prints import errors, warnings and the parts of the DAG. check_dag.py RUN_ID also creates the subscription
+of that run.
 """
 
 from __future__ import annotations
@@ -14,28 +15,28 @@ from typing import Any
 from airflow.models.dagbag import DagBag
 
 NOW = datetime.now(timezone.utc)
-# Already the sixth where the schedule is.
+# October 6 in the time zone of the schedule.
 LATE = datetime(1997, 10, 5, 22, 30, tzinfo=timezone.utc)
 
 
 class TaskInstance:
-    """What the tasks before have left."""
+    """Returns the results of earlier tasks."""
 
     def __init__(self, run_id: str, requested: datetime = NOW) -> None:
-        self.left = {"plan": {"run_id": run_id, "run_date": "1997-10-01"}, "request": requested.isoformat()}
+        self.results = {"plan": {"run_id": run_id, "run_date": "1997-10-01"}, "request": requested.isoformat()}
 
     def xcom_pull(self, task_ids: str) -> Any:
-        return self.left[task_ids]
+        return self.results[task_ids]
 
 
 def end_of_wait(module: Any, wait: Any, state: str | None, error: str, requested: datetime = NOW) -> str:
-    """What becomes of the sensor when its deferral fails and the invoker tells this state."""
+    """The result of the sensor, or its exception, after a failed deferral, when the invoker reports this state."""
     module.state_of = lambda _: state and {"state": state, "error": None, "steps": []}
     try:
         context = {"ti": TaskInstance("clv-1", requested)}
         return str(wait.resume_execution("__fail__", {"error": error}, context)["status"])
-    except BaseException as thrown:  # deferring is thrown too
-        return type(thrown).__name__
+    except BaseException as error_raised:  # Airflow defers by an exception, too
+        return type(error_raised).__name__
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
-"""Runs the DAG of AIRFLOW_HOME for a slot in this process, by dag.test(): run_dag.py SLOT CONF SECONDS.
+"""Runs the DAG of AIRFLOW_HOME for a slot in this process, with dag.test(): run_dag.py SLOT CONF SECONDS.
 
-The last line of stdout is JSON: how the DAG run and its tasks ended, and what the task plan decided. SECONDS is how
-long a trigger may take: dag.test() itself would let it take forever.
+The last line of stdout is JSON: the states of the DAG run and of its tasks, and the result of the task plan. SECONDS
+limits the time of a trigger, which dag.test() does not.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from airflow.models.dagbag import DagBag
 dag_module: Any
 if airflow.__version__.startswith("2."):
     dag_module = import_module("airflow.models.dag")
-    import_module("airflow.providers.fab.auth_manager.models")  # its tables are asked for
+    import_module("airflow.providers.fab.auth_manager.models")  # dag.test() queries its tables
 else:
     dag_module = import_module("airflow.sdk.definitions.dag")
 
 
 class Limited:
-    """A trigger that ends without an event when its time is over."""
+    """A trigger that ends without an event when its time has passed."""
 
     def __init__(self, trigger: Any, seconds: float) -> None:
         self.trigger, self.seconds = trigger, seconds
@@ -48,10 +48,10 @@ def main(slot: str, conf: str, seconds: str) -> None:
         raise SystemExit(json.dumps(bag.import_errors))
     [dag] = bag.dags.values()
     at = datetime.fromisoformat(slot)
-    named = dag.test.__annotations__
-    # Airflow 3 names the DAG run by run_after.
-    given: dict[str, Any] = {"logical_date": at, "run_after": at} if "run_after" in named else {"execution_date": at}
-    run = dag.test(**given, run_conf=json.loads(conf))
+    # Airflow 3 derives the id of the DAG run from run_after.
+    is_airflow_3 = "run_after" in dag.test.__annotations__
+    dates: dict[str, Any] = {"logical_date": at, "run_after": at} if is_airflow_3 else {"execution_date": at}
+    run = dag.test(**dates, run_conf=json.loads(conf))
     tasks = {ti.task_id: ti for ti in run.get_task_instances()}
     print(
         json.dumps(

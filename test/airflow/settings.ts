@@ -2,7 +2,7 @@ import type { DagSettings } from "../../contracts/dag-settings.ts";
 import { EVENTS, REQUESTS } from "../../contracts/messages.ts";
 import { runSettings } from "../../contracts/run.ts";
 
-/** What the DAG is told where everything runs on one machine. */
+/** Settings of the DAG for a run on one machine. */
 export const localSettings = ({
   project,
   invokerUrl,

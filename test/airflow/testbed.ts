@@ -14,64 +14,71 @@ import { freePort } from "../emulators/server.ts";
 import { bigQueryClient, prepareWarehouse } from "../emulators/warehouse.ts";
 import { localSettings } from "./settings.ts";
 
-/** What stands for Google Cloud: shared by loops, each of which has a project of its own in it. */
-export interface Cloud {
+/** The emulators of Google Cloud. Test beds share them; each test bed has its own project. */
+export interface Emulators {
   readonly pubsub: PubSubEmulator;
   readonly bigquery: BigQueryEmulator;
   close(): Promise<void>;
 }
 
-export async function startCloud(): Promise<Cloud> {
+export async function startEmulators(): Promise<Emulators> {
   const [pubsub, bigquery] = await Promise.all([startPubSub(), startBigQuery()]);
   const close = async (): Promise<void> => void (await Promise.all([pubsub.close(), bigquery.close()]));
   return { pubsub, bigquery, close };
 }
 
-export interface LoopOptions {
+export interface TestbedOptions {
   readonly project: string;
   readonly log: Logger;
-  /** Topic that the jobs send events to. @default "events" */
+  /** Topic to which the jobs send events. @default "events" */
   readonly events?: string;
 }
 
-/** Messenger and Workload of a project, as the stack deploys them: topics, subscriptions, warehouse, invoker, jobs. */
-export class Loop {
+/**
+ * What an Orchestrator works with, in one project of the emulators: topics, subscriptions, warehouse, invoker and jobs,
+ * set up as the stack deploys them.
+ */
+export class AirflowTestbed {
   readonly project: string;
-  readonly dataDir = mkdtempSync(join(tmpdir(), "loop-"));
+  readonly dataDir = mkdtempSync(join(tmpdir(), "testbed-"));
   readonly pubsub: PubSub;
   readonly bigquery: BigQuery;
-  readonly url: string;
+  readonly invokerUrl: string;
   readonly #port: number;
-  readonly #cloud: Cloud;
-  readonly #options: LoopOptions;
-  #edition: LocalStack | undefined;
+  readonly #emulators: Emulators;
+  readonly #options: TestbedOptions;
+  #stack: LocalStack | undefined;
 
-  private constructor(cloud: Cloud, port: number, options: LoopOptions) {
+  private constructor(emulators: Emulators, port: number, options: TestbedOptions) {
     const { project } = options;
-    this.#cloud = cloud;
+    const { pubsub, bigquery } = emulators;
+    this.#emulators = emulators;
     this.#options = options;
     this.#port = port;
     this.project = project;
-    this.url = `http://127.0.0.1:${port}`;
-    this.pubsub = new PubSub({ projectId: project, apiEndpoint: cloud.pubsub.host, emulatorMode: true });
-    this.bigquery = bigQueryClient({ ...cloud.bigquery, project });
+    this.invokerUrl = `http://127.0.0.1:${port}`;
+    this.pubsub = new PubSub({ projectId: project, apiEndpoint: pubsub.host, emulatorMode: true });
+    this.bigquery = bigQueryClient({ ...bigquery, project });
   }
 
-  /** Makes all of it with these orders (CSV: order_id,customer_id,ordered_at,amount) but the invoker, which listens when it is told to. */
-  static async make(cloud: Cloud, orders: string, options: LoopOptions): Promise<Loop> {
-    const loop = new Loop(cloud, await freePort(), options);
-    await loop.#makeTopics();
-    const file = join(loop.dataDir, "orders.csv");
+  /** Creates all but the invoker. The orders are CSV: order_id,customer_id,ordered_at,amount. */
+  static async create(
+    emulators: Emulators,
+    orders: string,
+    options: TestbedOptions,
+  ): Promise<AirflowTestbed> {
+    const testbed = new AirflowTestbed(emulators, await freePort(), options);
+    await testbed.#createTopics();
+    const file = join(testbed.dataDir, "orders.csv");
     writeFileSync(file, orders);
-    await prepareWarehouse({ ...cloud.bigquery, project: loop.project }, file);
-    return loop;
+    await prepareWarehouse({ ...emulators.bigquery, project: testbed.project }, file);
+    return testbed;
   }
 
-  /** Starts the invoker. */
-  async listen(more: Pick<LocalStackOptions, "onTask" | "earliestRunDate"> = {}): Promise<void> {
+  async startInvoker(more: Pick<LocalStackOptions, "onTask" | "earliestRunDate"> = {}): Promise<void> {
     const { project, events = EVENTS, log } = this.#options;
-    const { pubsub, bigquery } = this.#cloud;
-    this.#edition = await startLocalStack({
+    const { pubsub, bigquery } = this.#emulators;
+    this.#stack = await startLocalStack({
       dataDir: this.dataDir,
       port: this.#port,
       log,
@@ -85,7 +92,7 @@ export class Loop {
     });
   }
 
-  /** The messages that ended as dead letters. */
+  /** The requests that became dead letters. */
   async deadLetters(): Promise<string[]> {
     const subscription = this.pubsub.subscription(`${REQUESTS}-dead-letter`);
     const letters: string[] = [];
@@ -98,36 +105,34 @@ export class Loop {
     return letters;
   }
 
-  /** Publishes what a person might. */
   async publish(topic: typeof REQUESTS | typeof EVENTS, text: string, runId: string): Promise<void> {
     await this.pubsub.topic(topic).publishMessage({ data: Buffer.from(text), attributes: { run_id: runId } });
   }
 
   async close(): Promise<void> {
-    await this.#edition?.close();
+    await this.#stack?.close();
     await this.pubsub.close();
     rmSync(this.dataDir, { recursive: true, force: true });
   }
 
-  /** What the DAG is told. */
-  settings(limits: Partial<DagSettings["limits"]> = {}): DagSettings {
-    return localSettings({ project: this.project, invokerUrl: this.url, limits });
+  dagSettings(limits: Partial<DagSettings["limits"]> = {}): DagSettings {
+    return localSettings({ project: this.project, invokerUrl: this.invokerUrl, limits });
   }
 
-  /** Environment by which Airflow finds the emulators. */
+  /** Environment variables with which Airflow finds the emulators. */
   get airflowEnv(): Record<string, string> {
-    const { pubsub, bigquery } = this.#cloud;
+    const { pubsub, bigquery } = this.#emulators;
     return { PUBSUB_EMULATOR_HOST: pubsub.host, BIGQUERY_EMULATOR_HOST: bigquery.endpoint };
   }
 
-  async #makeTopics(): Promise<void> {
+  async #createTopics(): Promise<void> {
     const { pubsub, project } = this;
     const events = this.#options.events ?? EVENTS;
     for (const topic of new Set([REQUESTS, `${REQUESTS}-dead-letter`, EVENTS, events]))
       await pubsub.createTopic(topic);
     await pubsub.createSubscription(`${REQUESTS}-dead-letter`, `${REQUESTS}-dead-letter`);
     await pubsub.createSubscription(REQUESTS, REQUESTS, {
-      pushEndpoint: `${this.url}/`,
+      pushEndpoint: `${this.invokerUrl}/`,
       ackDeadlineSeconds: 60,
       retryPolicy: { minimumBackoff: { seconds: 1 }, maximumBackoff: { seconds: 5 } },
       deadLetterPolicy: {

@@ -6,16 +6,16 @@ import { type RunningServer, startServer } from "./server.ts";
 
 export interface BigQueryEmulator extends RunningServer {
   readonly project: string;
-  /** As adapters/bigquery.ts takes it, and BIGQUERY_EMULATOR_HOST of the Python clients. */
+  /** For adapters/bigquery.ts, and for BIGQUERY_EMULATOR_HOST of the Python clients. */
   readonly endpoint: string;
 }
 
-/** BigQuery's REST interface by local-bigquery (on DuckDB), with nothing in it. Dry runs say 0 bytes. */
+/** Starts an empty local-bigquery: BigQuery's REST interface on DuckDB. Its dry runs report 0 bytes. */
 export async function startBigQuery(project = "demo"): Promise<BigQueryEmulator> {
   const lock = join(import.meta.dirname, "local-bigquery.lock");
   const bin = await pythonEnvironment("local-bigquery", "3.13", lock);
   const home = mkdtempSync(join(tmpdir(), "local-bigquery-"));
-  // DuckDB looks for its extensions in the home folder before it would download them.
+  // DuckDB looks for extensions in the home folder before it downloads them.
   for (const folder of globSync(join(bin, "../lib/*/site-packages/duckdb_extension_*/extensions")))
     cpSync(folder, join(home, ".duckdb/extensions"), { recursive: true });
   for (const file of globSync(join(home, ".duckdb/extensions/*/*.duckdb_extension")))
@@ -50,6 +50,6 @@ export async function startBigQuery(project = "demo"): Promise<BigQueryEmulator>
   };
 }
 
-/** DuckDB's name of this platform. */
+/** DuckDB's name for this platform. */
 const platform = (): string =>
   `${process.platform === "darwin" ? "osx" : process.platform}_${process.arch === "x64" ? "amd64" : process.arch}`;

@@ -7,14 +7,14 @@ import { startServer } from "./server.ts";
 
 const SERVER = "github.com/fsouza/fake-gcs-server@v1.56.1";
 
-/** Cloud Storage by fake-gcs-server, in memory; Go builds it on first use, in a minute or two. */
+/** Starts fake-gcs-server: Cloud Storage in memory. Go builds it on first use, in a minute or two. */
 export async function startCloudStorage(): Promise<{ endpoint: string; close(): Promise<void> }> {
   const folder = join(cacheDir, "go", SERVER.slice(SERVER.lastIndexOf("/") + 1));
   const program = join(folder, "fake-gcs-server");
   if (!existsSync(program)) {
     const env = { ...process.env, GOBIN: folder, GOFLAGS: "-mod=mod" };
     await promisify(execFile)("go", ["install", SERVER], { env }).catch((cause) => {
-      throw new Error(`${SERVER} can't be built; install Go 1.24 or later.`, { cause });
+      throw new Error(`${SERVER} cannot be built. Install Go 1.24 or later.`, { cause });
     });
   }
   const server = await startServer({

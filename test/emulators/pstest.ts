@@ -8,14 +8,14 @@ import type { PubSubEmulator } from "./pubsub.ts";
 import { startServer } from "./server.ts";
 
 /**
- * Pub/Sub that honours filters, with nothing in it: the fake of Google's Go client. It pushes nothing.
- * @throws Error when there is no Go to build it.
+ * Starts the empty Pub/Sub fake of Google's Go client. It supports filters, but not push.
+ * @throws Error when Go is missing.
  */
 export async function startFilteringPubSub(): Promise<PubSubEmulator> {
   const program = join(cacheDir, "pstest");
   const cwd = join(import.meta.dirname, "pstest");
   await promisify(execFile)("go", ["build", "-o", program, "."], { cwd }).catch((cause) => {
-    throw new Error(`pstest can't be built: ${cause.message}\nInstall Go 1.24 or later.`, { cause });
+    throw new Error(`pstest cannot be built: ${cause.message}\nInstall Go 1.24 or later.`, { cause });
   });
   const server = await startServer({
     command: (port) => [program, String(port)],

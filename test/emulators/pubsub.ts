@@ -1,16 +1,18 @@
+import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { globSync } from "node:fs";
 import { promisify } from "node:util";
+import type { protos } from "@google-cloud/pubsub";
 import { type RunningServer, startServer } from "./server.ts";
 
 export interface PubSubEmulator extends RunningServer {
-  /** As PUBSUB_EMULATOR_HOST has it: host:port. */
+  /** Value for PUBSUB_EMULATOR_HOST: host:port. */
   readonly host: string;
 }
 
 /**
- * Pub/Sub by Google's own emulator, with nothing in it. It pushes, retries and dead-letters; it ignores filters.
- * @throws Error when the Google Cloud SDK, its emulator or Java are not there.
+ * Starts Google's own emulator of Pub/Sub, empty. It supports push, retries and dead letters; it ignores filters.
+ * @throws Error when the Google Cloud SDK, its emulator or Java is missing.
  */
 export async function startPubSub(): Promise<PubSubEmulator> {
   const jar = await emulatorJar();
@@ -21,16 +23,32 @@ export async function startPubSub(): Promise<PubSubEmulator> {
   return { ...server, host: `127.0.0.1:${server.port}` };
 }
 
-/** The emulator itself: gcloud's wrapper would leave it running. */
+/** The emulator's jar. gcloud's own command does not stop the emulator when it ends. */
 async function emulatorJar(): Promise<string> {
   const remedy = "Install the Google Cloud SDK with its component pubsub-emulator, and Java 17 or later.";
   const root = await promisify(execFile)("gcloud", ["info", "--format=value(installation.sdk_root)"]).catch(
     (cause) => {
-      throw new Error(`gcloud can't be run. ${remedy}`, { cause });
+      throw new Error(`gcloud does not run. ${remedy}`, { cause });
     },
   );
   const pattern = "platform/pubsub-emulator/lib/cloud-pubsub-emulator-*-all.jar";
   const [jar] = globSync(`${root.stdout.trim()}/${pattern}`);
-  if (jar === undefined) throw new Error(`There is no ${pattern} in ${root.stdout.trim()}. ${remedy}`);
+  if (jar === undefined) throw new Error(`${root.stdout.trim()} has no ${pattern}. ${remedy}`);
   return jar;
+}
+
+const DAY = 86_400;
+
+/**
+ * Asserts what emulators do not check: Pub/Sub refuses a subscription that expires in less than a day, or before its
+ * messages do (cloud.google.com/pubsub/docs/subscription-properties). The defaults are 31 and 7 days.
+ */
+export function assertExpirationIsAllowed(subscription: protos.google.pubsub.v1.ISubscription): void {
+  const expiration = Number(subscription.expirationPolicy?.ttl?.seconds ?? 31 * DAY);
+  const retention = Number(subscription.messageRetentionDuration?.seconds ?? 7 * DAY);
+  assert.ok(expiration >= DAY, `The subscription expires after ${expiration} s.`);
+  assert.ok(
+    expiration > retention,
+    `It expires after ${expiration} s; messages are kept for ${retention} s.`,
+  );
 }

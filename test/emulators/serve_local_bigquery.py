@@ -1,7 +1,7 @@
-"""Starts local-bigquery, with DuckDB on one thread.
+"""Starts local-bigquery with one thread for DuckDB.
 
-A query that calls a JavaScript function needs Python's lock on every thread; one of them may hold it while it waits
-for the others, forever.
+With more threads, a query that calls a JavaScript function can deadlock: each thread needs Python's global lock, and one
+can hold it while it waits for the others.
 """
 
 import duckdb

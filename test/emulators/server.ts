@@ -3,10 +3,10 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 import { setTimeout } from "node:timers/promises";
 
-// Where Google's services are emulated nobody logs in: their clients need not look for who they are.
+// Google's clients need no credentials for emulators: do not look for a metadata server.
 process.env.METADATA_SERVER_DETECTION ??= "none";
 
-/** A server in a process of its own, for as long as a test needs it. */
+/** A server in a separate process. */
 export interface RunningServer {
   readonly port: number;
   close(): Promise<void>;
@@ -15,15 +15,18 @@ export interface RunningServer {
 export interface ServerOptions {
   readonly command: (port: number) => readonly string[];
   readonly env?: Readonly<Record<string, string>>;
-  /** Whether it answers: asked until it does. */
+  /** Returns true when the server answers. Called until it does; an error counts as false. */
   readonly isUp: (port: number) => Promise<boolean>;
-  /** @default 60 */
+  /** Time to start. @default 60 */
   readonly seconds?: number;
-  /** @default a free one */
+  /** @default a free port */
   readonly port?: number;
 }
 
-/** Starts a server on a port of 127.0.0.1 and waits until it answers; throws with what it printed when it does not. */
+/**
+ * Starts a server on a port of 127.0.0.1 and waits until it answers.
+ * @throws Error with its output when it does not start in time.
+ */
 export async function startServer({
   command,
   env,
@@ -33,7 +36,7 @@ export async function startServer({
 }: ServerOptions): Promise<RunningServer> {
   const port = givenPort ?? (await freePort());
   const [program = "", ...args] = command(port);
-  // A group of its own, so that what it starts ends with it.
+  // A process group: close() also stops the server's children.
   const child = spawn(program, args, {
     detached: true,
     env: { ...process.env, ...env },
@@ -46,13 +49,13 @@ export async function startServer({
     });
   const failure = new Promise<never>((_, reject) => child.once("error", reject));
   failure.catch(() => undefined);
-  const stop = (): void => void end(child, "SIGKILL");
+  const stop = (): void => void signalGroup(child, "SIGKILL");
   process.once("exit", stop);
   const deadline = Date.now() + seconds * 1000;
   try {
     while (!(await Promise.race([isUp(port).catch(() => false), failure]))) {
       if (child.exitCode !== null || Date.now() > deadline)
-        throw new Error(`${program} did not come up on port ${port}: ${printed}`);
+        throw new Error(`${program} does not answer on port ${port}: ${printed}`);
       await setTimeout(100);
     }
   } catch (error) {
@@ -64,18 +67,18 @@ export async function startServer({
     async close() {
       process.off("exit", stop);
       if (child.exitCode !== null || child.signalCode !== null) return;
-      // Told first: Airflow's scheduler has processes outside of the group, which it ends itself.
+      // SIGTERM first: Airflow's scheduler then stops its children, which are outside of the group.
       const ended = once(child, "exit");
-      end(child, "SIGTERM");
-      for (let tries = 0; tries < 150 && end(child, 0); tries += 1) await setTimeout(100);
+      signalGroup(child, "SIGTERM");
+      for (let tries = 0; tries < 150 && signalGroup(child, 0); tries += 1) await setTimeout(100);
       stop();
       await ended;
     },
   };
 }
 
-/** Sends the signal to what is left of the server; false when nothing is. */
-function end(child: ChildProcess, signal: NodeJS.Signals | 0): boolean {
+/** Sends a signal to the process group; false if it has ended. */
+function signalGroup(child: ChildProcess, signal: NodeJS.Signals | 0): boolean {
   try {
     return child.pid !== undefined && process.kill(-child.pid, signal);
   } catch {
@@ -83,7 +86,7 @@ function end(child: ChildProcess, signal: NodeJS.Signals | 0): boolean {
   }
 }
 
-/** A port of 127.0.0.1 that nobody listens on. */
+/** A free port of 127.0.0.1. */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");

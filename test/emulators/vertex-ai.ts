@@ -4,12 +4,12 @@ import { startServer } from "./server.ts";
 
 export interface VertexAiEmulator {
   readonly endpoint: string;
-  /** Changes a job, by its full name: fields of PipelineJob as its JSON has them. */
+  /** Changes fields of a job. `name` is its full name, `fields` is JSON of PipelineJob. */
   change(name: string, fields: object): Promise<void>;
   close(): Promise<void>;
 }
 
-/** Vertex AI's REST interface to pipeline jobs, held to Google's protobuf and Kubeflow's; see vertex_ai.py. */
+/** Starts vertex_ai.py: Vertex AI's REST interface to pipeline jobs, checked by Google's and Kubeflow's protobuf. */
 export async function startVertexAi(): Promise<VertexAiEmulator> {
   const here = import.meta.dirname;
   const bin = await pythonEnvironment("vertex-ai", "3.11", join(here, "vertex-ai.lock"));
@@ -23,7 +23,7 @@ export async function startVertexAi(): Promise<VertexAiEmulator> {
     async change(name, fields) {
       const body = JSON.stringify({ name, change: fields });
       const { ok, status } = await fetch(`${endpoint}/states`, { method: "POST", body });
-      if (!ok) throw new Error(`The job can't be changed: ${status}.`);
+      if (!ok) throw new Error(`The job cannot be changed: ${status}.`);
     },
     close: () => server.close(),
   };

@@ -1,7 +1,7 @@
-"""Vertex AI's REST interface to pipeline jobs, by Google's own protobuf: what it takes and tells is what that allows.
+"""Vertex AI's REST interface to pipeline jobs, checked by Google's own protobuf.
 
-A request with a field that PipelineJob has not, or a pipeline that is no PipelineSpec of Kubeflow, is refused. Jobs are
-kept in memory and stay as they were made, until POST /states tells another state.
+It refuses requests with fields that PipelineJob does not have, and pipelines that are not a PipelineSpec of Kubeflow.
+Jobs are in memory and do not run: POST /states changes their state.
 """
 
 import json
@@ -51,13 +51,13 @@ def handle(method: str, url: str, body: object) -> dict[str, object]:
         return {}
     match = PATH.fullmatch(address.path)
     if match is None:
-        raise Refused(HTTPStatus.NOT_FOUND, f"There is no {address.path}.")
+        raise Refused(HTTPStatus.NOT_FOUND, f"{address.path} does not exist.")
     job_id = match["id"] or parse_qs(address.query).get("pipelineJobId", [""])[0]
     name = f"{match['parent']}/pipelineJobs/{job_id}"
     if method == "POST" and match["id"] is None:
         return json_format.MessageToDict(create(name, job_id, body))
     if name not in jobs:
-        raise Refused(HTTPStatus.NOT_FOUND, f"{name} is not found.")
+        raise Refused(HTTPStatus.NOT_FOUND, f"{name} does not exist.")
     if method == "POST":
         jobs[name].state = PipelineState.PIPELINE_STATE_CANCELLED
         return {}

@@ -5,7 +5,7 @@ import { planTables } from "../../components/warehouse.ts";
 import { routines } from "../../jobs/clv/routines.ts";
 import type { BigQueryEmulator } from "./bigquery.ts";
 
-/** BigQuery's client for an emulator, as the jobs have it. */
+/** The jobs' BigQuery client, for an emulator. */
 export const bigQueryClient = ({
   project,
   endpoint,
@@ -13,9 +13,9 @@ export const bigQueryClient = ({
   new BigQueryJobs(`bigquery://${project}/EU?endpoint=${endpoint}`).client;
 
 /**
- * Makes in a BigQuery emulator what the stack and the shop make in BigQuery: datasets, tables with their schemas, the
- * model's functions, and raw.orders from a CSV file with the columns order_id, customer_id, ordered_at and amount. The
- * tables require no partition filter: the emulator would refuse a MERGE that has it where BigQuery looks for it.
+ * Creates in a BigQuery emulator what the stack and the shop create in BigQuery: datasets, tables, the model's
+ * functions, and raw.orders from a CSV file with the columns order_id, customer_id, ordered_at and amount. The tables
+ * require no partition filter, because the emulator does not find the filter of a MERGE.
  */
 export async function prepareWarehouse(emulator: BigQueryEmulator, ordersCsv: string): Promise<void> {
   const client = bigQueryClient(emulator);
@@ -49,5 +49,5 @@ export async function prepareWarehouse(emulator: BigQueryEmulator, ordersCsv: st
       },
     });
   if (job.status?.errorResult)
-    throw new Error(`The orders can't be loaded: ${job.status.errorResult.message}`);
+    throw new Error(`The orders cannot be loaded: ${job.status.errorResult.message}`);
 }

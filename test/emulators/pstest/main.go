@@ -1,4 +1,4 @@
-// Pub/Sub by the fake of its Go client, which honours filters as the service does: pstest PORT.
+// The Pub/Sub fake of the Go client, which supports filters: pstest PORT.
 package main
 
 import (
