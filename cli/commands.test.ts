@@ -114,7 +114,7 @@ describe("local commands", function () {
       );
       taken.close();
       assert.equal(code, 1);
-      assert.match(output, new RegExp(`Port ${port} of 127.0.0.1 is taken[\\s\\S]*--port ${port + 1}`));
+      assert.match(output, new RegExp(`Port ${port} of 127.0.0.1 is in use[\\s\\S]*--port ${port + 1}`));
     });
   }
 

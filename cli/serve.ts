@@ -4,7 +4,7 @@ import { startLocalStack } from "../local/runtime/local-stack.ts";
 import { localCommand, portOption, runCommand } from "./command.ts";
 import { dataDirOf, type OrdersArguments, ordersOf, readOrders, withOrders } from "./orders-options.ts";
 
-/** npm run serve: the invoker and all behind it on 127.0.0.1, as Cloud Run serves it. */
+/** npm run serve: the invoker on 127.0.0.1, with Messenger, jobs and warehouse. */
 const options = withOrders(
   localCommand(
     "run serve",
@@ -18,34 +18,29 @@ await runCommand(async () => {
   const source = ordersOf(options);
   const dataDir = dataDirOf(options.dataDir, source.file);
   const log = createLogger({ component: "local" });
-  const stop = new AbortController();
-  const edition = await startLocalStack({
+  // First the orders: when the invoker answers, it can launch runs.
+  const orders = await readOrders(dataDir, source);
+  const stack = await startLocalStack({
     dataDir,
     port: options.port,
     log,
-    earliestRunDate: () => orders.first_order_on,
+    firstOrderDate: orders.first_order_on,
     onTask: (runId, { task, state, error }) =>
       log[state === "failed" ? "error" : "info"](
         { run_id: runId, step: task, ...(error && { err: error }) },
         `${task} ${state}`,
       ),
   });
-  const orders = await readOrders(dataDir, source).catch(async (error) => {
-    await edition.close();
-    throw error;
-  });
+  const stop = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => stop.abort());
   log.info(
     { orders: orders.rows, data_dir: dataDir },
-    `serving on ${edition.url}, try: curl ${edition.url}/healthcheck`,
+    `serving on ${stack.url}, try: curl ${stack.url}/healthcheck`,
   );
-  for await (const message of await edition.messenger.subscribe(EVENTS, {}, stop.signal)) {
-    const event = runEvent.parse(message.data);
-    const ending =
-      event.status === "succeeded"
-        ? "succeeded"
-        : `${event.status} in step ${event.failed_step}: ${event.reason}`;
-    log.info({ run_id: event.run_id, status: event.status }, `run ${event.run_id} ${ending}`);
+  for await (const message of await stack.messenger.subscribe(EVENTS, {}, stop.signal)) {
+    const { run_id, status, failed_step, reason } = runEvent.parse(message.data);
+    const details = status === "succeeded" ? "" : ` in step ${failed_step}: ${reason}`;
+    log.info({ run_id, status }, `run ${run_id} ${status}${details}`);
   }
-  await edition.close();
+  await stack.close();
 });

@@ -387,7 +387,7 @@ describe("npm start", function () {
       }),
     );
     assert.equal(code, 1, stderr);
-    assert.match(stderr, /no space left[\s\S]*has space left, or choose another with --data-dir/i);
+    assert.match(stderr, /no space left[\s\S]*free space of the data folder, or use another: --data-dir/i);
     assert.doesNotMatch(stderr, /\n\s+at /, "no stack traces for a person");
   });
 

@@ -53,9 +53,6 @@ const folderOf = (image: Build) => (image === "invoker" ? "functions/invoker" : 
 /** cloud.google.com/vertex-ai/docs/general/iam-permissions: start a pipeline, ask how it is, end it. */
 const LAUNCH = ["create", "get", "cancel"].map((verb) => `aiplatform.pipelineJobs.${verb}`);
 
-/** A step is tried once more, a minute after it failed. */
-const RETRY = { times: 1, after: "60s" } as const;
-
 /** Runs the pipeline: the images of its steps, the bucket where runs keep files, and the invoker that starts them. */
 export class Workload extends pulumi.ComponentResource {
   readonly repository: gcp.artifactregistry.Repository;
@@ -177,7 +174,6 @@ export class Workload extends pulumi.ComponentResource {
             GIT_COMMIT: commit,
             IMAGES: JSON.stringify(images),
           },
-          retry: RETRY,
         }),
         null,
         2,

@@ -2,12 +2,12 @@ import { z } from "zod";
 import { runDate, runId, runSettings } from "./run.ts";
 import { stepReport } from "./step.ts";
 
-/** Topic that Orchestrator publishes run requests to, and Workload's invoker is pushed from. */
+/** Topic of run requests: Orchestrator publishes them, Messenger pushes them to the invoker. */
 export const REQUESTS = "requests";
-/** Topic that Workload publishes run events to; every message carries the attribute run_id, to filter on. */
+/** Topic of run events: Workload publishes them. Every message has the attribute run_id, to filter on. */
 export const EVENTS = "events";
 
-/** Orchestrator -> Workload: run the pipeline of this date. */
+/** Orchestrator -> Workload: run the pipeline for this date. */
 export const runRequest = z.strictObject({
   run_id: runId,
   run_date: runDate,
@@ -18,19 +18,19 @@ export type RunRequest = z.output<typeof runRequest>;
 /** How a run can end. */
 export const runStatus = z.enum(["succeeded", "failed", "cancelled"]);
 
-/** Workload -> Orchestrator: the run has ended, and how. */
+/** Workload -> Orchestrator: the run has ended. */
 export const runEvent = z.strictObject({
   run_id: runId,
   run_date: z.iso.date(),
   status: runStatus,
   failed_step: z.string().nullable().describe("The first step that failed."),
-  reason: z.string().nullable().describe("Why it failed, in a sentence."),
+  reason: z.string().nullable().describe("Why it failed, in one sentence."),
   finished_at: z.iso.datetime(),
   steps: z.array(stepReport),
 });
 export type RunEvent = z.output<typeof runEvent>;
 
-/** A message as Messenger carries it: the body is JSON, attributes are what subscriptions filter on. */
+/** A message of Messenger: data is JSON, attributes are what subscriptions filter on. */
 export interface Message {
   readonly id: string;
   readonly data: unknown;
@@ -39,14 +39,17 @@ export interface Message {
 
 /** The sending half of Messenger. */
 export interface Publisher {
-  /** Resolves with the message id once Messenger has the message. */
+  /** Returns the message id when Messenger has stored the message. */
   publish(topic: string, data: unknown, attributes: Record<string, string>): Promise<string>;
   close(): Promise<void>;
 }
 
-/** Messenger: delivers a message from sender to receiver, at least once. */
+/** Delivers messages from sender to receiver, at least once. */
 export interface Messenger extends Publisher {
-  /** Resolves once it listens, with the topic's messages from then on that carry the attributes; they end when the signal aborts. */
+  /**
+   * Returns the topic's messages that have these attributes, from now on. The promise resolves when no further message
+   * can be missed. The messages end when the signal aborts.
+   */
   subscribe(
     topic: string,
     filter: Record<string, string>,
@@ -57,7 +60,10 @@ export interface Messenger extends Publisher {
 /** Body of a Pub/Sub push request (cloud.google.com/pubsub/docs/push). */
 export const pushEnvelope = z.object({
   message: z.object({
-    data: z.base64().default(""),
+    data: z
+      .base64()
+      .min(1, "must not be empty")
+      .meta({ description: "A RunRequest as JSON, in base64.", contentMediaType: "application/json" }),
     attributes: z.record(z.string(), z.string()).default({}),
     messageId: z.string(),
   }),

@@ -1,6 +1,7 @@
 import { z } from "zod";
+import type { ArtifactStore } from "./artifacts.ts";
 
-/** What one step of a run tells of itself: written when it starts, and again when it ends. */
+/** What one step of a run did. The step writes it when it starts, and again when it ends. */
 export const stepReport = z.strictObject({
   step: z.string(),
   status: z.enum(["running", "succeeded", "failed"]),
@@ -18,7 +19,7 @@ export type StepReport = z.output<typeof stepReport>;
 export const stepReportUrl = (artifactsUrl: string, runId: string, step: string): string =>
   `${artifactsUrl.replace(/\/$/, "")}/runs/${runId}/steps/${step}.json`;
 
-/** The report of a step that has just begun. */
+/** The report of a step that starts now. */
 export const stepStarted = (step: string): StepReport => ({
   step,
   status: "running",
@@ -30,3 +31,25 @@ export const stepStarted = (step: string): StepReport => ({
   outputs: {},
   error: null,
 });
+
+/**
+ * Reads the reports of these steps of a run, in this order. A step that did not start has none.
+ * The last report of a killed step still says "running". If the run has ended, it is returned as "failed".
+ */
+export async function readStepReports(
+  artifacts: Pick<ArtifactStore, "read">,
+  artifactsUrl: string,
+  runId: string,
+  steps: readonly string[],
+  runHasEnded: boolean,
+): Promise<StepReport[]> {
+  const texts = await Promise.all(
+    steps.map((step) => artifacts.read(stepReportUrl(artifactsUrl, runId, step))),
+  );
+  return texts
+    .filter((text) => text !== undefined)
+    .map((text) => stepReport.parse(JSON.parse(text)))
+    .map((report) =>
+      runHasEnded && report.status === "running" ? { ...report, status: "failed" as const } : report,
+    );
+}

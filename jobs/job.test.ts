@@ -8,7 +8,7 @@ import { text } from "node:stream/consumers";
 import { pathToFileURL } from "node:url";
 import { stepReport } from "../contracts/step.ts";
 
-/** Real processes that run a job by the job protocol. */
+/** Runs jobs as processes, by the job protocol. */
 describe("job", () => {
   let folder: string;
   const file = (name: string): string => join(folder, name);
@@ -34,22 +34,22 @@ describe("job", () => {
     },
   });
 
-  /** Runs a job whose work is this code; it takes the parameter weeks. */
+  /** Runs a job with this code as its work. It has the parameter weeks. */
   async function run(
     work: string,
     args: string[] = ["--executor-input", JSON.stringify(input())],
     env: Record<string, string> = {},
   ): Promise<{ code: number | null; log: string }> {
     const job = JSON.stringify(new URL("./job.ts", import.meta.url).href);
-    const problem = JSON.stringify(new URL("../lib/user-error.ts", import.meta.url).href);
-    // Runs may be under way at once.
+    const userError = JSON.stringify(new URL("../lib/user-error.ts", import.meta.url).href);
+    // Several jobs can run at the same time.
     const main = file(`main-${randomUUID()}.ts`);
     writeFileSync(
       main,
       `import { existsSync, readFileSync } from "node:fs";
        import { z } from ${JSON.stringify(import.meta.resolve("zod"))};
        import { runJob } from ${job};
-       import { UserError } from ${problem};
+       import { UserError } from ${userError};
        await runJob(z.object({ weeks: z.coerce.number().int() }), async (step) => { ${work} });`,
     );
     const child = spawn(process.execPath, [main, ...args], {
@@ -67,7 +67,7 @@ describe("job", () => {
   }
   const report = () => stepReport.parse(JSON.parse(readFileSync(reportFile(), "utf8")));
 
-  it("writes a report when it starts and when it ends, its outputs and its artifacts", async () => {
+  it("writes a report when it starts and when it ends, output parameters and artifacts", async () => {
     const { code, log } = await run(`
       const path = ${JSON.stringify(reportFile())};
       step.report.warnings.push(JSON.parse(readFileSync(path, "utf8")).status);
@@ -101,7 +101,7 @@ describe("job", () => {
     );
   });
 
-  it("ends with exit code 1, the problem in its report and no outputs, when the work throws", async () => {
+  it("ends with exit code 1, the error in its report and no outputs when the work throws", async () => {
     const { code, log } = await run(`
       step.report.outputs.model_id = "m-1";
       throw new UserError("no repeat purchases", { remedy: "Take a longer history." });`);
@@ -116,7 +116,7 @@ describe("job", () => {
     assert.equal(JSON.parse(log.trim().split("\n").at(-1)!).severity, "ERROR");
   });
 
-  it("fails when a parameter is wrong, and says which in its report", async () => {
+  it("fails for an invalid parameter, and names it in its report", async () => {
     const { code } = await run("", ["--executor-input", JSON.stringify(input({ weeks: "many" }))]);
     assert.equal(code, 1);
     assert.match(report().error!, /^parameters: weeks: .*number/);
@@ -126,6 +126,13 @@ describe("job", () => {
     const { code } = await run('await step.writeArtifact("chart", "");');
     assert.equal(code, 1);
     assert.match(report().error!, /no output artifact chart of train/);
+  });
+
+  it("fails when its report can't be written, and logs why", async () => {
+    writeFileSync(file("runs"), "");
+    const { code, log } = await run("");
+    assert.equal(code, 1);
+    assert.match(JSON.parse(log.trim().split("\n").at(-1)!).message, /^train failed: .*runs/);
   });
 
   it("fails when its outputs can't be written", async () => {
@@ -142,7 +149,7 @@ describe("job", () => {
       "await step.warehouse(); await new Promise(() => setInterval(() => {}, 1000));",
     ],
   ] as const) {
-    it(`fails when it ${how} beyond its time limit, and says so`, async () => {
+    it(`fails when it ${how} beyond its time limit, and reports it`, async () => {
       const { code } = await run(work, undefined, { TIME_LIMIT_SECONDS: "0.3" });
       assert.equal(code, 1);
       const { status, error } = report();
@@ -154,13 +161,13 @@ describe("job", () => {
     });
   }
 
-  it("does not live until its time limit when it is done", async () => {
+  it("ends when its work is done, not at its time limit", async () => {
     const startedAt = performance.now();
     assert.equal((await run("")).code, 0);
     assert.ok(performance.now() - startedAt < 30_000);
   });
 
-  it("closes the warehouse when it ends, well or not, so that all is in its file", async () => {
+  it("closes the warehouse after success and failure, so that its file is complete", async () => {
     const work = `const warehouse = await step.warehouse();
       await warehouse.withConnection((connection) => connection.run("CREATE OR REPLACE TABLE t AS SELECT 1"));
       const unwritten = ${JSON.stringify(file("warehouse.duckdb.wal"))};
@@ -170,7 +177,7 @@ describe("job", () => {
     for (const args of [failing, undefined]) assert.match((await run(work, args)).log, /"message":"closed"/);
   });
 
-  it("names what is wrong with its executor input or its environment", async () => {
+  it("names what is wrong in its executor input or its environment", async () => {
     const cases: [string[], Record<string, string>, RegExp][] = [
       [["--executor-input", "{no json"], {}, /--executor-input is not JSON/],
       [[], {}, /--executor-input: outputs: /],

@@ -11,128 +11,118 @@ import type { Routine, Warehouse } from "../contracts/warehouse.ts";
 import { createLogger, type Logger } from "../lib/log.ts";
 import { formatError, parse, UserError } from "../lib/user-error.ts";
 
-const artifactList = z.object({ artifacts: z.array(z.object({ uri: z.string() })) });
-
-/** What KFP gives to a container in place of {{$}}: ExecutorInput of pipeline_spec.proto, as JSON. */
+/** The value of {{$}} in a container's arguments: ExecutorInput of pipeline_spec.proto, as JSON. */
 const executorInput = z.object({
-  inputs: z
-    .object({
-      parameterValues: z.record(z.string(), z.unknown()).default({}),
-      artifacts: z.record(z.string(), artifactList).default({}),
-    })
-    .prefault({}),
+  inputs: z.object({ parameterValues: z.record(z.string(), z.unknown()).default({}) }).prefault({}),
   outputs: z
     .object({
-      artifacts: z.record(z.string(), artifactList).default({}),
+      artifacts: z
+        .record(z.string(), z.object({ artifacts: z.array(z.object({ uri: z.string() })) }))
+        .default({}),
       outputFile: z.string(),
     })
-    .describe("Where outputs go."),
+    .describe("Where the step writes its outputs."),
 });
 
-/** What every step is told, whatever else it needs. */
-const common = z.object({ step: z.string(), run_id: runId, run_date: z.iso.date() });
+/** Parameters of every step. */
+const commonParameters = z.object({ step: z.string(), run_id: runId, run_date: z.iso.date() });
 
 const environment = z.object({
   WAREHOUSE_URL: z.string().describe("Where the tables are."),
-  MESSENGER_URL: z.string().describe("Where events go."),
-  ARTIFACTS_URL: z.string().describe("Where files of runs are kept."),
-  TIME_LIMIT_SECONDS: z.coerce.number().positive().describe("A step that takes longer has failed."),
+  MESSENGER_URL: z.string().describe("Where events are sent."),
+  ARTIFACTS_URL: z.string().describe("Folder of the runs' files."),
+  TIME_LIMIT_SECONDS: z.coerce.number().positive().describe("A step that takes longer fails."),
 });
 
 /** What a job works with. */
 export interface Step<P> {
-  readonly parameters: P & z.output<typeof common>;
+  readonly parameters: P & z.output<typeof commonParameters>;
+  /** The work adds rows, warnings and outputs to it. */
   readonly report: StepReport;
   readonly log: Logger;
   readonly artifactsUrl: string;
-  /** Opens the warehouse; it is closed when the step ends. */
+  /** Opens the warehouse. It is closed when the step ends. */
   warehouse(routines?: readonly Routine[]): Promise<Warehouse>;
-  /** Opens the Messenger to send to; it is closed when the step ends. */
+  /** Connects to Messenger. The connection is closed when the step ends. */
   publisher(): Promise<Publisher>;
-  /** Writes an output artifact of the step. */
+  /** Writes an output artifact of the step. @throws Error when the pipeline does not declare it. */
   writeArtifact(name: string, text: string): Promise<void>;
 }
 
 /**
- * Runs one step by the job protocol: `--executor-input JSON` in; output parameters and artifacts, a step report and log
- * lines out; exit code 0 when it was done, 1 when not. The work adds to step.report what it did; the parameters in
- * report.outputs become the step's output parameters.
+ * Runs one step by the job protocol: `--executor-input JSON` in; output parameters, artifacts, a step report and log
+ * lines out; exit code 0 for success, 1 for failure. report.outputs are the step's output parameters.
+ * @param schema the step's own parameters
+ * @throws UserError for invalid input; a failure of the work is reported, not thrown
  */
-export async function runJob<S extends z.ZodType>(
+export async function runJob<S extends z.ZodType<object>>(
   schema: S,
   work: (step: Step<z.output<S>>) => Promise<void>,
 ): Promise<void> {
   const { values } = parseArgs({ options: { "executor-input": { type: "string" } } });
   const input = parse(executorInput, json(values["executor-input"]), "--executor-input");
   const env = parse(environment, process.env, "environment");
-  const given = parse(common, input.inputs.parameterValues, "parameters");
-  const log = createLogger({ component: "job", step: given.step, run_id: given.run_id });
-  const reportUrl = stepReportUrl(env.ARTIFACTS_URL, given.run_id, given.step);
-  const report = stepStarted(given.step);
-  const open: { close(): Promise<void> }[] = [];
+  const { parameterValues } = input.inputs;
+  const common = parse(commonParameters, parameterValues, "parameters");
+  const { step, run_id, run_date } = common;
+  const log = createLogger({ component: "job", step, run_id });
+  const report = stepStarted(step);
+  const writeReport = (): Promise<void> =>
+    fileArtifacts.write(stepReportUrl(env.ARTIFACTS_URL, run_id, step), JSON.stringify(report, null, 2));
+  const resources = new AsyncDisposableStack();
+  const close = (resource: { close(): Promise<void> }): Promise<void> => resource.close();
 
-  const finish = async (error: unknown): Promise<void> => {
-    report.status = error === undefined ? "succeeded" : "failed";
-    report.finished_at = new Date().toISOString();
-    report.error = error === undefined ? null : formatError(error);
-    await fileArtifacts.write(reportUrl, JSON.stringify(report, null, 2));
-    if (error === undefined) {
-      const outputs = { parameterValues: report.outputs };
-      await fileArtifacts.write(pathToFileURL(input.outputs.outputFile).href, JSON.stringify(outputs));
-      log.info({ rows: report.rows }, `${given.step} succeeded`);
-    } else {
-      log.error({ err: error }, `${given.step} failed: ${report.error}`);
-      process.exitCode = 1;
-    }
+  const succeed = async (): Promise<void> => {
+    Object.assign(report, { status: "succeeded", finished_at: new Date().toISOString() });
+    await writeReport();
+    const outputs = { parameterValues: report.outputs };
+    await fileArtifacts.write(pathToFileURL(input.outputs.outputFile).href, JSON.stringify(outputs));
+    log.info({ rows: report.rows }, `${step} succeeded`);
+  };
+  const fail = async (error: unknown): Promise<void> => {
+    process.exitCode = 1;
+    Object.assign(report, {
+      status: "failed",
+      finished_at: new Date().toISOString(),
+      error: formatError(error),
+    });
+    await writeReport().catch((cause) => log.error({ err: cause }, "the step report can't be written"));
+    log.error({ err: error }, `${step} failed: ${report.error}`);
   };
   const tooLate = new Error(`the step took longer than its limit of ${env.TIME_LIMIT_SECONDS} s`);
   const limit = Promise.withResolvers<never>();
   const timer = setTimeout(() => limit.reject(tooLate), env.TIME_LIMIT_SECONDS * 1000);
 
   try {
-    await fileArtifacts.write(reportUrl, JSON.stringify(report, null, 2));
-    log.info(`${given.step} of ${given.run_date} started`);
+    await writeReport();
+    log.info(`${step} of ${run_date} started`);
     const done = work({
-      parameters: {
-        ...given,
-        ...(parse(schema, input.inputs.parameterValues, "parameters") as object),
-      } as Step<z.output<S>>["parameters"],
+      parameters: { ...common, ...parse(schema, parameterValues, "parameters") },
       report,
       log,
       artifactsUrl: env.ARTIFACTS_URL,
-      async warehouse(routines) {
-        const warehouse = await openWarehouse(env.WAREHOUSE_URL, {
-          ...(routines === undefined ? {} : { routines }),
-          labels: { run_id: given.run_id, step: given.step },
-        });
-        open.push(warehouse);
-        return warehouse;
+      async warehouse(routines = []) {
+        const options = { routines, labels: { run_id, step } };
+        return resources.adopt(await openWarehouse(env.WAREHOUSE_URL, options), close);
       },
       async publisher() {
-        const publisher = await openPublisher(env.MESSENGER_URL);
-        open.push(publisher);
-        return publisher;
+        return resources.adopt(await openPublisher(env.MESSENGER_URL), close);
       },
       async writeArtifact(name, text) {
         const uri = input.outputs.artifacts[name]?.artifacts[0]?.uri;
-        if (uri === undefined)
-          throw new Error(`the pipeline declares no output artifact ${name} of ${given.step}`);
+        if (uri === undefined) throw new Error(`the pipeline declares no output artifact ${name} of ${step}`);
         await fileArtifacts.write(uri, text);
       },
     });
     await Promise.race([done, limit.promise]);
-    await finish(undefined);
+    await succeed();
   } catch (error) {
-    // Where there is no room for the report, the log line is the last word.
-    await finish(error).catch(() => {
-      log.error({ err: error }, `${given.step} failed: ${formatError(error)}`);
-      process.exitCode = 1;
-    });
-    // What hangs can't be closed.
+    await fail(error);
+    // Work that hangs holds its resources, so closing them would hang too.
     if (error === tooLate) process.exit();
   } finally {
     clearTimeout(timer);
-    await Promise.all(open.map((opened) => opened.close()));
+    await resources.disposeAsync();
   }
 }
 

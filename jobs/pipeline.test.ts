@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { PGraph } from "p-graph";
-import { IMAGES, pipelineSpec, STEPS } from "./pipeline.ts";
+import { IMAGES, pipelineSpec, RETRY, STEPS } from "./pipeline.ts";
 
 const options: Parameters<typeof pipelineSpec>[0] = {
   images: {
@@ -14,7 +14,6 @@ const options: Parameters<typeof pipelineSpec>[0] = {
     MESSENGER_URL: "pubsub://project",
     ARTIFACTS_URL: "gs://bucket",
   },
-  retry: { times: 2, after: "60s" },
 };
 const spec = pipelineSpec(options);
 
@@ -44,7 +43,7 @@ const dags: AnyComponent[] = [spec.root, ...Object.values(components)].filter(
 );
 
 describe("pipeline", () => {
-  it("refers only to components and executors that are there, each used once", () => {
+  it("refers only to existing components and executors, to each once", () => {
     const used = dags.flatMap(({ dag }) =>
       Object.values(dag!.tasks).map(({ componentRef }) => componentRef.name),
     );
@@ -55,7 +54,7 @@ describe("pipeline", () => {
       assert.ok((component.executorLabel === undefined) !== (component.dag === undefined));
   });
 
-  it("gives each task exactly what its component takes, from inputs and outputs that are there, of the same type", () => {
+  it("gives each task exactly the inputs of its component, from existing inputs and outputs of the same type", () => {
     for (const { dag, inputDefinitions } of dags) {
       for (const [name, { taskInfo, componentRef, inputs }] of Object.entries(dag!.tasks)) {
         assert.equal(taskInfo.name, name);
@@ -81,7 +80,7 @@ describe("pipeline", () => {
     }
   });
 
-  it("has no cycles, and takes nothing from a task that it does not come after", () => {
+  it("has no cycles, and no task needs an output of a later one", () => {
     for (const { dag } of dags) {
       const tasks = Object.entries(dag!.tasks);
       const nodes = Object.fromEntries(tasks.map(([name]) => [name, { run: async () => {} }]));
@@ -91,14 +90,25 @@ describe("pipeline", () => {
           taskOutputParameter ? [[taskOutputParameter.producerTask, name]] : [],
         ),
       ]);
-      // Throws when there is a cycle or a name that is no task.
+      // Throws for a cycle and for an unknown task.
       new PGraph(nodes, edges);
     }
   });
 
-  it("ends with a task that runs whatever happened", () => {
+  it("ends with a task that runs after success and failure, and knows all steps", () => {
     assert.deepEqual(spec.root.dag.tasks.notify!.dependentTasks, ["steps"]);
     assert.deepEqual(spec.root.dag.tasks.notify!.triggerPolicy, { strategy: "ALL_UPSTREAM_TASKS_COMPLETED" });
+    assert.deepEqual(spec.root.dag.tasks.notify!.inputs.parameters.steps, {
+      runtimeValue: { constant: Object.keys(STEPS).join(",") },
+    });
+  });
+
+  it("runs a failed step again, after the given delay", () => {
+    const tasksOf = (of: typeof spec) => Object.values(of.components["comp-steps"].dag.tasks);
+    for (const { retryPolicy } of [...tasksOf(spec), spec.root.dag.tasks.notify!])
+      assert.deepEqual(retryPolicy, { maxRetryCount: 1, backoffDuration: RETRY.delay, backoffFactor: 2 });
+    const quick = pipelineSpec({ ...options, retryDelay: "0.2s" });
+    assert.equal(tasksOf(quick)[0]!.retryPolicy.backoffDuration, "0.2s");
   });
 
   it("gives each step its image, its environment and its time limit", () => {
@@ -115,18 +125,18 @@ describe("pipeline", () => {
     assert.deepEqual(images, new Set(IMAGES.map((image) => options.images[image])));
   });
 
-  it("is the same text for the same options", () => {
+  it("returns the same text for the same options", () => {
     assert.equal(JSON.stringify(pipelineSpec(structuredClone(options))), JSON.stringify(spec));
   });
 
-  it("is the one of jobs/pipeline.golden.json", () => {
+  it("equals jobs/pipeline.golden.json", () => {
     const golden = new URL("./pipeline.golden.json", import.meta.url);
     const text = `${JSON.stringify(spec, null, 2)}\n`;
     if (process.env.UPDATE_GOLDEN === "1") writeFileSync(golden, text);
     assert.deepEqual(
       JSON.parse(text),
       JSON.parse(readFileSync(golden, "utf8")),
-      "The pipeline has changed. If it should: UPDATE_GOLDEN=1 npx mocha --grep golden, and look at the difference.",
+      "The pipeline has changed. If that is intended, run UPDATE_GOLDEN=1 npx mocha --grep golden and review the difference.",
     );
   });
 });

@@ -1,8 +1,9 @@
 /**
- * Which jobs run in which order: a PipelineSpec of Kubeflow Pipelines (schema 2.1, pipeline_spec.proto), made once,
- * run by Vertex AI Pipelines and by the embedded edition.
+ * Which jobs run in which order, and how often a failed one is run again: a PipelineSpec of Kubeflow Pipelines (schema
+ * 2.1, pipeline_spec.proto). Vertex AI Pipelines and local/runtime/ run the same one.
  */
 import { runSettings } from "../contracts/run.ts";
+import { mapValues } from "../lib/map-values.ts";
 
 export const IMAGES = ["sql-runner", "clv", "notify"] as const;
 export type Image = (typeof IMAGES)[number];
@@ -12,14 +13,15 @@ type ParameterType = "STRING" | "NUMBER_INTEGER" | "NUMBER_DOUBLE";
 interface StepDefinition {
   readonly image: Image;
   readonly after: readonly string[];
-  /** Output parameters of earlier steps that it takes, by name. */
+  /** Output parameters of earlier steps that this step takes: name and step. */
   readonly takes?: Readonly<Record<string, string>>;
   readonly outputs?: Readonly<Record<string, ParameterType>>;
+  /** Output artifacts: name and type. */
   readonly artifacts?: Readonly<Record<string, string>>;
   readonly timeLimitSeconds: number;
 }
 
-/** The steps of a run. An image of your own plugs in by one entry here. */
+/** The steps of a run. To use your own image for a step, change its entry here. */
 export const STEPS: Readonly<Record<string, StepDefinition>> = {
   features: { image: "sql-runner", after: [], timeLimitSeconds: 1800 },
   train: {
@@ -34,10 +36,13 @@ export const STEPS: Readonly<Record<string, StepDefinition>> = {
   publish: { image: "sql-runner", after: ["backtest"], timeLimitSeconds: 900 },
 };
 
-/** The exit task: it runs whatever happened to the steps. */
+/** The exit task: it runs after the steps, whether they succeeded or not. */
 const EXIT = { name: "notify", image: "notify", timeLimitSeconds: 300 } as const;
 
-/** What the pipeline is told when a run starts. */
+/** A failed step is run again this many times. The delay before the first retry doubles with each retry. */
+export const RETRY = { times: 1, delay: "60s" } as const;
+
+/** Input parameters of the pipeline. */
 const INPUTS: Readonly<Record<string, ParameterType>> = {
   run_id: "STRING",
   run_date: "STRING",
@@ -50,26 +55,26 @@ const INPUTS: Readonly<Record<string, ParameterType>> = {
 };
 
 export interface PipelineOptions {
-  /** The image of each job: by digest in the cloud. */
+  /** The image of each job; by digest in the cloud. */
   readonly images: Readonly<Record<Image, string>>;
-  /** Environment of all jobs: WAREHOUSE_URL, MESSENGER_URL, ARTIFACTS_URL, and what only one of them reads. */
+  /** Environment of all jobs: WAREHOUSE_URL, MESSENGER_URL, ARTIFACTS_URL, and variables that only one job reads. */
   readonly env: Readonly<Record<string, string>>;
-  /** How often a step is tried again after it failed, and how long after. */
-  readonly retry: { readonly times: number; readonly after: `${number}s` };
+  /** Delay before the first retry. @default RETRY.delay */
+  readonly retryDelay?: `${number}s`;
 }
 
-/** The PipelineSpec, as JSON of pipeline_spec.proto. The same options give the same text. */
-export function pipelineSpec({ images, env, retry }: PipelineOptions) {
+/** Returns the PipelineSpec, as JSON of pipeline_spec.proto. The same options give the same text. */
+export function pipelineSpec({ images, env, retryDelay = RETRY.delay }: PipelineOptions) {
   const inputDefinitions = { parameters: mapValues(INPUTS, (parameterType) => ({ parameterType })) };
   const passed = mapValues(INPUTS, (_, name) => ({ componentInputParameter: name }));
   const task = (name: string) => ({
     taskInfo: { name },
     componentRef: { name: `comp-${name}` },
     cachingOptions: {},
-    retryPolicy: { maxRetryCount: retry.times, backoffDuration: retry.after, backoffFactor: 2 },
+    retryPolicy: { maxRetryCount: RETRY.times, backoffDuration: retryDelay, backoffFactor: 2 },
   });
   const constant = (value: string) => ({ runtimeValue: { constant: value } });
-  const executor = (image: Image, timeLimitSeconds: number) => ({
+  const executor = ({ image, timeLimitSeconds }: Pick<StepDefinition, "image" | "timeLimitSeconds">) => ({
     container: {
       image: images[image],
       args: ["--executor-input", "{{$}}"],
@@ -117,6 +122,7 @@ export function pipelineSpec({ images, env, retry }: PipelineOptions) {
               parameters: {
                 step: constant(EXIT.name),
                 ...passed,
+                steps: constant(Object.keys(STEPS).join(",")),
                 status: { taskFinalStatus: { producerTask: "steps" } },
               },
             },
@@ -143,37 +149,26 @@ export function pipelineSpec({ images, env, retry }: PipelineOptions) {
           })),
         },
       },
-      ...Object.fromEntries(
-        Object.entries(STEPS).map(([name, step]) => [
-          `comp-${name}`,
-          component(
-            name,
-            mapValues(step.takes ?? {}, () => ({ parameterType: "STRING" })),
-            step,
-          ),
-        ]),
+      ...eachStep("comp", (step, name) =>
+        component(
+          name,
+          mapValues(step.takes ?? {}, () => ({ parameterType: "STRING" })),
+          step,
+        ),
       ),
       [`comp-${EXIT.name}`]: component(EXIT.name, {
+        steps: { parameterType: "STRING" },
         status: { parameterType: "TASK_FINAL_STATUS", isOptional: true },
       }),
     },
     deploymentSpec: {
       executors: {
-        ...Object.fromEntries(
-          Object.entries(STEPS).map(([name, step]) => [
-            `exec-${name}`,
-            executor(step.image, step.timeLimitSeconds),
-          ]),
-        ),
-        [`exec-${EXIT.name}`]: executor(EXIT.image, EXIT.timeLimitSeconds),
+        ...eachStep("exec", executor),
+        [`exec-${EXIT.name}`]: executor(EXIT),
       },
     },
   };
 }
 
-function mapValues<V, W>(
-  record: Readonly<Record<string, V>>,
-  map: (value: V, key: string) => W,
-): Record<string, W> {
-  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, map(value, key)]));
-}
+const eachStep = <V>(prefix: string, map: (step: StepDefinition, name: string) => V): Record<string, V> =>
+  Object.fromEntries(Object.entries(STEPS).map(([name, step]) => [`${prefix}-${name}`, map(step, name)]));

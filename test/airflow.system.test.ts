@@ -217,7 +217,7 @@ for (const [version, name] of [
 
     it("fail at the time limit when the request became a dead letter", async () => {
       await create();
-      await testbed.startInvoker({ earliestRunDate: () => DAY });
+      await testbed.startInvoker({ firstOrderDate: DAY });
       await testbed.publish(REQUESTS, "no JSON", "clv-none");
       const failed = await run(DAY, { limits: { run_seconds: 20 }, seconds: 25 });
       assertFailedIn(failed, "wait", /did not end within 20 s.*never started: look in the dead letters/);

@@ -16,7 +16,6 @@ describe("Vertex AI launcher with Google's protobuf", () => {
       string
     >,
     env: { WAREHOUSE_URL: "bigquery://p/EU" },
-    retry: { times: 1, after: "60s" },
   });
   const parameters = { run_date: "2024-01-01", horizon_weeks: 39, annual_discount_rate: 0.1 };
   let vertex: VertexAiEmulator;

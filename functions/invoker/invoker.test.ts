@@ -6,7 +6,7 @@ import fc from "fast-check";
 import { type DestinationStream, pino } from "pino";
 import { type Launcher, type RunState, runState } from "../../contracts/launcher.ts";
 import { runRequest } from "../../contracts/messages.ts";
-import { runSettings, today } from "../../contracts/run.ts";
+import { runDate, runSettings, today } from "../../contracts/run.ts";
 import { openapi } from "./openapi.ts";
 import { problemDocument } from "./problem-response.ts";
 import { createServer } from "./server.ts";
@@ -14,7 +14,7 @@ import { createServer } from "./server.ts";
 const FIRST_ORDER = "1997-01-01";
 const defaults = runSettings.parse({});
 
-/** Launches nothing, remembers what it was asked; fails when told so. */
+/** Records the launched runs; fails with `failure` if it is set. */
 class FakeLauncher implements Launcher {
   readonly runs = new Map<string, Readonly<Record<string, string | number>>>();
   failure: Error | undefined;
@@ -48,7 +48,7 @@ describe("invoker", () => {
   before(async () => {
     const stream: DestinationStream = { write: (line) => void lines.push(JSON.parse(line)) };
     const log = pino({ messageKey: "message", formatters: { level: (label) => ({ level: label }) } }, stream);
-    server = createServer({ launcher, earliestRunDate: () => FIRST_ORDER, log });
+    server = createServer({ launcher, firstOrderDate: FIRST_ORDER, log });
     server.listen(0, "127.0.0.1");
     await once(server, "listening");
     url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -75,19 +75,19 @@ describe("invoker", () => {
     );
   const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString("base64");
 
-  /** The problem that a response is, checked to be one that says no more than it should. */
+  /** The problem document of a response; checks that it contains no internals. */
   async function problemOf(response: Response, status: number) {
     assert.equal(response.status, status);
     assert.match(response.headers.get("content-type") ?? "", /^application\/problem\+json\b/);
     const text = await response.text();
-    assert.doesNotMatch(text, /node_modules|\.[jt]s:\d/, "the problem holds a stack");
+    assert.doesNotMatch(text, /node_modules|\.[jt]s:\d/, "the problem contains a stack");
     const problem = problemDocument.parse(JSON.parse(text));
     assert.equal(problem.status, status);
     return problem;
   }
   const logged = (level: string) => lines.filter((line) => line.level === level);
 
-  it("tells that it is up", async () => {
+  it("answers the health check", async () => {
     const response = await get("/healthcheck");
     assert.equal(response.status, 200);
     assert.deepEqual(await response.json(), { status: "ok" });
@@ -105,7 +105,7 @@ describe("invoker", () => {
   });
 
   describe("GET /invoke", () => {
-    it("launches a run with every setting, tells its id and where its state is", async () => {
+    it("launches a run with all settings, and returns its id and the path of its state", async () => {
       const response = await get("/invoke?run_date=2022-09-25&horizon_weeks=26");
       assert.equal(response.status, 202);
       const answer = (await response.json()) as Record<string, string>;
@@ -138,6 +138,7 @@ describe("invoker", () => {
       "/invoke?run_date=": [/run_date has no value/],
       "/invoke?run_date=foo": [/"foo"/, /a date like 1997-10-01/],
       "/invoke?run_date=1997-02-30": [/"1997-02-30"/, /a date like 1997-10-01/],
+      "/invoke?run_date=0020-01-01": [/"0020-01-01"/, /must not be before 1900-01-01/],
       [`/invoke?run_date=${tomorrow}`]: [new RegExp(tomorrow), new RegExp(`after today \\(${today()}\\)`)],
       [`/invoke?run_date=${FIRST_ORDER}`]: [/the first order, 1997-01-01/, /after 1997-01-01, up to today/],
       "/invoke?run_date=1970-01-01": [/1970-01-01 is not after .* first order, 1997-01-01/],
@@ -165,7 +166,7 @@ describe("invoker", () => {
   describe("POST /", () => {
     const request = { run_id: "clv-pushed", run_date: "1997-10-01", holdout_weeks: 13 };
 
-    it("launches the pushed request, and takes the same message again as done", async () => {
+    it("launches the pushed request, and accepts the same message again", async () => {
       for (const _delivery of [1, 2]) {
         const response = await push(encode(request));
         assert.equal(response.status, 204);
@@ -180,9 +181,10 @@ describe("invoker", () => {
     });
 
     const refused: Record<string, [unknown, RegExp]> = {
-      "data that is no base64": ["not base64!", /message\.data: .*base64/],
-      "data that is no JSON": [Buffer.from("run!").toString("base64"), /not JSON in base64/],
-      "no data": [undefined, /not JSON in base64/],
+      "data that is not base64": ["not base64!", /message\.data: .*base64/],
+      "data that is not JSON": [Buffer.from("run!").toString("base64"), /not JSON in base64/],
+      "no data": [undefined, /message\.data: /],
+      "empty data": ["", /message\.data: must not be empty/],
       "a request without run_date": [encode({ run_id: "clv-x" }), /run_date/],
       "a request without run_id": [encode({ run_date: "1997-10-01" }), /run_id/],
       "a request with an unknown field": [encode({ ...request, colour: 1 }), /colour/],
@@ -199,14 +201,14 @@ describe("invoker", () => {
         );
       });
 
-    it("refuses a body that is no push request", async () => {
+    it("refuses a body that is not a push request", async () => {
       assert.match((await problemOf(await post("{}"), 400)).detail, /message: .*subscription: /);
       assert.match((await problemOf(await post("run_date=1997-10-01", "text/plain"), 400)).detail, /push/);
       assert.match((await problemOf(await get("/", "POST"), 400)).remedy ?? "", /"messageId"/);
       assert.equal(logged("error").length, 3);
     });
 
-    it("refuses a body that is no JSON, without a stack and without logging the body", async () => {
+    it("refuses a body that is not JSON; neither sends a stack nor logs the body", async () => {
       const response = await post(`{"message": ${"secret ".repeat(1000)}`);
       assert.match((await problemOf(response, 400)).detail, /not valid JSON/);
       assert.deepEqual(
@@ -227,7 +229,7 @@ describe("invoker", () => {
           assert.match(detail, new RegExp(`${fill.length} bytes; at most 1048576`));
         });
 
-    it("refuses a large body that was sent in chunks, but takes one of 1 MB", async () => {
+    it("refuses a large body in chunks, and accepts one of 1 MB", async () => {
       const chunks = new Blob(["x".repeat(2e6)]).stream();
       const init = {
         method: "POST",
@@ -242,7 +244,7 @@ describe("invoker", () => {
   });
 
   describe("GET /runs/{run_id}", () => {
-    it("tells the run's state", async () => {
+    it("returns the run's state", async () => {
       await get("/invoke?run_date=1997-10-01&run_id=clv-known");
       lines = [];
       const response = await get("/runs/clv-known");
@@ -251,16 +253,16 @@ describe("invoker", () => {
       assert.deepEqual([run_id, run_date, state], ["clv-known", "1997-10-01", "running"]);
       assert.ok(lines.every((line) => line.run_id === "clv-known"));
     });
-    it("knows no run that was never launched", async () => {
+    it("answers 404 for an unknown run", async () => {
       assert.match((await problemOf(await get("/runs/clv-unknown"), 404)).detail, /clv-unknown/);
     });
-    it("refuses what is no run id", async () => {
+    it("refuses an invalid run id", async () => {
       for (const id of ["X", "clv_1", "a", "clv%2d1", "toString", "%00"])
         assert.match((await problemOf(await get(`/runs/${id}`), 400)).detail, /not a run id/);
     });
   });
 
-  it("knows no other path, and names those there are", async () => {
+  it("answers 404 for other paths, and names the valid ones", async () => {
     for (const path of ["/runs", "/runs/", "/runs/a/b", "/Invoke", "//", "/__proto__", "/constructor"]) {
       const { remedy } = await problemOf(await get(path), 404);
       for (const route of Object.keys(openapi.paths ?? {})) assert.ok(remedy?.includes(route), route);
@@ -271,7 +273,7 @@ describe("invoker", () => {
     await problemOf(await get("/%E0%A4%A"), 400);
   });
 
-  it("refuses other methods, and names those allowed", async () => {
+  it("refuses other methods, and names the allowed ones", async () => {
     for (const [method, path, allow] of [
       ["POST", "/invoke", "GET"],
       ["HEAD", "/invoke?run_date=1997-10-01", "GET"],
@@ -287,7 +289,7 @@ describe("invoker", () => {
     assert.equal(launcher.runs.size, 0);
   });
 
-  it("answers HEAD as GET, without a body", async () => {
+  it("answers HEAD like GET, without a body", async () => {
     for (const [path, status] of [
       ["/healthcheck", 200],
       ["/openapi.json", 200],
@@ -299,7 +301,7 @@ describe("invoker", () => {
     }
   });
 
-  it("tells nothing of a defect but logs it, with its stack and the run", async () => {
+  it("sends no details of a defect, and logs it with its stack and the run", async () => {
     launcher.failure = new Error("password hunter2 refused");
     const problem = await problemOf(await get("/invoke?run_date=1997-10-01&run_id=clv-defect"), 500);
     assert.doesNotMatch(JSON.stringify(problem), /hunter2/);
@@ -310,7 +312,7 @@ describe("invoker", () => {
     assert.deepEqual([logged("error")[1]?.run_id, logged("error")[1]?.message_id], ["clv-defect", "m-1"]);
   });
 
-  it("never fails on a query: launched, or a problem that is the caller's", async () => {
+  it("answers any query with 202 or 400", async () => {
     const name = fc.oneof(
       fc.constantFrom(...Object.keys(runRequest.shape), "__proto__", "run_date[]", "%E0%A4%A"),
       fc.webQueryParameters(),
@@ -344,13 +346,13 @@ describe("invoker", () => {
       }),
       { numRuns: 300 },
     );
-    assert.ok(launched > 0, "no query was a good one");
+    assert.ok(launched > 0, "no query was valid");
   });
 
-  it("never fails on a path that a URL should not have", async () => {
+  it("answers an invalid path with a problem", async () => {
     const { port } = server.address() as AddressInfo;
     for (const path of ['/invoke?run_date="<>', "http://x//", "/runs/|", "/?#%"]) {
-      // fetch would repair the path.
+      // fetch would correct the path.
       const message = rawRequest({ host: "127.0.0.1", port, path }).end();
       const [response] = (await once(message, "response")) as [IncomingMessage];
       response.resume();
@@ -374,7 +376,7 @@ describe("invoker", () => {
       })),
     );
 
-    it("is the document, complete in itself", async () => {
+    it("returns the document, with all its references", async () => {
       const document = (await (await get("/openapi.json")).json()) as Record<string, unknown>;
       assert.deepEqual(document, JSON.parse(JSON.stringify(openapi)));
       assert.match(String(document.openapi), /^3\.1\.\d$/);
@@ -386,7 +388,7 @@ describe("invoker", () => {
       }
     });
 
-    it("describes operations as OpenAPI wants them", () => {
+    it("describes operations by the rules of OpenAPI", () => {
       const ids = operations.map(({ operation }) => operation.operationId);
       assert.equal(new Set(ids).size, ids.length);
       for (const { path, operation } of operations) {
@@ -404,7 +406,7 @@ describe("invoker", () => {
       }
     });
 
-    it("lists the parameters that GET /invoke takes, a run date alone being required", () => {
+    it("lists the parameters of GET /invoke; only run_date is required", () => {
       const { operation } = operations.find(({ path }) => path === "/invoke")!;
       const parameters = operation.parameters ?? [];
       assert.deepEqual(
@@ -415,6 +417,18 @@ describe("invoker", () => {
         parameters.filter(({ required }) => required).map(({ name }) => name),
         ["run_date"],
       );
+    });
+
+    it("allows the same run dates and message data as the validation", () => {
+      const { Push, RunRequest } = JSON.parse(JSON.stringify(openapi.components?.schemas));
+      const { allOf, format } = RunRequest.properties.run_date;
+      assert.equal(format, "date");
+      for (const date of ["0020-01-01", "1899-12-31", "1900-01-01", "1997-02-30", "1997-10-01", today()]) {
+        const isDescribed = allOf.every(({ pattern }: { pattern: string }) => new RegExp(pattern).test(date));
+        assert.equal(isDescribed, runDate.safeParse(date).success, date);
+      }
+      const { required, properties } = Push.properties.message;
+      assert.deepEqual([required.includes("data"), properties.data.minLength], [true, 1]);
     });
 
     it("has a handler for each route, which answers as described", async () => {

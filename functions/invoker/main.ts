@@ -11,13 +11,13 @@ const environment = z.object({
   LAUNCHER_URL: z
     .string()
     .regex(/^vertex-ai:\/\/[^/]+\/[^/]+$/, "must be vertex-ai://project/region")
-    .describe("What runs the pipelines."),
-  PIPELINE_SPEC_URL: z.string().startsWith("gs://").describe("The pipeline, a PipelineSpec as JSON."),
-  ARTIFACTS_URL: z.string().startsWith("gs://").describe("Where files of runs are kept."),
-  JOBS_SERVICE_ACCOUNT: z.email().describe("Whom the jobs run as."),
+    .describe("Where pipelines run."),
+  PIPELINE_SPEC_URL: z.string().startsWith("gs://").describe("The pipeline: a PipelineSpec as JSON."),
+  ARTIFACTS_URL: z.string().startsWith("gs://").describe("Folder of the runs' files."),
+  JOBS_SERVICE_ACCOUNT: z.email().describe("Service account of the jobs."),
 });
 
-/** Serves the invoker, as Cloud Run runs it: until it is told to end, and then to the end of what is under way. */
+/** The invoker on Cloud Run. On SIGTERM it finishes the current requests, then ends. */
 const log = createLogger({ component: "invoker" });
 try {
   const env = parse(environment, process.env, "environment");

@@ -1,91 +1,91 @@
 import { z } from "zod";
-import { createDocument, type ZodOpenApiResponsesObject } from "zod-openapi";
+import { createDocument } from "zod-openapi";
 import { runState } from "../../contracts/launcher.ts";
 import { pushEnvelope, runRequest } from "../../contracts/messages.ts";
 import { runDate, runId } from "../../contracts/run.ts";
 import { problemDocument } from "./problem-response.ts";
 
 const json = (schema: z.ZodType) => ({ "application/json": { schema } });
+const success = (description: string, schema: z.ZodType) => ({ description, content: json(schema) });
 
-/** The problems that a route can answer with, by status code. */
-function problems(descriptions: Record<`${4 | 5}${number}`, string>): ZodOpenApiResponsesObject {
-  const content = { "application/problem+json": { schema: problemDocument } };
-  return Object.fromEntries(
-    Object.entries({ ...descriptions, 500: "A defect; the service's log tells more." }).map(
-      ([status, description]) => [status, { description, content }],
-    ),
-  );
-}
+const error = (description: string) => ({
+  description,
+  content: { "application/problem+json": { schema: problemDocument } },
+});
+const DEFECT = { 500: error("The invoker failed. See the service's log.") };
+const HEALTH = z.strictObject({ status: z.literal("ok") });
 
-/** What GET /openapi.json answers: the invoker's routes, made from the contracts that validate them. */
+/** The body of GET /openapi.json: the invoker's routes, from the schemas that validate requests. */
 export const openapi = createDocument({
   openapi: "3.1.0",
   info: {
     title: "Customer value pipeline: invoker",
     version: "1.0.0",
     description:
-      "The contact point of Workload: launches runs of the pipeline and tells how they are. " +
-      "Where GET is, HEAD is, but for /invoke. A body over 1 MiB is answered with 413, whatever the route.",
+      "The contact point of Workload: launches runs of the pipeline and returns their state. " +
+      "Each route with GET allows HEAD too, except /invoke. Each route refuses a body over 1 MiB with 413.",
     license: { name: "Apache-2.0", identifier: "Apache-2.0" },
   },
   paths: {
     "/healthcheck": {
       get: {
         operationId: "healthcheck",
-        summary: "Whether the invoker is up",
-        responses: {
-          200: { description: "It is.", content: json(z.strictObject({ status: z.literal("ok") })) },
-        },
+        summary: "Checks that the invoker is up",
+        responses: { 200: success("The invoker is up.", HEALTH) },
       },
     },
     "/invoke": {
       get: {
         operationId: "invoke",
         summary: "Launches a run",
-        description: "Without run_id every call launches a run of its own.",
+        description: "Without run_id, every call launches a new run.",
         requestParams: { query: runRequest.partial({ run_id: true }) },
         responses: {
           202: {
-            description: "The run is launched, now (created) or by an earlier request of the same run_id.",
-            headers: z.object({ Location: z.string().describe("Where the run's state is told.") }),
+            description:
+              "The run is launched: by this request (created), or by an earlier one with the same run_id.",
+            headers: z.object({ Location: z.string().describe("Path of the run's state.") }),
             content: json(
               z.strictObject({
                 run_id: runId,
                 run_date: runDate,
                 created: z.boolean(),
-                state_url: z.string().describe("Where the run's state is told."),
+                state_url: z.string().describe("Path of the run's state."),
               }),
             ),
           },
-          ...problems({
-            400: "run_date is missing, or a parameter is unknown, repeated or out of its range.",
-          }),
+          400: error(
+            "run_date is missing or not after the first order, or a parameter is unknown, repeated or out of range.",
+          ),
+          ...DEFECT,
         },
       },
     },
     "/": {
       post: {
         operationId: "push",
-        summary: "Launches the run of a message that Pub/Sub pushes",
-        description: "The message's data is a RunRequest: JSON, in base64. Every message may come again.",
+        summary: "Launches the run that a Pub/Sub message requests",
+        description:
+          "The message's data is a RunRequest as JSON, in base64. A message can be delivered again.",
         requestBody: { required: true, content: json(pushEnvelope) },
         responses: {
-          204: { description: "The run is launched, now or by an earlier delivery." },
-          ...problems({
-            400: "Not a run request. Pub/Sub delivers it again, then dead-letters it.",
-            413: "The body is over 1 MiB.",
-          }),
+          204: { description: "The run is launched: by this delivery or an earlier one." },
+          400: error("Not a run request. Pub/Sub delivers it again, then moves it to the dead letters."),
+          413: error("The body is over 1 MiB."),
+          ...DEFECT,
         },
       },
     },
     "/runs/{run_id}": {
       get: {
         operationId: "state",
-        summary: "How a run is",
+        summary: "Returns the state of a run",
         requestParams: { path: z.object({ run_id: runId }) },
         responses: {
-          200: { description: "State of the run and of its steps.", content: json(runState) },
-          ...problems({ 400: "Not a run id.", 404: "No run of this id was ever launched." }),
+          200: success("The state of the run and of its steps.", runState),
+          400: error("Not a run id."),
+          404: error("There is no run with this id."),
+          ...DEFECT,
         },
       },
     },
@@ -93,9 +93,7 @@ export const openapi = createDocument({
       get: {
         operationId: "openapi",
         summary: "This document",
-        responses: {
-          200: { description: "OpenAPI 3.1.", content: json(z.record(z.string(), z.unknown())) },
-        },
+        responses: { 200: success("OpenAPI 3.1.", z.record(z.string(), z.unknown())) },
       },
     },
   },

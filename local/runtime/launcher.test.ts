@@ -26,7 +26,7 @@ describe("launcher", () => {
     rmSync(dataDir, { recursive: true });
   });
 
-  /** A launcher of one step, and of an exit task that writes how the step ended to the file `exit`. */
+  /** A launcher for one step and an exit task, which writes its input to the file `exit`. */
   function launcherOf(
     script: string,
     options: Partial<LocalLauncherOptions> = {},
@@ -74,7 +74,7 @@ describe("launcher", () => {
         deploymentSpec: {
           executors: {
             "exec-step": executor("step", ["{{$}}"]),
-            "exec-exit": executor("exit", ["{{$.inputs.parameters['status']}}"]),
+            "exec-exit": executor("exit", ["{{$}}"]),
           },
         },
       },
@@ -87,7 +87,7 @@ describe("launcher", () => {
   async function ended(launcher: LocalLauncher, runId = "run-1"): Promise<RunState> {
     for (;;) {
       const state = await launcher.state(runId);
-      if (state?.state !== "running") return state!;
+      if (state?.state !== "queued" && state?.state !== "running") return state!;
       await setTimeout(5);
     }
   }
@@ -95,14 +95,15 @@ describe("launcher", () => {
   const appears = async (name: string): Promise<void> => {
     while (!existsSync(join(dataDir, name))) await setTimeout(5);
   };
-  const exitStatus = (): { state: string; error: { message?: string } } => JSON.parse(file("exit"));
+  const exitStatus = (): { state: string; error: { message?: string } } =>
+    JSON.parse(JSON.parse(file("exit")).inputs.parameterValues.status);
   const isAlive = (pid: number): boolean => {
-    // A killed process stays a zombie until somebody waits for it.
+    // A killed process is a zombie until its parent waits for it.
     const stat = existsSync(`/proc/${pid}/stat`) ? readFileSync(`/proc/${pid}/stat`, "utf8") : ") Z";
     return !stat.slice(stat.lastIndexOf(")")).startsWith(") Z");
   };
 
-  it("runs the steps and the exit task, keeps their logs and passes on what they write", async () => {
+  it("runs the steps and the exit task, writes their logs and passes their output on", async () => {
     const lines: string[] = [];
     const launcher = launcherOf("echo one; printf two >&2", { onOutput: (line) => lines.push(line) });
     assert.equal(await launcher.launch("run-1", parameters), true);
@@ -119,7 +120,7 @@ describe("launcher", () => {
     assert.ok(kept.includes("one\n") && kept.includes("two"), kept);
   });
 
-  it("tells the reports of the steps", async () => {
+  it("returns the reports of the steps", async () => {
     const report = { ...stepStarted("step"), status: "succeeded" as const, rows: { "rfm.x": 7 } };
     const launcher = launcherOf("true");
     await launcher.launch("run-1", parameters);
@@ -128,7 +129,7 @@ describe("launcher", () => {
     assert.deepEqual((await ended(launcher)).steps, [report]);
   });
 
-  it("tells no step of a run that has ended as running", async () => {
+  it("reports no step as running when the run has ended", async () => {
     const launcher = launcherOf("true");
     await launcher.launch("run-1", parameters);
     const url = stepReportUrl(pathToFileURL(dataDir).href, "run-1", "step");
@@ -139,7 +140,7 @@ describe("launcher", () => {
     );
   });
 
-  it("launches a run once, however often and from however many launchers at once it is asked", async () => {
+  it("launches a run once for concurrent requests to two launchers", async () => {
     const two = [launcherOf("echo ran >> count"), launcherOf("echo ran >> count")];
     const asked = [...two, ...two, ...two].map((launcher) => launcher.launch("run-1", parameters));
     assert.deepEqual((await Promise.all(asked)).toSorted(), [false, false, false, false, false, true]);
@@ -149,7 +150,7 @@ describe("launcher", () => {
     assert.deepEqual(readdirSync(join(dataDir, "runs")), ["run-1"]);
   });
 
-  it("can launch a run again after the first try could not be kept", async () => {
+  it("can launch a run again after its folder could not be written", async () => {
     let failures = 1;
     const artifacts = {
       ...fileArtifacts,
@@ -170,7 +171,7 @@ describe("launcher", () => {
     assert.equal(file("count"), "ran\n");
   });
 
-  it("knows how a run ended even where the disk has no room for it", async () => {
+  it("knows how a run ended even if the disk is full", async () => {
     let full = false;
     const artifacts = {
       ...fileArtifacts,
@@ -185,7 +186,7 @@ describe("launcher", () => {
     assert.equal((await ended(launcher)).state, "failed");
   });
 
-  it("says so when the data folder can't be made", async () => {
+  it("fails with a UserError when the data folder can't be created", async () => {
     writeFileSync(join(dataDir, "file"), "");
     const launcher = launcherOf("true", { dataDir: join(dataDir, "file") });
     await assert.rejects(launcher.launch("run-1", parameters), {
@@ -203,7 +204,7 @@ describe("launcher", () => {
     assert.deepEqual(exitStatus().error, { message: error });
   });
 
-  it("takes the message of a structured log line, and the error of a stack trace", async () => {
+  it("reports the message of a structured log line, and the error of a stack trace", async () => {
     for (const [id, script, reason] of [
       ["run-1", `echo '{"severity":"ERROR","message":"no rows"}'; exit 1`, "no rows"],
       ["run-2", `'${process.execPath}' -e 'throw new TypeError("no rows")'`, "TypeError: no rows"],
@@ -214,26 +215,26 @@ describe("launcher", () => {
     }
   });
 
-  it("says by which signal a step was ended", async () => {
+  it("reports which signal ended a step", async () => {
     const launcher = launcherOf("kill -KILL $$");
     await launcher.launch("run-1", parameters);
     assert.equal((await ended(launcher)).error, "step: ended by SIGKILL");
     assert.equal(exitStatus().state, "FAILED");
   });
 
-  it("says which program could not be started", async () => {
+  it("reports which program could not be started", async () => {
     const launcher = launcherOf("", { entrypoints: { step: ["/no/such/program"], exit: ["true"] } });
     await launcher.launch("run-1", parameters);
     assert.match((await ended(launcher)).error!, /\/no\/such\/program ENOENT/);
   });
 
-  it("names an image that it has no entrypoint for", async () => {
+  it("names an image without an entrypoint", async () => {
     const launcher = launcherOf("", { entrypoints: { exit: ["true"] } });
     await launcher.launch("run-1", parameters);
-    assert.match((await ended(launcher)).error!, /image step; known are exit/);
+    assert.match((await ended(launcher)).error!, /image step, only for exit/);
   });
 
-  it("kills a step that hangs beyond its time limit, and says so", async () => {
+  it("kills a step that hangs beyond its time limit, and reports it", async () => {
     const launcher = launcherOf("trap '' TERM; sleep 60", {}, 0.1);
     const startedAt = performance.now();
     await launcher.launch("run-1", parameters);
@@ -244,9 +245,9 @@ describe("launcher", () => {
     assert.equal(exitStatus().state, "FAILED");
   });
 
-  it("cancels at once: children and grandchildren end, the exit task still runs", async () => {
+  it("cancels immediately: children and grandchildren end, the exit task still runs", async () => {
     const launcher = launcherOf(
-      "trap 'echo told > told; exit 1' TERM; sleep 60 & echo $! > grandchild; echo $$ > child; wait",
+      "trap 'echo stopped > stopped; exit 1' TERM; sleep 60 & echo $! > grandchild; echo $$ > child; wait",
     );
     await launcher.launch("run-1", parameters);
     await appears("child");
@@ -254,7 +255,7 @@ describe("launcher", () => {
     await launcher.cancel("run-1");
     assert.ok(performance.now() - startedAt < 3000);
     const { state, error } = (await launcher.state("run-1"))!;
-    assert.equal(file("told"), "told\n");
+    assert.equal(file("stopped"), "stopped\n");
     assert.deepEqual({ state, error }, { state: "cancelled", error: "the run was cancelled" });
     assert.equal(exitStatus().state, "CANCELLED");
     assert.deepEqual(
@@ -263,7 +264,49 @@ describe("launcher", () => {
     );
   });
 
-  it("kills what does not heed a cancellation", async () => {
+  describe("with more runs than it may start", () => {
+    /** A launcher that runs one step at a time, until its file `end-{run_id}` exists. */
+    const oneAtATime = (): LocalLauncher =>
+      launcherOf(
+        `id=$(echo "$0" | sed 's|.*/runs/\\([^/]*\\).*|\\1|'); echo $id >> started
+         while [ ! -e end-$id ]; do sleep 0.01; done`,
+        { maxRuns: 1 },
+      );
+    const end = (runId: string): void => writeFileSync(join(dataDir, `end-${runId}`), "");
+    const states = (launcher: LocalLauncher) =>
+      Promise.all(["run-1", "run-2", "run-3"].map(async (id) => (await launcher.state(id))?.state));
+    const launchThree = async (launcher: LocalLauncher): Promise<void> => {
+      for (const id of ["run-1", "run-2", "run-3"]) assert.equal(await launcher.launch(id, parameters), true);
+    };
+
+    it("queues them, and starts them in order", async () => {
+      const launcher = oneAtATime();
+      await launchThree(launcher);
+      await appears("started");
+      assert.deepEqual(await states(launcher), ["running", "queued", "queued"]);
+      assert.deepEqual(await states(oneAtATime()), ["running", "queued", "queued"]);
+      assert.equal(await launcher.launch("run-2", parameters), false);
+      assert.equal(file("started"), "run-1\n");
+      for (const id of ["run-1", "run-2", "run-3"]) {
+        end(id);
+        assert.equal((await ended(launcher, id)).state, "succeeded");
+      }
+      assert.equal(file("started"), "run-1\nrun-2\nrun-3\n");
+    });
+
+    it("cancels a queued run without starting it", async () => {
+      const launcher = oneAtATime();
+      await launchThree(launcher);
+      await appears("started");
+      await launcher.cancel("run-2");
+      assert.deepEqual(await states(launcher), ["running", "cancelled", "queued"]);
+      await launcher.close();
+      assert.deepEqual(await states(launcher), ["cancelled", "cancelled", "cancelled"]);
+      assert.equal(file("started"), "run-1\n");
+    });
+  });
+
+  it("kills a step that ignores a cancellation", async () => {
     const launcher = launcherOf("trap '' TERM; echo $$ > child; while true; do sleep 1; done");
     await launcher.launch("run-1", parameters);
     await appears("child");
@@ -274,14 +317,14 @@ describe("launcher", () => {
     assert.equal(isAlive(Number(file("child"))), false);
   });
 
-  it("does not wait for, nor leave behind, what a step started and did not wait for", async () => {
+  it("kills processes that a step started and did not wait for", async () => {
     const launcher = launcherOf("sleep 60 & echo $! > grandchild");
     await launcher.launch("run-1", parameters);
     assert.equal((await ended(launcher)).state, "succeeded");
     assert.equal(isAlive(Number(file("grandchild"))), false);
   });
 
-  it("gives a step the environment of the spec and what its runtime needs, and no secrets", async () => {
+  it("gives a step the environment of the spec and of its runtime, and no secrets", async () => {
     process.env.TEST_SECRET_TOKEN = "secret";
     try {
       const launcher = launcherOf("env > environment");
@@ -302,7 +345,7 @@ describe("launcher", () => {
     );
   });
 
-  it("tells a step that runs elsewhere its environment, and the data folder by its own URL", async () => {
+  it("passes the environment and another URL of the data folder to a step in a container", async () => {
     const launcher = launcherOf("", {
       dataUrl: "gs://artifacts",
       artifacts: {
@@ -310,36 +353,40 @@ describe("launcher", () => {
         read: (url) => fileArtifacts.read(url.replace("gs://artifacts", pathToFileURL(dataDir).href)),
       },
       entrypoints: {
-        step: (env) => ["sh", "-c", `echo "${env.TIME_LIMIT_SECONDS} $0" > '${dataDir}/told'`],
+        step: (env) => ["sh", "-c", `echo "${env.TIME_LIMIT_SECONDS} $0" > '${dataDir}/received'`],
         exit: ["true"],
       },
     });
     await launcher.launch("run-1", parameters);
     assert.equal((await ended(launcher)).error, null);
-    assert.match(file("told"), /^60 .*"outputFile":"\/gcs\/artifacts\/runs\/run-1\/tasks\/step\//);
+    assert.match(file("received"), /^60 .*"outputFile":"\/gcs\/artifacts\/runs\/run-1\/tasks\/step\//);
   });
 
-  it("makes the folder of a task before it starts, as KFP does", async () => {
+  it("creates the folder of a task before it starts, as KFP does", async () => {
     const launcher = launcherOf(`echo hello > "runs/run-1/tasks/step/greeting"`);
     await launcher.launch("run-1", parameters);
     assert.equal((await ended(launcher)).state, "succeeded");
   });
 
-  it("says of a run whose process died that it did", async () => {
-    const child = spawn("true");
-    await new Promise((resolve) => child.once("close", resolve));
-    const job = { run_id: "run-1", run_date: "2024-01-01", state: "running", error: null, pid: child.pid };
-    await fileArtifacts.write(pathToFileURL(join(dataDir, "runs/run-1/job.json")).href, JSON.stringify(job));
-    const { state, error } = (await launcherOf("true").state("run-1"))!;
-    assert.equal(state, "failed");
-    assert.match(error!, /process that ran it ended/);
-  });
+  for (const last of ["queued", "running"])
+    it(`reports a ${last} run as failed when its process has ended`, async () => {
+      const child = spawn("true");
+      await new Promise((resolve) => child.once("close", resolve));
+      const job = { run_id: "run-1", run_date: "2024-01-01", state: last, error: null, pid: child.pid };
+      await fileArtifacts.write(
+        pathToFileURL(join(dataDir, "runs/run-1/job.json")).href,
+        JSON.stringify(job),
+      );
+      const { state, error } = (await launcherOf("true").state("run-1"))!;
+      assert.equal(state, "failed");
+      assert.match(error!, /process of the run ended/);
+    });
 
-  it("knows nothing of a run that was never launched", async () => {
+  it("returns undefined for an unknown run", async () => {
     assert.equal(await launcherOf("true").state("run-9"), undefined);
   });
 
-  it("refuses a pipeline that it can't run when it is made", () => {
+  it("refuses a pipeline that can't run on one machine", () => {
     assert.throws(() => launcherOf("true", { spec: { schemaVersion: "2.1.0" } }), { name: "UserError" });
   });
 });

@@ -1,48 +1,57 @@
-import { spawn } from "node:child_process";
-import { createWriteStream, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { createInterface } from "node:readline";
 import { pathToFileURL } from "node:url";
 import { z } from "zod";
 import type { ArtifactStore } from "../../contracts/artifacts.ts";
 import { type Launcher, type RunState, runState } from "../../contracts/launcher.ts";
-import { stepReport, stepReportUrl } from "../../contracts/step.ts";
+import { readStepReports } from "../../contracts/step.ts";
 import type { Logger } from "../../lib/log.ts";
 import { formatError, UserError } from "../../lib/user-error.ts";
-import { type Execution, runPipeline } from "./pipeline-runner.ts";
+import { runPipeline, type TaskEvent } from "./pipeline-runner.ts";
 import { type Container, type PipelineSpec, parsePipelineSpec } from "./pipeline-spec.ts";
+import { runStepProcess } from "./step-process.ts";
 
-/** Program with its first arguments; one that takes no environment over is told it. */
+/** Program and first arguments. A function gets the step's environment, for programs that do not inherit it. */
 export type Entrypoint = readonly string[] | ((env: Readonly<Record<string, string>>) => readonly string[]);
 
 export interface LocalLauncherOptions {
-  /** Folder below which every run has one of its own: runs/{run_id}. */
+  /** Each run has a folder in it: runs/{run_id}. */
   readonly dataDir: string;
-  /** URL of dataDir as the steps and the artifact store know it; its file: URL unless told. */
+  /** URL of dataDir for the steps and the artifact store. @default its file: URL */
   readonly dataUrl?: string;
   readonly artifacts: ArtifactStore;
-  /** The PipelineSpec, and what each of its images starts, in place of a container engine. */
   readonly spec: unknown;
+  /** What to start for each image of the spec. */
   readonly entrypoints: Readonly<Record<string, Entrypoint>>;
   readonly log: Logger;
-  readonly onTask?: (runId: string, event: Parameters<NonNullable<Execution["onTask"]>>[0]) => void;
-  /** Gets every line that a step writes to stdout or stderr. */
+  readonly onTask?: (runId: string, event: TaskEvent) => void;
+  /** Receives each line that a step writes to stdout or stderr. */
   readonly onOutput?: (line: string) => void;
-  /** Seconds from a step's time limit, or from its cancellation, to when it is killed; 5 unless told. */
+  /** Seconds from a step's time limit, or from its cancellation, until it is killed. @default 5 */
   readonly grace?: number;
+  /** Runs at the same time. Further ones are queued. @default 2 */
+  readonly maxRuns?: number;
 }
 
-/** What is kept of a run in job.json. */
+/** Content of the file job.json of a run. The pid is of the process that runs the pipeline. */
 const job = runState.omit({ steps: true }).extend({ pid: z.number() });
 
-/** Runs the pipeline as child processes; a run's id is a folder, so that starting it twice starts it once. */
+/** A run of this process. */
+interface Run {
+  job: z.output<typeof job>;
+  readonly parameters: Readonly<Record<string, string | number>>;
+  readonly abort: AbortController;
+  ended: Promise<void>;
+}
+
+/** Runs pipelines as child processes. The folder of a run makes it unique: a run that is launched twice starts once. */
 export class LocalLauncher implements Launcher {
   readonly #options: LocalLauncherOptions;
   readonly #spec: PipelineSpec;
-  readonly #endings = new Map<string, z.output<typeof job>>();
-  readonly #running = new Map<string, { abort: AbortController; done: Promise<void> }>();
+  /** In the order of their launch. */
+  readonly #runs = new Map<string, Run>();
 
-  /** Throws a UserError when the spec holds what the embedded edition can't run. */
+  /** @throws UserError when the spec can't run on one machine. */
   constructor(options: LocalLauncherOptions) {
     this.#options = options;
     this.#spec = parsePipelineSpec(options.spec);
@@ -50,219 +59,152 @@ export class LocalLauncher implements Launcher {
 
   async launch(runId: string, parameters: Readonly<Record<string, string | number>>): Promise<boolean> {
     const folder = this.#folder(runId);
-    const state = { run_id: runId, run_date: String(parameters.run_date), error: null, pid: process.pid };
+    const run: Run = {
+      job: {
+        run_id: runId,
+        run_date: String(parameters.run_date),
+        state: "queued",
+        error: null,
+        pid: process.pid,
+      },
+      parameters,
+      abort: new AbortController(),
+      ended: Promise.resolve(),
+    };
     let claim: string | undefined;
     try {
       mkdirSync(join(this.#options.dataDir, "runs"), { recursive: true });
       claim = mkdtempSync(join(this.#options.dataDir, "runs", ".new-"));
-      await this.#keep({ ...state, state: "running" }, claim);
-      // Fails when another launcher was faster: a folder that isn't empty can't be replaced.
+      await this.#options.artifacts.write(jobUrl(claim), JSON.stringify(run.job, null, 2));
+      // Fails if another launcher was faster: a folder with files can't be replaced.
       renameSync(claim, folder);
     } catch (error) {
       if (claim !== undefined) rmSync(claim, { recursive: true, force: true });
       if (existsSync(folder)) return false;
-      throw new UserError(`The folder of the run can't be made: ${(error as Error).message}`, {
+      throw new UserError(`The folder of the run can't be created: ${(error as Error).message}`, {
         status: 500,
-        remedy:
-          "Check that the data folder can be written and has space left, or choose another with --data-dir.",
+        remedy: "Check the permissions and the free space of the data folder, or use another: --data-dir.",
         cause: error,
       });
     }
-    const abort = new AbortController();
-    const end = async (ending: Pick<RunState, "state" | "error">): Promise<void> => {
-      // Known here even where the disk has no room for it.
-      this.#endings.set(runId, { ...state, ...ending });
-      await this.#keep({ ...state, ...ending });
-    };
-    const done = this.#run(runId, parameters, abort.signal)
-      .then(
-        () => end({ state: "succeeded", error: null }),
-        (error) => end({ state: abort.signal.aborted ? "cancelled" : "failed", error: formatError(error) }),
-      )
-      .catch((error) => this.#options.log.error({ err: error, run_id: runId }, "the run's end can't be kept"))
-      .finally(() => this.#running.delete(runId));
-    this.#running.set(runId, { abort, done });
+    this.#runs.set(runId, run);
+    this.#startQueued();
     return true;
   }
 
   async state(runId: string): Promise<RunState | undefined> {
-    const { artifacts } = this.#options;
-    const text = await artifacts.read(jobUrl(this.#folder(runId)));
-    if (text === undefined) return undefined;
-    const { pid, ...kept } = this.#endings.get(runId) ?? job.parse(JSON.parse(text));
-    const tasks = Object.values(this.#spec.components).flatMap((component) =>
-      Object.keys(component.dag?.tasks ?? {}),
-    );
-    const reports = await Promise.all(
-      tasks.map((task) =>
-        artifacts.read(stepReportUrl(pathToFileURL(this.#options.dataDir).href, runId, task)),
-      ),
-    );
-    const steps = reports.flatMap((report) =>
-      report === undefined ? [] : [stepReport.parse(JSON.parse(report))],
-    );
-    if (kept.state === "running" && !this.#running.has(runId) && !isAlive(pid)) {
-      return ended({
-        ...kept,
-        state: "failed",
-        error: "The process that ran it ended before the run did.",
-        steps,
-      });
-    }
-    return ended({ ...kept, steps });
+    const { artifacts, dataDir } = this.#options;
+    const run = this.#runs.get(runId);
+    const text = run === undefined ? await artifacts.read(jobUrl(this.#folder(runId))) : undefined;
+    if (run === undefined && text === undefined) return undefined;
+    const { pid, ...kept } = run?.job ?? job.parse(JSON.parse(text!));
+    const isOrphan = isActive(kept) && run === undefined && !isAlive(pid);
+    const state: typeof kept = isOrphan
+      ? { ...kept, state: "failed", error: "The process of the run ended before the run did." }
+      : kept;
+    const tasks = Object.values(this.#spec.components).flatMap(({ dag }) => Object.keys(dag?.tasks ?? {}));
+    const url = pathToFileURL(dataDir).href;
+    return { ...state, steps: await readStepReports(artifacts, url, runId, tasks, !isActive(state)) };
   }
 
   async cancel(runId: string): Promise<void> {
-    const run = this.#running.get(runId);
+    const run = this.#runs.get(runId);
+    if (run?.job.state === "queued") run.ended = this.#end(run, "cancelled", "the run was cancelled");
     run?.abort.abort(new Error("the run was cancelled"));
-    await run?.done;
+    await run?.ended;
   }
 
-  /** Cancels what runs, and waits until it has ended. */
+  /** Cancels all runs and waits until they have ended. */
   async close(): Promise<void> {
-    await Promise.all([...this.#running.keys()].map((runId) => this.cancel(runId)));
+    await Promise.all([...this.#runs.keys()].map((runId) => this.cancel(runId)));
   }
 
-  #folder(runId: string): string {
-    return join(this.#options.dataDir, "runs", runId);
+  #startQueued(): void {
+    const runs = [...this.#runs.values()];
+    const running = runs.filter((run) => run.job.state === "running").length;
+    const free = Math.max(0, (this.#options.maxRuns ?? 2) - running);
+    for (const run of runs.filter(({ job }) => job.state === "queued").slice(0, free)) {
+      run.job = { ...run.job, state: "running" };
+      run.ended = this.#run(run).finally(() => this.#startQueued());
+    }
   }
 
-  async #keep(state: z.output<typeof job>, folder = this.#folder(state.run_id)): Promise<void> {
-    await this.#options.artifacts.write(jobUrl(folder), JSON.stringify(state, null, 2));
-  }
-
-  async #run(
-    runId: string,
-    parameters: Readonly<Record<string, string | number>>,
-    signal: AbortSignal,
-  ): Promise<void> {
+  async #run(run: Run): Promise<void> {
     const { artifacts, onTask, dataUrl = pathToFileURL(resolve(this.#options.dataDir)).href } = this.#options;
-    await runPipeline(
-      this.#spec,
-      { ...parameters, run_id: runId },
-      {
-        rootUrl: `${dataUrl}/runs/${runId}/tasks`,
-        signal,
-        read: (url) => artifacts.read(url),
-        run: (task, container, attempt, stop) => this.#execute(runId, task, container, attempt, stop),
-        ...(onTask === undefined ? {} : { onTask: (event) => onTask(runId, event) }),
-      },
-    );
+    const { run_id } = run.job;
+    const { signal } = run.abort;
+    try {
+      await this.#keep(run);
+      await runPipeline(
+        this.#spec,
+        { ...run.parameters, run_id },
+        {
+          rootUrl: `${dataUrl}/runs/${run_id}/tasks`,
+          signal,
+          read: (url) => artifacts.read(url),
+          run: (task, container, attempt, stop) => this.#execute(run_id, task, container, attempt, stop),
+          ...(onTask === undefined ? {} : { onTask: (event) => onTask(run_id, event) }),
+        },
+      );
+      await this.#end(run, "succeeded", null);
+    } catch (error) {
+      await this.#end(run, signal.aborted ? "cancelled" : "failed", formatError(error));
+    }
+  }
+
+  async #end(run: Run, state: RunState["state"], error: string | null): Promise<void> {
+    run.job = { ...run.job, state, error };
+    await this.#keep(run);
+  }
+
+  /** Writes the run's state. If the disk is full, this process still knows it. */
+  async #keep(run: Run): Promise<void> {
+    const { artifacts, log } = this.#options;
+    const { run_id } = run.job;
+    await artifacts
+      .write(jobUrl(this.#folder(run_id)), JSON.stringify(run.job, null, 2))
+      .catch((error) => log.error({ err: error, run_id }, "the run's state can't be written"));
   }
 
   async #execute(
     runId: string,
     task: string,
-    container: Container,
+    { image, args, env }: Container,
     attempt: number,
     signal: AbortSignal,
   ): Promise<void> {
-    signal.throwIfAborted();
-    const entrypoint = this.#options.entrypoints[container.image];
-    if (entrypoint === undefined) {
-      const known = Object.keys(this.#options.entrypoints).join(", ");
-      throw new UserError(`No entrypoint is known for the image ${container.image}; known are ${known}.`);
-    }
-    const env = Object.fromEntries(container.env.map(({ name, value }) => [name, value]));
-    const [program, ...args] = [
-      ...(container.command.length > 0
-        ? container.command
-        : typeof entrypoint === "function"
-          ? entrypoint(env)
-          : entrypoint),
-      ...container.args,
-    ];
+    const { dataDir, entrypoints, log, onOutput, grace = 5 } = this.#options;
+    const entrypoint = entrypoints[image];
+    if (entrypoint === undefined)
+      throw new UserError(
+        `There is no entrypoint for the image ${image}, only for ${Object.keys(entrypoints).join(", ")}.`,
+      );
+    const variables = Object.fromEntries(env.map(({ name, value }) => [name, value]));
     mkdirSync(join(this.#folder(runId), "tasks", task), { recursive: true });
-    const logs = createWriteStream(join(this.#folder(runId), `${task}-${attempt}.log`));
-    logs.on("error", (error) => this.#options.log.warn({ err: error, task }, "the step's log can't be kept"));
-    const child = spawn(program!, args, {
-      // A group of its own: Ctrl-C in the terminal reaches the launcher alone, which then stops the step.
-      detached: true,
-      // Every step is a new process: what one has compiled the next need not.
-      env: { NODE_COMPILE_CACHE: join(this.#options.dataDir, "compile-cache"), ...inherited(), ...env },
-      stdio: ["ignore", "pipe", "pipe"],
-    });
-    // As in a container, nothing that the step started outlives it.
-    child.once("exit", () => kill(child.pid, "SIGKILL"));
-    let last = "";
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.pipe(logs, { end: false });
-      createInterface({ input: stream }).on("line", (line) => {
-        this.#options.onOutput?.(line);
-        if (/\S/.test(line) && !/^(\s+at |Node\.js v)/.test(line)) last = line.trim();
-      });
-    }
-    const { grace = 5 } = this.#options;
-    const limit = Number(env.TIME_LIMIT_SECONDS ?? 3600);
-    let isLate = false;
-    // The step watches its limit itself and says so; this is for one that no longer can.
-    const timers = [
-      setTimeout(
-        () => {
-          isLate = true;
-          kill(child.pid, "SIGKILL");
-        },
-        (limit + grace) * 1000,
-      ),
-    ];
-    const stop = (): void => {
-      kill(child.pid, "SIGTERM");
-      timers.push(setTimeout(() => kill(child.pid, "SIGKILL"), grace * 1000));
-    };
-    signal.addEventListener("abort", stop, { once: true });
-    try {
-      const [code, by] = await new Promise<[number | null, NodeJS.Signals | null]>((resolve, reject) => {
-        child.once("error", reject).once("close", (...ending) => resolve(ending));
-      });
-      signal.throwIfAborted();
-      if (isLate) throw new Error(`${task}: killed, because it took longer than its limit of ${limit} s`);
-      const how = by === null ? `exit code ${code}` : `ended by ${by}`;
-      if (code !== 0) throw new Error(`${task}: ${how}${last === "" ? "" : `: ${messageIn(last)}`}`);
-    } finally {
-      timers.forEach(clearTimeout);
-      signal.removeEventListener("abort", stop);
-      logs.end();
-    }
+    await runStepProcess(
+      {
+        step: task,
+        command: [...(typeof entrypoint === "function" ? entrypoint(variables) : entrypoint), ...args],
+        // Each step is a new process. With the cache it does not compile what an earlier one has compiled.
+        env: { NODE_COMPILE_CACHE: join(dataDir, "compile-cache"), ...variables },
+        logFile: join(this.#folder(runId), `${task}-${attempt}.log`),
+        timeLimit: Number(variables.TIME_LIMIT_SECONDS ?? 3600),
+        grace,
+        log,
+        onOutput,
+      },
+      signal,
+    );
+  }
+
+  #folder(runId: string): string {
+    return join(this.#options.dataDir, "runs", runId);
   }
 }
 
-/** What a step that was killed last told of itself is that it is running: of a run that has ended, that is not so. */
-const ended = (run: RunState): RunState =>
-  run.state === "running"
-    ? run
-    : {
-        ...run,
-        steps: run.steps.map((step) =>
-          step.status === "running" ? { ...step, status: "failed" as const } : step,
-        ),
-      };
+const isActive = ({ state }: Pick<RunState, "state">): boolean => state === "queued" || state === "running";
 
 const jobUrl = (folder: string): string => pathToFileURL(join(folder, "job.json")).href;
-
-/** The message of a structured log line; any other line as it is. */
-function messageIn(line: string): string {
-  try {
-    return String(JSON.parse(line).message ?? line);
-  } catch {
-    return line;
-  }
-}
-
-/** What a step inherits of this process's environment: what its runtime needs, and no secrets. */
-function inherited(): NodeJS.ProcessEnv {
-  const names = ["PATH", "HOME", "TMPDIR", "LANG", "LOG_LEVEL", "NODE_COMPILE_CACHE", "SystemRoot"];
-  return Object.fromEntries(
-    names.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
-  );
-}
-
-function kill(pid: number | undefined, signal: NodeJS.Signals): void {
-  try {
-    if (pid !== undefined) process.kill(-pid, signal);
-  } catch {
-    // It has ended already.
-  }
-}
 
 function isAlive(pid: number): boolean {
   try {

@@ -1,4 +1,4 @@
-import { EventEmitter, on } from "node:events";
+import { EventEmitter, on, once } from "node:events";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { json } from "node:stream/consumers";
@@ -15,32 +15,29 @@ const publishRequest = z.strictObject({
 
 export interface PushOptions {
   readonly topic: string;
-  readonly url: () => string;
+  readonly url: string;
   /** Deliveries before a message becomes a dead letter. */
   readonly maxDeliveryAttempts: number;
-  /** First wait before a message is delivered again, milliseconds; it doubles. */
+  /** Delay before the second delivery, in milliseconds. It doubles with each delivery. */
   readonly minimumBackoff: number;
 }
 
 /**
- * Messenger in this process, with Pub/Sub's manner: push to an HTTP endpoint at least once, with back-off and dead
- * letters; subscriptions filtered by attributes. Other processes publish over HTTP: POST /topics/{topic}.
+ * Messenger in this process. Works like Pub/Sub: at-least-once push to an HTTP endpoint with back-off and dead letters,
+ * and subscriptions that filter by attributes. Other processes publish over HTTP: POST /topics/{topic}.
  */
 export class LocalMessenger implements Messenger {
-  readonly deadLetters: Message[] = [];
-  readonly #topics = new EventEmitter();
+  readonly #topics = new EventEmitter().setMaxListeners(0);
   readonly #server: Server;
   readonly #log: Logger;
   #published = 0;
 
   private constructor(log: Logger) {
     this.#log = log;
-    this.#topics.setMaxListeners(0);
     this.#server = createServer(async (request, response) => {
       const topic = /^\/topics\/([\w-]+)$/.exec(request.url ?? "")?.[1];
       try {
-        if (request.method !== "POST" || topic === undefined)
-          throw new Error("allowed is POST /topics/{topic}");
+        if (request.method !== "POST" || topic === undefined) throw new Error("Use POST /topics/{topic}.");
         const { data, attributes } = parse(publishRequest, await json(request), "message");
         const id = await this.publish(topic, data, attributes);
         response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify({ id }));
@@ -52,8 +49,8 @@ export class LocalMessenger implements Messenger {
 
   static async start(log: Logger): Promise<LocalMessenger> {
     const messenger = new LocalMessenger(log);
-    await new Promise<void>((resolve) => messenger.#server.listen(0, "127.0.0.1", resolve));
-    messenger.#server.unref();
+    messenger.#server.listen(0, "127.0.0.1").unref();
+    await once(messenger.#server, "listening");
     return messenger;
   }
 
@@ -74,43 +71,39 @@ export class LocalMessenger implements Messenger {
     filter: Record<string, string>,
     signal: AbortSignal,
   ): Promise<AsyncIterable<Message>> {
-    // An aborted signal is an end here, not an error.
+    // `on` throws for an aborted signal. Here it ends the messages.
     return signal.aborted
       ? (async function* () {})()
       : matching(on(this.#topics, topic, { signal }), filter, signal);
   }
 
-  /** Pushes every message of the topic to an endpoint, as a Pub/Sub push subscription does. */
+  /** Pushes every message of the topic to an endpoint, like a Pub/Sub push subscription. */
   push({ topic, url, maxDeliveryAttempts, minimumBackoff }: PushOptions): void {
     this.#topics.on(topic, async (message: Message) => {
+      const { id, attributes } = message;
       const data = Buffer.from(JSON.stringify(message.data) ?? "").toString("base64");
-      try {
-        await pRetry(
-          async (deliveryAttempt) => {
-            const response = await fetch(url(), {
-              method: "POST",
-              headers: { "content-type": "application/json" },
-              body: JSON.stringify({
-                message: { data, attributes: message.attributes, messageId: message.id },
-                subscription: `projects/local/subscriptions/${topic}-push`,
-                deliveryAttempt,
-              }),
-            });
-            if (!response.ok) throw new Error(await reasonOf(response));
-          },
-          { retries: maxDeliveryAttempts - 1, minTimeout: minimumBackoff, maxTimeout: 60_000, unref: true },
-        );
-      } catch (error) {
-        this.deadLetters.push(message);
-        this.#log.error(
-          { reason: (error as Error).message, message_id: message.id, topic },
-          `message ${message.id} of ${topic} is a dead letter`,
-        );
-        this.#topics.emit(`${topic}-dead-letter`, {
-          ...message,
-          attributes: { ...message.attributes, reason: (error as Error).message },
+      const deliver = async (deliveryAttempt: number): Promise<void> => {
+        const response = await fetch(url, {
+          method: "POST",
+          headers: { "content-type": "application/json" },
+          body: JSON.stringify({
+            message: { data, attributes, messageId: id },
+            subscription: `projects/local/subscriptions/${topic}-push`,
+            deliveryAttempt,
+          }),
         });
-      }
+        if (!response.ok) throw new Error(await reasonOf(response));
+      };
+      await pRetry(deliver, {
+        retries: maxDeliveryAttempts - 1,
+        minTimeout: minimumBackoff,
+        maxTimeout: 60_000,
+        unref: true,
+      }).catch(({ message: reason }: Error) => {
+        this.#log.error({ reason, message_id: id, topic }, `message ${id} of ${topic} is a dead letter`);
+        const letter: Message = { ...message, attributes: { ...attributes, reason } };
+        this.#topics.emit(`${topic}-dead-letter`, letter);
+      });
     });
   }
 
@@ -120,7 +113,7 @@ export class LocalMessenger implements Messenger {
   }
 }
 
-/** Why it was refused, for people: what an application/problem+json document says, or the answer as it is. */
+/** Why the endpoint refused a message: the text of a problem document, or of any other body. */
 async function reasonOf(response: Response): Promise<string> {
   const text = await response.text();
   if (!response.headers.get("content-type")?.startsWith("application/problem+json"))
@@ -135,9 +128,8 @@ async function* matching(
   signal: AbortSignal,
 ): AsyncGenerator<Message> {
   try {
-    for await (const [message] of messages as AsyncIterable<[Message]>) {
+    for await (const [message] of messages as AsyncIterable<[Message]>)
       if (Object.entries(filter).every(([name, value]) => message.attributes[name] === value)) yield message;
-    }
   } catch (error) {
     if (!signal.aborted) throw error;
   }

@@ -2,48 +2,51 @@ import { setTimeout } from "node:timers/promises";
 import { PGraph } from "p-graph";
 import { z } from "zod";
 import { artifactPath } from "../../adapters/artifacts.ts";
+import { mapValues } from "../../lib/map-values.ts";
 import { parse, UserError } from "../../lib/user-error.ts";
-import {
-  type Container,
-  type InputParameter,
-  type ParameterDefinitions,
-  type PipelineSpec,
-  type Task,
-  type Value,
-  value,
-} from "./pipeline-spec.ts";
+import type { Component, Container, InputParameter, PipelineSpec, Task } from "./pipeline-spec.ts";
 
 const EXECUTOR_OUTPUT = "executor_output.json";
+const value = z.union([z.string(), z.number()]);
 const executorOutput = z.object({ parameterValues: z.record(z.string(), value).default({}) });
 
-/** How the tasks of a pipeline are run and told of. */
+type Values = Readonly<Record<string, z.output<typeof value>>>;
+
+export interface TaskEvent {
+  readonly task: string;
+  readonly state: "started" | "retrying" | "succeeded" | "failed";
+  readonly error?: Error;
+}
+
+/** How the tasks of a pipeline run. */
 export interface Execution {
-  /** URL below which each task gets a folder for its outputs. */
+  /** URL of the folder that contains a folder for the outputs of each task. */
   readonly rootUrl: string;
   readonly signal: AbortSignal;
-  /** Runs a container whose placeholders are resolved; rejects with an Error when its exit code is not 0. */
+  /** Runs a container with {{$}} replaced. Rejects with an Error when it fails. */
   run(taskName: string, container: Container, attempt: number, signal: AbortSignal): Promise<void>;
-  /** Text of a file that a container wrote, undefined when there is none. */
+  /** Returns the text of a file that a container wrote, or undefined when there is no file. */
   read(url: string): Promise<string | undefined>;
-  onTask?(event: {
-    task: string;
-    state: "started" | "retrying" | "succeeded" | "failed";
-    error?: Error;
-  }): void;
+  onTask?(event: TaskEvent): void;
 }
 
 interface Outputs {
-  readonly parameters: Readonly<Record<string, Value>>;
+  readonly parameters: Values;
+  /** URLs, by name. */
   readonly artifacts: Readonly<Record<string, string>>;
 }
 type Ending =
-  | { state: "SUCCEEDED"; outputs: Outputs }
-  | { state: "FAILED" | "CANCELLED" | "SKIPPED"; error: Error };
+  | { readonly state: "SUCCEEDED"; readonly outputs: Outputs }
+  | { readonly state: "FAILED" | "CANCELLED" | "SKIPPED"; readonly error: Error };
+type Endings = ReadonlyMap<string, Ending>;
 
-/** Runs a PipelineSpec: dependencies, retries, parameters, output artifacts, exit tasks. Throws what its steps threw. */
+/**
+ * Runs a PipelineSpec: dependencies, retries, parameters, artifacts, exit task.
+ * @throws what the first failed task threw
+ */
 export async function runPipeline(
   spec: PipelineSpec,
-  parameters: Readonly<Record<string, Value>>,
+  parameters: Values,
   execution: Execution,
 ): Promise<void> {
   const unknown = Object.keys(parameters).filter((name) => !(name in spec.root.inputDefinitions.parameters));
@@ -54,98 +57,81 @@ export async function runPipeline(
 async function runDag(
   spec: PipelineSpec,
   tasks: Readonly<Record<string, Task>>,
-  parameters: Readonly<Record<string, Value>>,
+  parameters: Values,
   execution: Execution,
 ): Promise<void> {
   const endings = new Map<string, Ending>();
-  const edges = Object.entries(tasks).flatMap(([name, task]) =>
-    upstreamOf(task).map((upstream): [string, string] => [upstream, name]),
-  );
-  const runOne = async (name: string): Promise<void> => {
+  const run = async (name: string): Promise<void> => {
     const task = tasks[name]!;
-    const isExit = task.triggerPolicy?.strategy === "ALL_UPSTREAM_TASKS_COMPLETED";
-    const upstreamFailed = upstreamOf(task).some((upstream) => endings.get(upstream)?.state !== "SUCCEEDED");
-    if (upstreamFailed && !isExit) {
-      endings.set(name, { state: "SKIPPED", error: new Error(`${name} was not run`) });
+    const isExitTask = task.triggerPolicy !== undefined;
+    const isReady = upstreamOf(task).every((upstream) => endings.get(upstream)?.state === "SUCCEEDED");
+    if (!isReady && !isExitTask) {
+      endings.set(name, { state: "SKIPPED", error: new Error(`${name} did not run`) });
       return;
     }
-    // An exit task runs after a cancellation, too.
-    const signal = isExit ? new AbortController().signal : execution.signal;
+    // An exit task runs after a cancellation too.
+    const signal = isExitTask ? new AbortController().signal : execution.signal;
     try {
-      endings.set(name, {
-        state: "SUCCEEDED",
-        outputs: await runTask(spec, name, task, parameters, endings, { ...execution, signal }),
-      });
+      const outputs = await runTask(spec, name, task, parameters, endings, { ...execution, signal });
+      endings.set(name, { state: "SUCCEEDED", outputs });
     } catch (error) {
       endings.set(name, { state: signal.aborted ? "CANCELLED" : "FAILED", error: error as Error });
     }
   };
-  await new PGraph(Object.fromEntries(Object.keys(tasks).map((name) => [name, {}])), edges).run({
-    run: runOne,
-  });
-  for (const ending of endings.values()) {
+  const edges = Object.entries(tasks).flatMap(([name, task]) =>
+    upstreamOf(task).map((upstream): [string, string] => [upstream, name]),
+  );
+  await new PGraph(
+    mapValues(tasks, () => ({})),
+    edges,
+  ).run({ run });
+  for (const ending of endings.values())
     if (ending.state === "FAILED" || ending.state === "CANCELLED") throw ending.error;
-  }
 }
 
 async function runTask(
   spec: PipelineSpec,
   name: string,
   task: Task,
-  parameters: Readonly<Record<string, Value>>,
-  endings: ReadonlyMap<string, Ending>,
+  parameters: Values,
+  endings: Endings,
   execution: Execution,
 ): Promise<Outputs> {
-  const definition = spec.components[task.componentRef.name];
-  if (definition === undefined)
-    throw new UserError(
-      `Task ${name} refers to the component ${task.componentRef.name}, which is not there.`,
-    );
-  const inputs = mapValues(task.inputs.parameters, (input) =>
-    resolveParameter(name, input, parameters, endings),
-  );
-  if (definition.dag !== undefined) {
-    await runDag(spec, definition.dag.tasks, inputs, execution);
+  const component = spec.components[task.componentRef.name]!;
+  const inputs = mapValues(task.inputs.parameters, (input) => resolve(name, input, parameters, endings));
+  if (component.dag !== undefined) {
+    await runDag(spec, component.dag.tasks, inputs, execution);
     return { parameters: {}, artifacts: {} };
   }
-  const executor = spec.deploymentSpec.executors[definition.executorLabel ?? ""];
-  if (executor === undefined)
-    throw new UserError(`Task ${name} has no executor ${definition.executorLabel}.`);
+  const executor = spec.deploymentSpec.executors[component.executorLabel!]!;
 
   const folder = `${execution.rootUrl}/${name}`;
-  const artifacts = mapValues(
-    definition.outputDefinitions.artifacts,
-    (_, artifact) => `${folder}/${artifact}`,
-  );
+  const artifacts = mapValues(component.outputDefinitions.artifacts, (_, key) => `${folder}/${key}`);
+  // ExecutorInput of pipeline_spec.proto.
   const executorInput = {
     inputs: {
       parameterValues: inputs,
       artifacts: mapValues(
         task.inputs.artifacts,
         ({ taskOutputArtifact: { producerTask, outputArtifactKey } }) =>
-          artifactList(
-            outputArtifactKey,
-            String(outputOf(endings, producerTask, "artifacts", outputArtifactKey)),
-          ),
+          artifactList(outputArtifactKey, outputOf(endings, producerTask, "artifacts", outputArtifactKey)),
       ),
     },
     outputs: {
-      parameters: mapValues(definition.outputDefinitions.parameters, (_, parameter) => ({
-        outputFile: artifactPath(`${folder}/${parameter}`),
-      })),
-      artifacts: mapValues(artifacts, (uri, artifact) => artifactList(artifact, uri)),
+      artifacts: mapValues(artifacts, (uri, key) => artifactList(key, uri)),
       outputFile: artifactPath(`${folder}/${EXECUTOR_OUTPUT}`),
     },
   };
-  const filled = { ...executor.container, ...fill(name, executor.container, executorInput) };
+  const args = executor.container.args.map((arg) => (arg === "{{$}}" ? JSON.stringify(executorInput) : arg));
+  const container = { ...executor.container, args };
 
   const { maxRetryCount, backoffDuration, backoffFactor } = task.retryPolicy;
   for (let attempt = 1; ; attempt += 1) {
     execution.signal.throwIfAborted();
     execution.onTask?.({ task: name, state: "started" });
     const outcome = await execution
-      .run(name, filled, attempt, execution.signal)
-      .then(() => outputParameters(name, folder, definition.outputDefinitions.parameters, execution))
+      .run(name, container, attempt, execution.signal)
+      .then(() => outputParameters(name, `${folder}/${EXECUTOR_OUTPUT}`, component, execution))
       .catch((error: Error) => error);
     if (!(outcome instanceof Error)) {
       execution.onTask?.({ task: name, state: "succeeded" });
@@ -154,142 +140,60 @@ async function runTask(
     const isLast = attempt > maxRetryCount || execution.signal.aborted;
     execution.onTask?.({ task: name, state: isLast ? "failed" : "retrying", error: outcome });
     if (isLast) throw outcome;
-    const wait = 1000 * backoffDuration * backoffFactor ** (attempt - 1);
-    await setTimeout(wait, undefined, { signal: execution.signal }).catch(() => undefined);
+    const delay = 1000 * backoffDuration * backoffFactor ** (attempt - 1);
+    await setTimeout(delay, undefined, { signal: execution.signal }).catch(() => undefined);
   }
 }
 
-/** What a task wrote: in the file of all its outputs, or in a file for each. Throws when one is missing. */
 async function outputParameters(
-  name: string,
-  folder: string,
-  definitions: ParameterDefinitions,
+  task: string,
+  url: string,
+  { outputDefinitions }: Component,
   { read }: Execution,
-): Promise<Record<string, Value>> {
-  const text = (await read(`${folder}/${EXECUTOR_OUTPUT}`)) ?? "{}";
-  const written = parse(executorOutput, JSON.parse(text), `The outputs of ${name}`).parameterValues;
-  for (const [parameter, { parameterType }] of Object.entries(definitions)) {
-    const alone = parameter in written ? undefined : await read(`${folder}/${parameter}`);
-    if (alone !== undefined)
-      written[parameter] = parameterType === "STRING" ? alone : value.parse(JSON.parse(alone));
-    if (!(parameter in written)) throw new Error(`${name} did not write its output ${parameter}`);
-  }
+): Promise<Values> {
+  const text = (await read(url)) ?? "{}";
+  const written = parse(executorOutput, JSON.parse(text), `The outputs of ${task}`).parameterValues;
+  const missing = Object.keys(outputDefinitions.parameters).filter((name) => !(name in written));
+  if (missing.length > 0) throw new Error(`${task} did not write its output ${missing.join(", ")}`);
   return written;
 }
 
-function upstreamOf(task: Task): string[] {
-  const producers = Object.values(task.inputs.parameters).flatMap((input) => {
-    if ("taskOutputParameter" in input) return [input.taskOutputParameter.producerTask];
-    return "taskFinalStatus" in input ? [input.taskFinalStatus.producerTask] : [];
-  });
-  const artifacts = Object.values(task.inputs.artifacts).map(
-    ({ taskOutputArtifact }) => taskOutputArtifact.producerTask,
-  );
-  return [...new Set([...task.dependentTasks, ...producers, ...artifacts])];
+function upstreamOf({ dependentTasks, inputs }: Task): string[] {
+  const producers = [
+    ...Object.values(inputs.parameters).flatMap((input) => {
+      if ("taskOutputParameter" in input) return input.taskOutputParameter.producerTask;
+      return "taskFinalStatus" in input ? input.taskFinalStatus.producerTask : [];
+    }),
+    ...Object.values(inputs.artifacts).map(({ taskOutputArtifact }) => taskOutputArtifact.producerTask),
+  ];
+  return [...new Set([...dependentTasks, ...producers])];
 }
 
-function resolveParameter(
-  name: string,
-  input: InputParameter,
-  parameters: Readonly<Record<string, Value>>,
-  endings: ReadonlyMap<string, Ending>,
-): Value {
+function resolve(task: string, input: InputParameter, parameters: Values, endings: Endings): Values[string] {
   if ("runtimeValue" in input) return input.runtimeValue.constant;
   if ("taskOutputParameter" in input) {
     const { producerTask, outputParameterKey } = input.taskOutputParameter;
     return outputOf(endings, producerTask, "parameters", outputParameterKey);
   }
   if ("taskFinalStatus" in input) {
-    const ending = endings.get(input.taskFinalStatus.producerTask);
-    const error =
-      ending === undefined || ending.state === "SUCCEEDED" ? {} : { message: ending.error.message };
-    return JSON.stringify({
-      state: ending?.state,
-      pipelineTaskName: input.taskFinalStatus.producerTask,
-      error,
-    });
+    const { producerTask } = input.taskFinalStatus;
+    const ending = endings.get(producerTask)!;
+    const error = ending.state === "SUCCEEDED" ? {} : { message: ending.error.message };
+    return JSON.stringify({ state: ending.state, pipelineTaskName: producerTask, error });
   }
   const given = parameters[input.componentInputParameter];
   if (given === undefined)
     throw new UserError(
-      `Task ${name} needs the input ${input.componentInputParameter}, which was not given.`,
+      `Task ${task} needs the input ${input.componentInputParameter}, which was not given.`,
     );
   return given;
 }
 
-function outputOf(
-  endings: ReadonlyMap<string, Ending>,
-  producerTask: string,
-  kind: keyof Outputs,
-  name: string,
-): Value {
-  const ending = endings.get(producerTask);
+function outputOf(endings: Endings, task: string, kind: keyof Outputs, name: string): Values[string] {
+  const ending = endings.get(task);
   const output = ending?.state === "SUCCEEDED" ? ending.outputs[kind][name] : undefined;
-  if (output === undefined) throw new UserError(`Task ${producerTask} has no output ${name}.`);
+  if (output === undefined) throw new UserError(`Task ${task} has no output ${name}.`);
   return output;
 }
 
-interface ArtifactList {
-  readonly artifacts: readonly [{ readonly name: string; readonly uri: string }];
-}
-const artifactList = (name: string, uri: string): ArtifactList => ({ artifacts: [{ name, uri }] });
-
-/** ExecutorInput of pipeline_spec.proto. */
-interface ExecutorInput {
-  readonly inputs: {
-    readonly parameterValues: Readonly<Record<string, Value>>;
-    readonly artifacts: Readonly<Record<string, ArtifactList>>;
-  };
-  readonly outputs: {
-    readonly parameters: Readonly<Record<string, { readonly outputFile: string }>>;
-    readonly artifacts: Readonly<Record<string, ArtifactList>>;
-    readonly outputFile: string;
-  };
-}
-
-/** Replaces the placeholders of KFP (kfp.dsl.placeholders) in command and arguments by what they stand for. */
-function fill(
-  task: string,
-  { command, args }: Container,
-  input: ExecutorInput,
-): { command: string[]; args: string[] } {
-  const { inputs, outputs } = input;
-  const artifacts = (way: "inputs" | "outputs") =>
-    Object.entries(input[way].artifacts).flatMap(
-      ([
-        name,
-        {
-          artifacts: [{ uri }],
-        },
-      ]) => [
-        [`{{$.${way}.artifacts['${name}'].uri}}`, uri] as const,
-        [`{{$.${way}.artifacts['${name}'].path}}`, artifactPath(uri)] as const,
-      ],
-    );
-  const values = new Map<string, Value>([
-    ["{{$}}", JSON.stringify(input)],
-    ...Object.entries(inputs.parameterValues).map(
-      ([name, given]) => [`{{$.inputs.parameters['${name}']}}`, given] as const,
-    ),
-    ...Object.entries(outputs.parameters).map(
-      ([name, { outputFile }]) => [`{{$.outputs.parameters['${name}'].output_file}}`, outputFile] as const,
-    ),
-    ...artifacts("inputs"),
-    ...artifacts("outputs"),
-  ]);
-  const replace = (text: string): string =>
-    text.replace(/\{\{\$.*?\}\}/g, (placeholder) => {
-      const found = values.get(placeholder);
-      if (found !== undefined) return String(found);
-      const known = [...values.keys()].join(", ");
-      throw new UserError(`Task ${task} has nothing for the placeholder ${placeholder}; it has ${known}.`);
-    });
-  return { command: command.map(replace), args: args.map(replace) };
-}
-
-function mapValues<V, W>(
-  record: Readonly<Record<string, V>>,
-  map: (value: V, key: string) => W,
-): Record<string, W> {
-  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, map(value, key)]));
-}
+const artifactList = (name: string, uri: Values[string]): object => ({ artifacts: [{ name, uri }] });

@@ -75,7 +75,7 @@ export class AirflowTestbed {
     return testbed;
   }
 
-  async startInvoker(more: Pick<LocalStackOptions, "onTask" | "earliestRunDate"> = {}): Promise<void> {
+  async startInvoker(more: Pick<LocalStackOptions, "onTask" | "firstOrderDate"> = {}): Promise<void> {
     const { project, events = EVENTS, log } = this.#options;
     const { pubsub, bigquery } = this.#emulators;
     this.#stack = await startLocalStack({
