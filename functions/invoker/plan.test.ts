@@ -14,13 +14,14 @@ const launcherOf = (states: readonly RunState["state"][]) => ({
   },
 });
 const attemptOf = async (states: readonly RunState["state"][], again: "yes" | "no") => {
-  const { run_id, run_date, attempt } = await planRun(launcherOf(states), {
+  const query = { run_date: DAY, slot: "slot", again, horizon_weeks: 26 };
+  const { attempt, ...plan } = await planRun(launcherOf(states), query);
+  const run_id = runIdFor(DAY, "slot", attempt);
+  assert.deepEqual(plan, {
+    run_id,
     run_date: DAY,
-    slot: "slot",
-    again,
+    request: { run_id, run_date: DAY, horizon_weeks: 26 },
   });
-  assert.equal(run_date, DAY);
-  assert.equal(run_id, runIdFor(DAY, "slot", attempt));
   return attempt;
 };
 

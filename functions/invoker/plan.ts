@@ -1,11 +1,10 @@
 import { z } from "zod";
 import type { Launcher, RunState } from "../../contracts/launcher.ts";
-import { runStatus } from "../../contracts/messages.ts";
+import { runRequest, runStatus } from "../../contracts/messages.ts";
 import { runDate, runId, runIdFor } from "../../contracts/run.ts";
 
-/** The query of GET /plan. */
+/** The query of GET /plan: a run request without a run id, and what it is for. */
 export const planQuery = z.strictObject({
-  run_date: runDate,
   slot: z
     .string()
     .min(1)
@@ -16,13 +15,15 @@ export const planQuery = z.strictObject({
   again: z
     .enum(["yes", "no"])
     .default("no")
-    .describe("Whether to run the date again if a run of this slot has succeeded."),
+    .describe("Whether to run again if the last run of the slot succeeded."),
+  ...runRequest.omit({ run_id: true }).shape,
 });
 
 export const runPlan = z.strictObject({
   run_id: runId,
   run_date: runDate,
   attempt: z.number().int().positive().describe("1 for the first run of the slot."),
+  request: runRequest.describe("The run request to publish."),
 });
 export type RunPlan = z.output<typeof runPlan>;
 
@@ -32,9 +33,13 @@ export type RunPlan = z.output<typeof runPlan>;
  */
 export async function planRun(
   launcher: Pick<Launcher, "state">,
-  { run_date, slot, again }: z.output<typeof planQuery>,
+  { slot, again, ...settings }: z.output<typeof planQuery>,
 ): Promise<RunPlan> {
-  const planOf = (attempt: number) => ({ run_id: runIdFor(run_date, slot, attempt), run_date, attempt });
+  const { run_date } = settings;
+  const planOf = (attempt: number): RunPlan => {
+    const run_id = runIdFor(run_date, slot, attempt);
+    return { run_id, run_date, attempt, request: { run_id, ...settings } };
+  };
   let newest: RunState | undefined;
   for (let attempt = 1; ; attempt++) {
     const run = await launcher.state(planOf(attempt).run_id);
