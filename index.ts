@@ -7,6 +7,7 @@ import * as gcp from "@pulumi/gcp";
 import * as pulumi from "@pulumi/pulumi";
 import { commitOf } from "./components/commit.ts";
 import { Delivery } from "./components/delivery.ts";
+import { toSeconds } from "./components/duration.ts";
 import { Identities } from "./components/identities.ts";
 import { Messenger } from "./components/messenger.ts";
 import { Monitoring } from "./components/monitoring.ts";
@@ -15,23 +16,21 @@ import { Orchestrator } from "./components/orchestrator.ts";
 import { readSettings } from "./components/settings.ts";
 import { planState } from "./components/state.ts";
 import { Warehouse } from "./components/warehouse.ts";
-import { Workload } from "./components/workload.ts";
+import { INVOKER_DEADLINE, Workload } from "./components/workload.ts";
+import { formatError, UserError } from "./lib/user-error.ts";
 
 const config = new pulumi.Config();
-const settings = readSettings(
-  { name: config.name, get: (key) => config.get(key), given: Object.keys(pulumi.runtime.allConfig()) },
-  pulumi.getStack(),
-);
+const settings = settingsOrError();
 const { environment, project, region, orchestrator, marketing, schedule } = settings;
-const commit = commitOf(import.meta.dirname);
 const identity = { app: pulumi.getProject(), environment, project };
 const names = planNames(identity);
-const labels = planLabels(identity, commit);
+const labels = planLabels(identity);
 const title = `${identity.app} ${environment}`;
-const runbook = settings.githubRepository
-  ? `https://github.com/${settings.githubRepository}/blob/${commit}/docs/runbook.md`
+const runbook = settings.github
+  ? `https://github.com/${settings.github.name}/blob/main/docs/runbook.md`
   : "docs/runbook.md";
-const runLimit = "3 hours";
+/** A run that takes longer has failed: Orchestrator stops waiting, and an alert counts from here. */
+const RUN_LIMIT = "3 hours";
 const dagId = `${identity.app}-${environment}`;
 
 const google = new gcp.Provider("google", {
@@ -41,18 +40,16 @@ const google = new gcp.Provider("google", {
   billingProject: project,
   userProjectOverride: true,
 });
-/** Images are built when the stack is deployed; nothing asks for a daemon before that, so that a preview needs none. */
-const builder = new docker.Provider("docker", { disableDockerDaemonCheck: true });
+const builder = new docker.Provider("docker", {});
 const providers = { providers: [google, builder] };
 
 const identities = new Identities(
   "identities",
   {
     names,
-    roles: [
-      ...(["invoker", "push", "jobs"] as const),
+    optional: [
       ...(orchestrator.kind === "composer" ? (["composer"] as const) : []),
-      ...(settings.githubRepository ? (["deploy", "preview"] as const) : []),
+      ...(settings.github ? (["deploy", "preview"] as const) : []),
     ],
   },
   providers,
@@ -61,7 +58,7 @@ const { accounts } = identities;
 /** Airflow runs as its own account, or as that of the environment that exists. */
 const airflow =
   orchestrator.kind === "composer"
-    ? accounts.composer.member
+    ? accounts.composer!.member
     : pulumi.output(`serviceAccount:${orchestrator.serviceAccount}`);
 
 new Warehouse(
@@ -86,7 +83,6 @@ const workload = new Workload(
     labels,
     project,
     region,
-    commit,
     protectData: settings.protectData,
     warehouse: {
       location: settings.warehouseLocation,
@@ -112,7 +108,12 @@ const messenger = new Messenger(
     project,
     region,
     retention: settings.messageRetention,
-    push: { endpoint: pulumi.interpolate`${workload.url}/`, audience: workload.url, account: accounts.push },
+    push: {
+      endpoint: pulumi.interpolate`${workload.url}/`,
+      audience: workload.url,
+      account: accounts.push,
+      deadline: INVOKER_DEADLINE,
+    },
     publishers: { requests: { orchestrator: airflow }, events: { jobs: accounts.jobs.member } },
     listeners: { orchestrator: airflow },
   },
@@ -126,7 +127,7 @@ new Orchestrator(
     labels,
     project,
     region,
-    place: orchestrator.kind === "composer" ? { ...orchestrator, account: accounts.composer } : orchestrator,
+    place: orchestrator.kind === "composer" ? { ...orchestrator, account: accounts.composer! } : orchestrator,
     settings: {
       dag_id: dagId,
       environment,
@@ -151,7 +152,7 @@ new Orchestrator(
       },
       run: settings.run,
       limits: {
-        run_seconds: 3 * 3600,
+        run_seconds: toSeconds(RUN_LIMIT),
         poll_seconds: 30,
         ask_seconds: 600,
         retries: 2,
@@ -173,7 +174,7 @@ new Monitoring(
     project,
     title,
     schedule,
-    runLimit,
+    runLimit: RUN_LIMIT,
     dagId,
     dailyBytesBilledLimit: settings.dailyBytesBilledLimit,
     emails: settings.notificationEmails,
@@ -184,34 +185,28 @@ new Monitoring(
 );
 
 const delivery =
-  settings.githubRepository === undefined
-    ? undefined
-    : new Delivery(
-        "delivery",
-        {
-          names,
-          project,
-          repository: settings.githubRepository,
-          environment,
-          state: planState(identity, region),
-          accounts: {
-            deploy: accounts.deploy,
-            preview: accounts.preview,
-            runtime: {
-              invoker: accounts.invoker,
-              ...(orchestrator.kind === "composer" ? { composer: accounts.composer } : {}),
-            },
-          },
-          projectRoles: [
-            "roles/aiplatform.user",
-            "roles/bigquery.jobUser",
-            "roles/composer.worker",
-            workload.launcherRole.name,
-            messenger.listenerRole.name,
-          ],
+  settings.github &&
+  new Delivery(
+    "delivery",
+    {
+      names,
+      project,
+      repository: settings.github,
+      environment,
+      state: planState(identity, region),
+      accounts: {
+        deploy: accounts.deploy!,
+        preview: accounts.preview!,
+        // Whoever sets a push subscription acts as its account, too.
+        runtime: {
+          invoker: accounts.invoker,
+          push: accounts.push,
+          ...(accounts.composer ? { composer: accounts.composer } : {}),
         },
-        providers,
-      );
+      },
+    },
+    providers,
+  );
 
 /** URL of the invoker: curl -H "Authorization: Bearer $(gcloud auth print-identity-token)" URL/healthcheck */
 export const invokerUrl = workload.url;
@@ -223,3 +218,15 @@ export const requestsTopic = messenger.topics.requests.name;
 export const mart = `${marketing.project}.${marketing.dataset}.rfm`;
 /** For the workflows: google-github-actions/auth's workload_identity_provider. */
 export const workloadIdentityProvider = delivery?.provider.name ?? "none";
+/** The commit that was deployed. */
+export const commit = commitOf(import.meta.dirname);
+
+/** A wrong setting is an error for people: its text, and nothing of Node's. */
+function settingsOrError() {
+  try {
+    const given = Object.keys(pulumi.runtime.allConfig());
+    return readSettings({ name: config.name, get: (key) => config.get(key), given }, pulumi.getStack());
+  } catch (error) {
+    throw error instanceof UserError ? new pulumi.RunError(formatError(error)) : error;
+  }
+}

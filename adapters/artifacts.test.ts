@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { open } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -19,6 +20,20 @@ describe("artifacts", () => {
     await fileArtifacts.write(url("new/folder/ä b.txt"), "ä\n");
     assert.equal(await fileArtifacts.read(url("new/folder/ä b.txt")), "ä\n");
     assert.equal(await fileArtifacts.read(url("new/none.txt")), undefined);
+  });
+
+  it("are replaced and not changed: who has opened the old file reads all of it", async () => {
+    await fileArtifacts.write(url("replaced.txt"), "old text");
+    const reader = await open(join(folder, "replaced.txt"));
+    await fileArtifacts.write(url("replaced.txt"), "new");
+    assert.equal(await reader.readFile("utf8"), "old text");
+    assert.equal(await fileArtifacts.read(url("replaced.txt")), "new");
+    await reader.close();
+    rmSync(join(folder, "replaced.txt"));
+  });
+
+  it("are not taken for missing if they can't be read", async () => {
+    await assert.rejects(fileArtifacts.read(url(".")), { code: "EISDIR" });
   });
 
   it("are whole for readers while several write the same one", async () => {

@@ -5,14 +5,14 @@ import { fileURLToPath } from "node:url";
 import type { ArtifactStore } from "../contracts/artifacts.ts";
 
 /**
- * Where the file of a URL is for this process: file: URLs are there as they are, and Vertex AI mounts the buckets
- * that a job may read under /gcs (cloud.google.com/vertex-ai/docs/training/cloud-storage-file-system).
+ * The path of the file at a file: or gs: URL. Vertex AI mounts the buckets that a job can read under /gcs
+ * (cloud.google.com/vertex-ai/docs/training/cloud-storage-file-system).
  */
 export function artifactPath(url: string): string {
   return url.startsWith("gs://") ? `/gcs/${url.slice("gs://".length)}` : fileURLToPath(url);
 }
 
-/** The artifact store as a file system: the local one, and in jobs the mounted buckets. */
+/** The artifact store on the file system: local files, and in jobs the mounted buckets. */
 export const fileArtifacts: ArtifactStore = {
   async read(url) {
     return await readFile(artifactPath(url), "utf8").catch((error: NodeJS.ErrnoException) => {
@@ -23,6 +23,7 @@ export const fileArtifacts: ArtifactStore = {
   async write(url, text) {
     const path = artifactPath(url);
     await mkdir(dirname(path), { recursive: true });
+    // Readers see the old file or the new one, never a part.
     const temporary = join(dirname(path), `.${basename(path)}.${randomUUID()}`);
     try {
       await writeFile(temporary, text);

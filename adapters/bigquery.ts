@@ -8,15 +8,19 @@ import {
   type Target,
   type Warehouse,
 } from "../contracts/warehouse.ts";
+import { mapValues } from "../lib/json.ts";
 import { UserError } from "../lib/user-error.ts";
 import { BigQueryJobs, type BigQueryOptions } from "./bigquery-jobs.ts";
 
-/** The warehouse in BigQuery: rows are replaced by one MERGE, which does all of it or nothing. */
+/** The warehouse in BigQuery. Rows are replaced by one MERGE, which is atomic. */
 export class BigQueryWarehouse implements Warehouse {
   readonly project: string;
   readonly #jobs: BigQueryJobs;
 
-  /** Opens bigquery://project/location?maximum_bytes_billed=N; throws a UserError when the URL is not like that. */
+  /**
+   * Opens bigquery://project/location?maximum_bytes_billed=N.
+   * @throws UserError when the URL does not have this form.
+   */
   constructor(url: string, options?: BigQueryOptions) {
     this.#jobs = new BigQueryJobs(url, options);
     this.project = this.#jobs.project;
@@ -29,11 +33,18 @@ export class BigQueryWarehouse implements Warehouse {
       return { rows: 0, bytesBilled: 0 };
     }
     const { fields, bytes } = await this.#jobs.plan(model.query, parameters);
-    this.#checkEstimate(model.target, bytes);
+    const limit = this.#jobs.maximumBytesBilled;
+    if (limit !== undefined && bytes > limit)
+      throw new UserError(
+        `${model.target.dataset}.${model.target.name} would read ${bytes} bytes; allowed are ${limit}.`,
+        { remedy: "Make the query read less, or raise the setting bytesBilledLimit." },
+      );
     await this.#provideTable(model, fields);
     if (model.materialization === "log") return { rows: 0, bytesBilled: 0 };
     const replaced =
-      model.materialization === "partition" ? `\`${model.partitionBy ?? "run_date"}\` = @run_date` : "TRUE";
+      model.materialization === "partition"
+        ? `${quote(model.partitionBy ?? "run_date")} = @run_date`
+        : "TRUE";
     const columns = fields.map(({ name }) => name!);
     return await this.#replace(path, replaced, columns, model.query, parameters);
   }
@@ -48,7 +59,7 @@ export class BigQueryWarehouse implements Warehouse {
     return await Array.fromAsync(this.stream(sql, parameters));
   }
 
-  /** Bytes that a query would read, by a dry run, which costs nothing. */
+  /** Bytes that a query would read. */
   async estimate(sql: string, parameters: Parameters = {}): Promise<number> {
     return (await this.#jobs.plan(sql, parameters)).bytes;
   }
@@ -62,16 +73,14 @@ export class BigQueryWarehouse implements Warehouse {
     const fields = (metadata as TableMetadata & { schema: { fields: TableField[] } }).schema.fields;
     const types = Object.fromEntries(fields.map(({ name, type }) => [name!, standardType(type!)]));
     for (const row of rows) checkRow(target, types, row);
-    // One JSON document, typed by the table: a statement's work does not grow with the rows.
+    // The rows are one JSON parameter, so that the statement does not grow with them.
     const select = Object.entries(types).map(
-      ([name, type]) => `CAST(JSON_VALUE(row, '$.${name}') AS ${type}) AS \`${name}\``,
+      ([name, type]) => `CAST(JSON_VALUE(row, '$.${name}') AS ${type}) AS ${quote(name)}`,
     );
-    const conditions = Object.keys(key).map((name) => `\`${name}\` = CAST(@${name} AS ${types[name]})`);
-    const parameters = Object.fromEntries(
-      Object.entries({ ...key, rows: JSON.stringify(rows) }).map(([name, value]) => [
-        name,
-        { type: "STRING", value } as const,
-      ]),
+    const conditions = Object.keys(key).map((name) => `${quote(name)} = CAST(@${name} AS ${types[name]})`);
+    const parameters = mapValues(
+      { ...key, rows: JSON.stringify(rows) },
+      (value) => ({ type: "STRING", value }) as const,
     );
     return await this.#replace(
       pathOf(target),
@@ -84,7 +93,7 @@ export class BigQueryWarehouse implements Warehouse {
 
   async close(): Promise<void> {}
 
-  /** Replaces the rows that the condition holds for by those of the query, in one statement: wholly or not at all. */
+  /** Replaces the rows for which the condition is true by those of the query, in one statement. */
   async #replace(
     path: string,
     condition: string,
@@ -92,21 +101,21 @@ export class BigQueryWarehouse implements Warehouse {
     query: string,
     parameters: Parameters,
   ): Promise<Outcome> {
-    const names = columns.map((name) => `\`${name}\``).join(", ");
+    const names = columns.map(quote).join(", ");
     const merge = `MERGE ${path} USING (
 ${query}
 ) AS new_rows ON FALSE
 WHEN NOT MATCHED BY SOURCE AND ${condition} THEN DELETE
 WHEN NOT MATCHED BY TARGET THEN INSERT (${names}) VALUES (${names})`;
-    const { statistics } = await this.#jobs.run(merge, parameters, 1);
-    return { rows: statistics.dmlStats.insertedRowCount, bytesBilled: statistics.totalBytesBilled };
+    const { rows, bytesBilled } = await this.#jobs.run(merge, parameters, 1);
+    return { rows, bytesBilled };
   }
 
   #table({ project, dataset, name }: Target) {
     return this.#jobs.client.dataset(dataset, { projectId: project }).table(name);
   }
 
-  /** Makes the table as the query has it, or adds the columns that it has not yet, so that an edited model counts at once. */
+  /** Makes the table with the query's columns, or adds the columns that are missing. */
   async #provideTable(
     { target, partitionBy, clusterBy }: Model,
     fields: readonly TableField[],
@@ -124,7 +133,7 @@ WHEN NOT MATCHED BY TARGET THEN INSERT (${names}) VALUES (${names})`;
           ...(clusterBy.length === 0 ? {} : { clustering: { fields: [...clusterBy] } }),
         })
         .catch((error) => {
-          // Another run was faster.
+          // Another run has just made it.
           if (error.code !== 409) throw error;
         });
       return;
@@ -141,34 +150,23 @@ WHEN NOT MATCHED BY TARGET THEN INSERT (${names}) VALUES (${names})`;
     });
     if (added.length > 0) await table.setMetadata({ schema: { fields: [...present, ...added] } });
   }
-
-  #checkEstimate({ dataset, name }: Target, bytes: number): void {
-    const limit = this.#jobs.maximumBytesBilled;
-    if (limit !== undefined && bytes > limit)
-      throw new UserError(`${dataset}.${name} would read ${bytes} bytes; allowed are ${limit}.`, {
-        remedy: "Find what it reads too much, or raise the setting bytesBilledLimit.",
-      });
-  }
 }
 
-/** GoogleSQL's names of the types that a table's schema has by its old ones. */
+const quote = (name: string): string => `\`${name}\``;
+
+/** The GoogleSQL name of a type; schemas of tables have the names of legacy SQL. */
 const standardType = (type: string): string =>
   ({ FLOAT: "FLOAT64", INTEGER: "INT64", BOOLEAN: "BOOL" })[type] ?? type;
 
-const SCRIPT_TYPES: Readonly<Record<string, string>> = {
-  BOOL: "boolean",
-  FLOAT64: "number",
-  INT64: "number",
-};
+/** What typeof returns for a value of the type; "string" for all others. */
+const TYPEOF: Readonly<Record<string, string>> = { BOOL: "boolean", FLOAT64: "number", INT64: "number" };
 
 function checkRow({ dataset, name: table }: Target, types: Readonly<Record<string, string>>, row: Row): void {
   for (const [name, value] of Object.entries(row)) {
     const type = types[name];
     if (type === undefined) throw new UserError(`${dataset}.${table} has no column ${name}.`);
-    if (value !== null && typeof value !== (SCRIPT_TYPES[type] ?? "string"))
-      throw new UserError(
-        `${dataset}.${table}: ${JSON.stringify(value)} is no ${type}, as column ${name} has.`,
-      );
+    if (value !== null && typeof value !== (TYPEOF[type] ?? "string"))
+      throw new UserError(`${dataset}.${table}: column ${name} is ${type}; given: ${JSON.stringify(value)}.`);
   }
 }
 
@@ -176,10 +174,10 @@ function checkRow({ dataset, name: table }: Target, types: Readonly<Record<strin
 function toPlain(value: unknown): unknown {
   if (value === null || typeof value !== "object") return value;
   if (Array.isArray(value)) return value.map(toPlain);
-  // A decimal, as big.js has it.
+  // A decimal is an object of big.js.
   if ("toFixed" in value) return Number(value);
-  // A date or timestamp, whose seconds have nine digits.
-  if ("value" in value && typeof value.value === "string")
-    return value.value.replace(/(\.\d*[1-9])0+Z$|\.0+Z$/, "$1Z");
-  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, toPlain(inner)]));
+  // A date or a timestamp is an object of the client, a STRUCT is a plain one.
+  if ("value" in value && value.constructor !== Object)
+    return String(value.value).replace(/(\.\d*[1-9])0+Z$|\.0+Z$/, "$1Z");
+  return mapValues(value as Row, toPlain);
 }

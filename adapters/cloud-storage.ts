@@ -3,7 +3,7 @@ import type { ArtifactStore } from "../contracts/artifacts.ts";
 import { UserError } from "../lib/user-error.ts";
 import { withRetries } from "./retry.ts";
 
-/** The artifact store as Cloud Storage, for what has no bucket mounted: gs://bucket/path. */
+/** The artifact store in Cloud Storage (gs://bucket/path), for processes without mounted buckets. */
 export class CloudStorageArtifacts implements ArtifactStore {
   readonly #storage: Storage;
 
@@ -12,10 +12,10 @@ export class CloudStorageArtifacts implements ArtifactStore {
   }
 
   async read(url: string): Promise<string | undefined> {
+    const file = this.#file(url);
     try {
-      const file = this.#file(url);
       const [contents] = await withRetries(() => file.download());
-      return contents.toString("utf8");
+      return contents.toString();
     } catch (error) {
       if ((error as { code?: number }).code === 404) return undefined;
       throw error;
@@ -28,9 +28,9 @@ export class CloudStorageArtifacts implements ArtifactStore {
   }
 
   #file(url: string) {
-    const [, bucket, path] = /^gs:\/\/([^/]+)\/(.+)$/.exec(url) ?? [];
-    if (bucket === undefined || path === undefined)
-      throw new UserError(`${url} is no file in Cloud Storage; allowed is gs://bucket/path.`);
-    return this.#storage.bucket(bucket).file(path);
+    const parts = /^gs:\/\/([^/]+)\/(.+)$/.exec(url);
+    if (parts === null)
+      throw new UserError(`${url} is not a file in Cloud Storage; allowed is gs://bucket/path.`);
+    return this.#storage.bucket(parts[1]!).file(parts[2]!);
   }
 }

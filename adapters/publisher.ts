@@ -1,10 +1,11 @@
-import pRetry from "p-retry";
 import type { Publisher } from "../contracts/messages.ts";
 import { UserError } from "../lib/user-error.ts";
+import { withRetries } from "./retry.ts";
 
 /**
- * The Messenger that a URL names, to send to: pubsub://project?events=topic, or http://host:port, the embedded one
- * (POST /topics/{topic}). Throws a UserError when the URL names none.
+ * Opens the Messenger of a URL to publish to: pubsub://project?events=topic, or http://host:port for the local stack
+ * (POST /topics/{topic}).
+ * @throws UserError when the URL is neither.
  */
 export async function openPublisher(url: string): Promise<Publisher> {
   if (url.startsWith("http:")) return httpPublisher(url);
@@ -17,22 +18,17 @@ export async function openPublisher(url: string): Promise<Publisher> {
   );
 }
 
-function httpPublisher(url: string): Publisher {
-  return {
-    publish: (topic, data, attributes) =>
-      pRetry(
-        async () => {
-          const response = await fetch(new URL(`/topics/${topic}`, url), {
-            method: "POST",
-            headers: { "content-type": "application/json" },
-            body: JSON.stringify({ data, attributes }),
-          });
-          if (!response.ok)
-            throw new Error(`Messenger answered ${response.status}: ${await response.text()}`);
-          return ((await response.json()) as { id: string }).id;
-        },
-        { retries: 3, minTimeout: 200 },
-      ),
-    close: async () => undefined,
-  };
-}
+const httpPublisher = (url: string): Publisher => ({
+  publish: (topic, data, attributes) =>
+    withRetries(async () => {
+      const response = await fetch(new URL(`/topics/${topic}`, url), {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ data, attributes }),
+      });
+      if (response.ok) return ((await response.json()) as { id: string }).id;
+      const message = `Messenger answered ${response.status}: ${await response.text()}`;
+      throw Object.assign(new Error(message), { status: response.status });
+    }, 200),
+  close: async () => undefined,
+});

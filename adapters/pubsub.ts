@@ -2,22 +2,23 @@ import { randomUUID } from "node:crypto";
 import { on } from "node:events";
 import { PubSub, type Message as PubSubMessage, type Subscription } from "@google-cloud/pubsub";
 import type { Message, Messenger } from "../contracts/messages.ts";
+import { jsonOrText } from "../lib/json.ts";
 import { UserError } from "../lib/user-error.ts";
 
 /**
- * Messenger as Pub/Sub. The URL says which topic of the project is which of the contracts':
- * pubsub://project?requests=my-requests&events=my-events. PUBSUB_EMULATOR_HOST is honoured.
+ * Messenger on Pub/Sub. The URL maps the topics of the contracts to those of a project:
+ * pubsub://project?requests=my-requests&events=my-events. PUBSUB_EMULATOR_HOST is used when it is set.
  */
 export class PubSubMessenger implements Messenger {
   readonly #client: PubSub;
   readonly #topics: URLSearchParams;
 
-  /** Throws a UserError when the URL names no project. */
-  constructor(url: string) {
+  /** @throws UserError when the URL has no project. */
+  constructor(url: string, client?: PubSub) {
     const { hostname, searchParams } = new URL(url);
     if (hostname === "")
       throw new UserError(`MESSENGER_URL is ${url}; allowed is pubsub://project?events=topic.`);
-    this.#client = new PubSub({ projectId: hostname });
+    this.#client = client ?? new PubSub({ projectId: hostname });
     this.#topics = searchParams;
   }
 
@@ -56,9 +57,10 @@ export class PubSubMessenger implements Messenger {
       const received = on(subscription, "message", { signal }) as AsyncIterable<[PubSubMessage]>;
       for await (const [message] of received) {
         message.ack();
-        // Not every Messenger filters: Pub/Sub's emulator does not.
-        if (Object.entries(filter).every(([name, value]) => message.attributes[name] === value))
-          yield { id: message.id, data: json(message.data), attributes: message.attributes };
+        const { id, data, attributes } = message;
+        // Pub/Sub's emulator does not filter.
+        if (Object.entries(filter).every(([name, value]) => attributes[name] === value))
+          yield { id, data: jsonOrText(data.toString()), attributes };
       }
     } catch (error) {
       if (!signal.aborted) throw error;
@@ -72,20 +74,10 @@ export class PubSubMessenger implements Messenger {
     const topic = this.#topics.get(name);
     if (topic === null) {
       const known = [...this.#topics.keys()].join(", ") || "none";
-      throw new UserError(`MESSENGER_URL says no topic of ${name}; it says those of: ${known}.`, {
+      throw new UserError(`MESSENGER_URL has no topic for ${name}; it has topics for: ${known}.`, {
         remedy: `Add ${name}=TOPIC to it.`,
       });
     }
     return this.#client.topic(topic, { gaxOpts: { timeout: 60_000 } });
-  }
-}
-
-/** What is no JSON stays the text that it is: whoever reads it judges. */
-function json(data: Buffer): unknown {
-  const text = data.toString("utf8");
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
   }
 }

@@ -1,17 +1,17 @@
 import pRetry from "p-retry";
 
 /**
- * Asks Google again, thrice, for what got no answer, or one of 429 or 5xx; only for requests that may come twice. Its
- * clients do so themselves where they can, but not everywhere.
+ * Sends a request up to four times, as long as there is no answer, or one of 429 or 5xx. Use it only for requests that
+ * can arrive twice without harm, and only where a client does not retry on its own.
  */
-export const withRetries = <T>(request: () => Promise<T>): Promise<T> =>
+export const withRetries = <T>(request: () => Promise<T>, minTimeout = 500): Promise<T> =>
   pRetry(request, {
     retries: 3,
-    minTimeout: 500,
+    minTimeout,
     randomize: true,
     shouldRetry: ({ error }) => {
       const { status, code } = error as { status?: unknown; code?: unknown };
-      const answered = [status, code].find((known) => typeof known === "number");
-      return answered === undefined || answered === 429 || answered >= 500;
+      const answer = [status, code].find((known) => typeof known === "number");
+      return answer === undefined || answer === 429 || answer >= 500;
     },
   });

@@ -9,22 +9,22 @@ import { withRetries } from "./retry.ts";
 export interface VertexAiOptions {
   readonly project: string;
   readonly region: string;
-  /** Whom the jobs run as: e-mail of a service account. */
+  /** Service account that the jobs run as, an email address. */
   readonly serviceAccount: string;
   /** URL of the PipelineSpec, JSON. */
   readonly pipelineSpecUrl: string;
-  /** URL of the folder where runs keep their files. */
+  /** URL of the folder with the files of runs. */
   readonly artifactsUrl: string;
   readonly artifacts: ArtifactStore;
-  /** How long an answer may take, milliseconds; then it is asked for again. @default 20000 */
+  /** Milliseconds to wait for an answer before the request is sent again. @default 20000 */
   readonly timeout?: number;
   /** @default the regional endpoint of Vertex AI */
   readonly endpoint?: string;
-  /** @default the account that this process runs as */
+  /** @default the account of this process */
   readonly auth?: Pick<GoogleAuth, "request">;
 }
 
-/** The part of a PipelineJob that is read: cloud.google.com/vertex-ai/docs/reference/rest/v1/projects.locations.pipelineJobs */
+/** The fields of a PipelineJob that are read: cloud.google.com/vertex-ai/docs/reference/rest/v1/projects.locations.pipelineJobs */
 const pipelineJob = z.object({
   state: z.string().default("PIPELINE_STATE_UNSPECIFIED"),
   error: z.object({ message: z.string().default("") }).optional(),
@@ -34,6 +34,12 @@ const pipelineJob = z.object({
   runtimeConfig: z.object({ parameterValues: z.object({ run_date: z.string() }) }),
 });
 
+const refusal = z.object({
+  error: z
+    .object({ status: z.string().default(""), message: z.string().default("no reason given") })
+    .prefault({}),
+});
+
 const STATES: Readonly<Record<string, RunState["state"]>> = {
   PIPELINE_STATE_SUCCEEDED: "succeeded",
   PIPELINE_STATE_FAILED: "failed",
@@ -41,8 +47,8 @@ const STATES: Readonly<Record<string, RunState["state"]>> = {
 };
 
 /**
- * Runs the pipeline in Vertex AI Pipelines. A job's id is the run's, so that a run that is launched twice starts once.
- * It speaks REST, because the client of all of Vertex AI is a bundle of 57 MB, which Cloud Run would load at every start.
+ * Runs the pipeline in Vertex AI Pipelines. The job has the id of the run, so a run that is launched twice starts once.
+ * It uses REST: Vertex AI's client library has 57 MB, which Cloud Run would load at every start.
  */
 export class VertexAiLauncher implements Launcher {
   readonly #options: VertexAiOptions;
@@ -74,15 +80,24 @@ export class VertexAiLauncher implements Launcher {
         parameterValues: { run_id: runId, ...parameters },
       },
     };
-    // 409: a job of this id exists.
-    const { status } = await this.#request("POST", `?pipelineJobId=${runId}`, [409], job);
+    // 409: there is a job with this id. 400: among others, a project that never ran a job lacks Vertex AI's own accounts.
+    const { status, data } = await this.#request("POST", `?pipelineJobId=${runId}`, [409, 400], job);
+    if (status === 400) {
+      const { error } = refusal.parse(data);
+      if (error.status === "FAILED_PRECONDITION")
+        throw new UserError(`Vertex AI is not ready: ${error.message}`, {
+          status: 503,
+          remedy: "In a new project this takes some minutes. Send the request again.",
+        });
+      throw new Error(`Vertex AI refused the pipeline: ${error.message}`);
+    }
     return status !== 409;
   }
 
   async state(runId: string): Promise<RunState | undefined> {
     const { status, data } = await this.#request("GET", `/${runId}`, [404]);
     if (status === 404) return undefined;
-    const job = parse(pipelineJob, data, `What Vertex AI tells of ${runId}`);
+    const job = parse(pipelineJob, data, `Vertex AI's answer about ${runId}`);
     const state = STATES[job.state] ?? "running";
     const { artifacts, artifactsUrl } = this.#options;
     const texts = await Promise.all(
@@ -96,7 +111,7 @@ export class VertexAiLauncher implements Launcher {
       run_date: job.runtimeConfig.parameterValues.run_date,
       state,
       error: job.error?.message || null,
-      // A step that was killed last said that it was running.
+      // A killed step's last report still says running.
       steps: steps.map((step) =>
         state !== "running" && step.status === "running" ? { ...step, status: "failed" } : step,
       ),
@@ -108,8 +123,8 @@ export class VertexAiLauncher implements Launcher {
   }
 
   /**
-   * An answer of 2xx, or one of those expected. The job's id makes it safe to ask again. The client's own retries share
-   * one time limit, so that a late answer would end them all.
+   * Returns an answer of 2xx or of an expected status. The job's id makes it safe to send a request again. The client's
+   * own retries are not used: they share one time limit, so that a late answer would end them all.
    */
   #request(method: "GET" | "POST", path: string, expected: readonly number[], data?: object) {
     return withRetries(() =>

@@ -1,7 +1,6 @@
 /**
- * npm run bench: how long the main job takes, how soon a change to a model is known to be right, and that fitting does
- * not grow with customers. Prints tables.
- * Times are of this machine; compare figures of one run only.
+ * npm run bench: prints how long the main job takes, how long a saved change of a SQL model takes until it is checked,
+ * tested and run, and how long fitting takes with more customers. Compare only times of one run on one machine.
  */
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
@@ -44,10 +43,7 @@ main.push(["first run in a new folder", seconds(firstRun)], ["later runs", secon
 process.stdout.write(`${main.toString()}\n\n`);
 
 const saved = new Table({
-  head: [
-    "a model is saved (npm run sql -- --watch): checked, tested, run with all that depends on it",
-    "time",
-  ],
+  head: ["a SQL model is saved (npm run sql -- --watch): checked, tested, run with its dependents", "time"],
   style: { head: [] },
 });
 for (const model of ["features/customer_features", "features/customer_history", "marts/rfm"])
@@ -77,7 +73,7 @@ for (const times of [1, 10, 100]) {
 }
 process.stdout.write(`${fits.toString()}\n`);
 
-/** Milliseconds from saving a model to when all is done, on the full CDNOW log, each time that it is saved. */
+/** Milliseconds from saving a SQL model until all is complete, on the full CDNOW log, for each save. */
 async function savedModel(model: string): Promise<number[]> {
   const root = new URL("../", import.meta.url).pathname;
   const folder = mkdtempSync(join(tmpdir(), "bench-"));
@@ -87,19 +83,19 @@ async function savedModel(model: string): Promise<number[]> {
   const args = [join(root, "cli/sql.ts"), "--sql-dir", sql, "--data-dir", data, "--watch"];
   const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  const says = async (what: RegExp): Promise<void> => {
+  const prints = async (what: RegExp): Promise<void> => {
     for (let line = await lines.next(); !what.test(String(line.value)); line = await lines.next())
-      if (line.done) throw new Error(`npm run sql ended before it said ${what}`);
+      if (line.done) throw new Error(`npm run sql ended before it printed ${what}`);
   };
-  await says(/^Watching/);
+  await prints(/^Watching/);
   const times: number[] = [];
   for (let time = 0; time < RUNS; time += 1) {
     const startedAt = performance.now();
     const condition = `run_date = @run_date AND ${time} = ${time}`;
     writeFileSync(file, readFileSync(file, "utf8").replace("run_date = @run_date", condition));
-    await says(/ actions in /);
+    await prints(/ actions in /);
     times.push(performance.now() - startedAt);
-    // The file system tells of the next save as another one.
+    // The file system reports a save right after this one as the same.
     await setTimeout(500);
   }
   child.kill();
@@ -108,7 +104,7 @@ async function savedModel(model: string): Promise<number[]> {
   return times;
 }
 
-/** Equal rows as one, with the sum of their customers. */
+/** Equal rows become one, with the sum of their customers. */
 function distinct<S extends { customers: number }>(rows: readonly S[]): S[] {
   const byKey = new Map<string, S>();
   for (const row of rows) {

@@ -21,7 +21,7 @@ interface Result {
 
 const PROJECT = "my-project-dev";
 const REGION = "europe-west1";
-const IMAGE = "composer-3-airflow-2.10.5-build.10";
+const IMAGE = "composer-3-airflow-2.11.1-build.17";
 const field = (name: string, type: string) => ({ name, type });
 const columns = [
   ...[field("order_id", "STRING"), field("customer_id", "STRING")],
@@ -238,7 +238,7 @@ describe("doctor", function () {
       "off",
       {},
       { [path(":batchGet")]: { services: off } },
-      /^16 are off: /,
+      /^18 are off: /,
       /services enable aiplatform/,
       false,
     ],
@@ -247,10 +247,18 @@ describe("doctor", function () {
       "without the image",
       {},
       {
-        [path("imageVersions")]: { imageVersions: [{ imageVersionId: "composer-3-airflow-2.10.9-build.1" }] },
+        [path("imageVersions")]: { imageVersions: [{ imageVersionId: "composer-3-airflow-2.11.9-build.1" }] },
       },
-      /has no composer-3-airflow-2.10.5/,
-      /composerImageVersion: composer-3-airflow-2.10.9-build.1/,
+      /has no composer-3-airflow-2.11.1/,
+      /composerImageVersion: composer-3-airflow-2.11.9-build.1/,
+    ],
+    [
+      "Composer",
+      "with an image that can't be created any more",
+      {},
+      { [path("imageVersions")]: { imageVersions: [{ imageVersionId: IMAGE, creationDisabled: true }] } },
+      /has no composer-3-airflow-2.11.1/,
+      /region: europe-west1/,
     ],
     [
       "orders",
@@ -280,6 +288,20 @@ describe("doctor", function () {
       },
       /order_id is missing, not STRING; ordered_at is DATE, not TIMESTAMP/,
       /docs\/deploy/,
+    ],
+    [
+      "orders",
+      "a filter is required on another column",
+      {},
+      {
+        [path("tables/orders")]: {
+          schema: { fields: columns },
+          timePartitioning: { field: "loaded_on" },
+          requirePartitionFilter: true,
+        },
+      },
+      /raw.orders requires a filter on loaded_on/,
+      /bq update --norequire_partition_filter my-project-dev:raw.orders/,
     ],
     [
       "quota",

@@ -16,6 +16,8 @@ export const APIS: Readonly<Record<string, string>> = {
   "artifactregistry.googleapis.com": "stores the images",
   "bigquery.googleapis.com": "stores the tables",
   "billingbudgets.googleapis.com": "watches the budget",
+  "cloudquotas.googleapis.com": "raises quotas",
+  "compute.googleapis.com": "lists regions, and has Vertex AI's machines",
   "cloudkms.googleapis.com": "holds the key of the stack's secrets",
   "cloudresourcemanager.googleapis.com": "grants rights on the project",
   "composer.googleapis.com": "runs Airflow",
@@ -32,7 +34,7 @@ export const APIS: Readonly<Record<string, string>> = {
 
 /** What a person does once for a stack, in order. */
 export function planBootstrap(stack: string, settings: Settings, app: string): readonly BootstrapStep[] {
-  const { project, region, environment, githubRepository } = settings;
+  const { project, region, environment, github } = settings;
   const identity = { app, environment, project };
   const { backendUrl, keyRing, key, secretsProvider } = planState(identity, region);
   const kms = (command: string) => `gcloud kms ${command} --location ${region} --project ${project}`;
@@ -74,7 +76,7 @@ export function planBootstrap(stack: string, settings: Settings, app: string): r
     },
     { title: "Deploy", command: `pulumi up --stack ${stack} --policy-pack policy` },
   ];
-  if (githubRepository === undefined) return steps;
+  if (github === undefined) return steps;
   const { serviceAccounts, identityPools } = planNames(identity);
   const suffix = stack.toUpperCase().replaceAll("-", "_");
   const number = `$(gcloud projects describe ${project} --format 'value(projectNumber)')`;
@@ -87,7 +89,7 @@ export function planBootstrap(stack: string, settings: Settings, app: string): r
   };
   const setVariables = Object.entries(variables).map(([name, value]) => ({
     title: `Set the workflows' variable ${name}`,
-    command: `gh variable set ${name}_${suffix} --repo ${githubRepository} --body "${value}"`,
+    command: `gh variable set ${name}_${suffix} --repo ${github.name} --body "${value}"`,
   }));
   return [...steps, ...setVariables];
 }

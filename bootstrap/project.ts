@@ -79,9 +79,13 @@ export async function composer(context: Context): Promise<Finding> {
   if (orchestrator.kind === "composer") {
     const { imageVersion } = orchestrator;
     const found = await context.client.call(`${parent}/imageVersions?pageSize=1000`);
-    const offered: string[] = (found?.imageVersions ?? []).map((it: Response) => it.imageVersionId);
-    if (offered.includes(imageVersion)) return ok(`${region} has ${imageVersion}`);
-    const similar = offered.find((it) => it.startsWith(imageVersion.replace(/\.\d+-build.*/, ".")));
+    const offered: string[] = (found?.imageVersions ?? [])
+      .filter((it: Response) => !it.creationDisabled)
+      .map((it: Response) => it.imageVersionId);
+    // Without a build it is an alias of the newest one.
+    if (offered.some((it) => it === imageVersion || it.startsWith(`${imageVersion}-build.`)))
+      return ok(`${region} has ${imageVersion}`);
+    const similar = offered.find((it) => it.startsWith(imageVersion.replace(/\.\d+(-build.*)?$/, ".")));
     const fix: [string, string] = similar ? ["composerImageVersion", similar] : ["region", "europe-west1"];
     return missing(`${region} has no ${imageVersion}`, setting(context, ...fix));
   }
@@ -116,6 +120,13 @@ export async function orders(context: Context): Promise<Finding> {
     .filter(([column, allowed]) => !allowed.includes(types.get(column) ?? ""))
     .map(
       ([column, allowed]) => `${column} is ${types.get(column) ?? "missing"}, not ${allowed.join(" or ")}`,
+    );
+  const { timePartitioning, requirePartitionFilter = timePartitioning?.requirePartitionFilter } = found;
+  const column = timePartitioning?.field ?? found.rangePartitioning?.field ?? "_PARTITIONTIME";
+  if (requirePartitionFilter && column !== "ordered_at")
+    return missing(
+      `${dataset}.${table} requires a filter on ${column}, and the pipeline filters on ordered_at`,
+      `bq update --norequire_partition_filter ${project}:${dataset}.${table}`,
     );
   if (wrong.length === 0) return ok(`${project}.${dataset}.${table}, in ${location}`);
   return missing(`columns of ${dataset}.${table}: ${wrong.join("; ")}`, guide);

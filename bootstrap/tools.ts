@@ -21,7 +21,7 @@ export const dockerEngine = ({ client }: Context): Promise<Finding> =>
 
 /** gh sets the variables of the workflows. */
 export async function gh({ client, settings }: Context): Promise<Finding> {
-  if (settings.githubRepository === undefined) return ok("not needed: githubRepository is not set");
+  if (settings.github === undefined) return ok("not needed: githubRepository is not set");
   const found = await version("gh", client);
   if (found.state !== "ok") return found;
   return client.run("gh", "auth", "status").then(

@@ -15,7 +15,7 @@ import {
   startAirflow,
 } from "../test/airflow/airflow.ts";
 import { AirflowTestbed, startEmulators } from "../test/airflow/testbed.ts";
-import { cdnow } from "../test/cdnow-orders.ts";
+import { cdnow } from "../test/cdnow.ts";
 import { localCommand, portOption, runCommand } from "./command.ts";
 
 /** npm run airflow: Airflow with the DAG, and everything that it calls, on this machine. */

@@ -1,11 +1,11 @@
 import type { DuckDbWarehouse } from "../adapters/duckdb.ts";
 import { QueryError } from "../contracts/warehouse.ts";
-import { championUntil } from "../jobs/clv/model-tables.ts";
+import { readChampion } from "../jobs/clv/model-tables.ts";
 
 /** Id of the model that a run of this date scores with when none is fitted; empty when there is none. */
 export async function lastChampion(warehouse: DuckDbWarehouse, run_date: string): Promise<string> {
   try {
-    return (await championUntil(warehouse, run_date))?.model_id ?? "";
+    return (await readChampion(warehouse, run_date, "until"))?.model_id ?? "";
   } catch (error) {
     if (error instanceof QueryError) return ""; // No run has made the table yet.
     throw error;

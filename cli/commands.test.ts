@@ -63,7 +63,7 @@ describe("local commands", function () {
       url = /curl (http:\/\/127\.0\.0\.1:\d+)\/healthcheck/.exec(await serve.says("/healthcheck"))![1]!;
     });
 
-    it("runs the seed's run date, and tells the run's state", async () => {
+    it("runs a run date, and shows the state of the run", async () => {
       assert.deepEqual(await (await fetch(`${url}/healthcheck`)).json(), { status: "ok" });
       const response = await fetch(`${url}/invoke?run_date=2022-09-25`);
       assert.equal(response.status, 202);
@@ -119,11 +119,11 @@ describe("local commands", function () {
   }
 
   describe("npm run sql", () => {
-    it("runs the models and tells rows and assertions", async () => {
+    it("runs the models, and prints rows and assertions", async () => {
       const { code, output } = await run("sql", "--run-date", "1997-10-01", ...sample);
       assert.equal(code, 0, output);
       assert.match(output, /mlops_mkt\.rfm +2,357 rows/);
-      assert.match(output, /10 of 10 assertions hold/);
+      assert.match(output, /13 of 13 assertions hold/);
     });
 
     it("points at a syntax error: file, line, column, caret", async () => {
@@ -227,7 +227,7 @@ describe("local commands", function () {
     });
   });
 
-  it("npm run lineage serves tables and columns, prints them as JSON, and tells a mistake with its place", async () => {
+  it("npm run lineage serves tables and columns, prints them as JSON, and reports an error with its place", async () => {
     const { code, output } = await run("lineage", "--json");
     assert.equal(code, 0);
     const { tables } = JSON.parse(output) as { tables: LineageTable[] };

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { fileArtifacts } from "../adapters/artifacts.ts";
 import { formatError, UserError } from "../lib/user-error.ts";
-import { count } from "../local/report/terminal.ts";
+import { whole as count } from "../local/report/numbers.ts";
 import { formatSql } from "../packages/dataform-check/src/formatter.ts";
 import { localCommand, runCommand } from "./command.ts";
 

@@ -1,23 +1,24 @@
 import { createHash } from "node:crypto";
 import { basename, join, resolve } from "node:path";
 import type { Command } from "commander";
+import { projectDir } from "../lib/project.ts";
 import { UserError } from "../lib/user-error.ts";
-import { loadOrders, type OrdersOptions, type OrdersSummary } from "../local/orders/load.ts";
-import { openLocalWarehouse, projectDir } from "../local/runtime/local-stack.ts";
+import type { OrdersOptions } from "../local/orders/load.ts";
 
-/** The log that runs when none is given, and the run date of the papers. */
+/** The default log, and the run date of the papers that use it. */
 export const CDNOW = { file: join(projectDir, "data", "cdnow.csv.gz"), runDate: "1997-10-01" };
 
-/** The options that tell which log to read, and how, as commander gives them. */
+/** The options for reading an order log, as commander gives them. */
 export interface OrdersArguments {
   readonly orders?: string;
   readonly columns?: string;
   readonly dateFormat?: string;
   readonly decimal?: string;
+  readonly guests?: string;
   readonly dataDir?: string;
 }
 
-/** Adds the options that tell which log to read, and how. */
+/** Adds the options for reading an order log. */
 export function withOrders(command: Command): Command {
   return command
     .option("--orders <file>", "order log: CSV, CSV.gz or Parquet (default: the CDNOW log)")
@@ -25,25 +26,39 @@ export function withOrders(command: Command): Command {
       "--columns <pairs>",
       "names of the log's columns, like customer_id=CustID,ordered_at=Date,amount=Total",
     )
-    .option("--date-format <format>", "format of its dates, like %d.%m.%Y (default: recognised)")
+    .option(
+      "--date-format <format>",
+      "format of its dates, like %d.%m.%Y, epoch, epoch_ms or excel (default: recognised)",
+    )
     .option("--decimal <sign>", 'decimal sign of its amounts, "." or "," (default: recognised)')
-    .option("--data-dir <dir>", "folder of the warehouse and the runs (default: .data/ and the log's name)");
+    .option("--guests <ids>", "customer ids that stand for guests, like 0; their orders are left out")
+    .option(
+      "--data-dir <dir>",
+      "folder of the warehouse and the runs (default: a folder for each log in .data/)",
+    );
 }
 
-/** The log that the options name, and how to read it; throws a UserError that names the option. */
-export function ordersOf({ orders, columns, dateFormat, decimal }: OrdersArguments): OrdersOptions {
+/**
+ * Which log to read, and how.
+ * @throws UserError that names the option.
+ */
+export function ordersOf(options: OrdersArguments): OrdersOptions {
+  const { columns, dateFormat, decimal, guests } = options;
+  if (decimal !== undefined && decimal !== "." && decimal !== ",")
+    throw new UserError(`--decimal is ${JSON.stringify(decimal)}; allowed is "." or ",".`);
   return {
-    file: orders ?? CDNOW.file,
+    file: options.orders ?? CDNOW.file,
     ...(columns === undefined ? {} : { columns: columnPairs(columns) }),
     ...(dateFormat === undefined ? {} : { dateFormat }),
-    ...(decimal === undefined ? {} : { decimal: decimalSign(decimal) }),
+    ...(decimal === undefined ? {} : { decimal }),
+    ...(guests === undefined ? {} : { guests: guests.split(",").map((id) => id.trim()) }),
   };
 }
 
-/** Each log has a warehouse of its own unless told: a model of one shop is no champion of another's. */
+/** The data folder. By default each log has its own: a model of one shop must not score another shop. */
 export function dataDirOf(dataDir: string | undefined, file: string): string {
   if (dataDir?.trim() === "")
-    throw new UserError("--data-dir is blank.", { remedy: "Give a folder, or leave it out." });
+    throw new UserError("--data-dir is blank.", { remedy: "Give a folder, or omit the option." });
   if (dataDir !== undefined) return resolve(dataDir);
   const name = basename(file)
     .split(".")[0]!
@@ -52,34 +67,18 @@ export function dataDirOf(dataDir: string | undefined, file: string): string {
   return resolve(".data", resolve(file) === CDNOW.file ? name : `${name}-${path}`);
 }
 
-/** Reads the log into raw.orders of the embedded warehouse. */
-export async function readOrders(dataDir: string, options: OrdersOptions): Promise<OrdersSummary> {
-  const warehouse = await openLocalWarehouse(dataDir);
-  try {
-    return await warehouse.withConnection((connection) => loadOrders(connection, options));
-  } finally {
-    await warehouse.close();
-  }
-}
-
+/** A name can have commas: a pair ends where "name=" follows. */
 function columnPairs(text: string): Record<string, string> {
   const pairs: Record<string, string> = {};
-  for (const pair of text.split(",")) {
+  for (const pair of text.split(/,(?=\s*\w+\s*=)/)) {
     const [ours, theirs] = pair.split(/=(.*)/s).map((name) => name.trim());
     if (!ours || !theirs || ours in pairs) {
-      throw new UserError(
-        `--columns ${text}: "${pair}" is ${ours && ours in pairs ? "there twice" : "not a pair"}.`,
-        {
-          remedy: "Write it like --columns customer_id=CustID,ordered_at=Date,amount=Total",
-        },
-      );
+      const problem = ours && ours in pairs ? "is there twice" : "is not a pair";
+      throw new UserError(`--columns ${text}: "${pair}" ${problem}.`, {
+        remedy: "Write it like --columns customer_id=CustID,ordered_at=Date,amount=Total",
+      });
     }
     pairs[ours] = theirs;
   }
   return pairs;
-}
-
-function decimalSign(sign: string): "." | "," {
-  if (sign === "." || sign === ",") return sign;
-  throw new UserError(`--decimal is ${JSON.stringify(sign)}; allowed is "." or ",".`);
 }

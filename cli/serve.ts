@@ -1,8 +1,9 @@
 import { EVENTS, runEvent } from "../contracts/messages.ts";
 import { createLogger } from "../lib/log.ts";
+import { readOrders } from "../local/orders/load.ts";
 import { startLocalStack } from "../local/runtime/local-stack.ts";
 import { localCommand, portOption, runCommand } from "./command.ts";
-import { dataDirOf, type OrdersArguments, ordersOf, readOrders, withOrders } from "./orders-options.ts";
+import { dataDirOf, type OrdersArguments, ordersOf, withOrders } from "./orders-options.ts";
 
 /** npm run serve: the invoker on 127.0.0.1, with Messenger, jobs and warehouse. */
 const options = withOrders(

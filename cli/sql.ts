@@ -9,7 +9,7 @@ import { runActions } from "../jobs/sql-runner/runner.ts";
 import { createLogger } from "../lib/log.ts";
 import { formatError, parse } from "../lib/user-error.ts";
 import { loadOrders } from "../local/orders/load.ts";
-import { count, elapsed } from "../local/report/terminal.ts";
+import { whole as count, elapsed } from "../local/report/numbers.ts";
 import { openLocalWarehouse, sqlDir } from "../local/runtime/local-stack.ts";
 import { type Action, compile, type Graph } from "../packages/dataform-check/src/dataform.ts";
 import { changesOf } from "../packages/dataform-check/src/graph-changes.ts";

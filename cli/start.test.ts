@@ -60,7 +60,7 @@ describe("npm start", function () {
       assert.ok(existsSync(report));
     });
 
-    it("fits what others fitted on the full log, and keeps every customer", () => {
+    it("fits the parameters that lifetimes fits on the full log, and keeps every customer", () => {
       // lifetimes 0.11.3 on the full log calibrated to 1997-09-30.
       const { model, tables, segments, orders } = parsed(first);
       const published = {
@@ -159,7 +159,7 @@ describe("npm start", function () {
       }
     });
 
-    it("takes a run date long after the last order, and tells how stale the data are", async () => {
+    it("accepts a run date long after the last order, and warns that the orders are old", async () => {
       const run = await npmStart("--json", "--data-dir", dataDir, "--run-date", "2022-09-25");
       assert.equal(run.code, 0, run.stderr);
       assert.match(
@@ -168,7 +168,7 @@ describe("npm start", function () {
       );
     });
 
-    it("scores with the champion so far when no model is to be fitted", async () => {
+    it("scores with the existing champion when it does not fit a model", async () => {
       const run = await npmStart(
         "--json",
         "--data-dir",
@@ -185,14 +185,14 @@ describe("npm start", function () {
       assert.deepEqual(steps.find((step: { step: string }) => step.step === "train").rows, {});
     });
 
-    it("shows tables and the report's path to a person", async () => {
+    it("prints tables and the path of the report", async () => {
       const { code, stdout, stderr } = await npmStart("--data-dir", dataDir);
       assert.equal(code, 0, stderr);
       for (const title of [
         "Steps",
         "Segments",
         "Model bgnbd-gg-",
-        "Hold-out",
+        "Hold-out: the last 9 weeks",
         "Back-test",
         "Top customers",
         "Report: ",
@@ -205,7 +205,7 @@ describe("npm start", function () {
     });
   });
 
-  it("reads a log of another shape", async () => {
+  it("reads a log with other columns and formats", async () => {
     const rows = Array.from({ length: 300 }, (_, index) => {
       const date = new Date(Date.UTC(2023, 0, 1 + ((index * 37) % 365)))
         .toISOString()
@@ -235,7 +235,7 @@ describe("npm start", function () {
     "one customer only": ["1,a,2024-01-01,10", "2,a,2024-01-09,12"],
     "no repeat purchases at all": ["1,a,2024-01-01,10", "2,b,2024-01-09,12", "3,c,2024-01-19,12"],
   })) {
-    it(`gives RFM only, marked so, and says why, with ${name}`, async () => {
+    it(`gives RFM only, and the reason, with ${name}`, async () => {
       const run = await npmStart(
         "--json",
         "--orders",
@@ -251,10 +251,45 @@ describe("npm start", function () {
     });
   }
 
-  describe("with bad input ends with exit code 1, says what is wrong and loses nothing", () => {
+  // Values of lifetimes 0.11.3 on the same logs, prepared with pandas.
+  it("sets orders aside whose customer is the text NULL", async () => {
+    const orders = join(projectDir, "test", "orders", "customer_null_text.csv");
+    const run = await npmStart("--json", "--orders", orders, "--data-dir", join(folder, "null"));
+    assert.equal(run.code, 0, run.stderr);
+    const { model, rejected, tables } = parsed(run);
+    assert.deepEqual(
+      [tables["mlops_mkt.rfm"], model.r.toFixed(4), model.q.toFixed(4)],
+      [238, "0.6042", "4.1742"],
+    );
+    assert.deepEqual(rejected, [{ rejection_reason: "no customer", orders: 29, amount: 1530.53 }]);
+  });
+
+  it("warns of an id that stands for all guests, and leaves guests out", async () => {
+    const orders = join(projectDir, "test", "orders", "woocommerce_guests.csv");
+    const args = ["--json", "--orders", orders, "--columns", "customer_id=Customer User"];
+    const dataDir = join(folder, "guests");
+    const mixed = await npmStart(...args, "--data-dir", dataDir);
+    assert.equal(mixed.code, 0, mixed.stderr);
+    const warning = parsed(mixed).warnings.join("\n");
+    assert.match(
+      warning,
+      /customers_are_persons does not hold: .*--guests ID.*"customer_id":"0","purchases":173/,
+    );
+    assert.ok(readFileSync(parsed(mixed).report, "utf8").includes("customers_are_persons does not hold"));
+    const run = await npmStart(...args, "--data-dir", dataDir, "--guests", "0");
+    assert.equal(run.code, 0, run.stderr);
+    const { model, tables, warnings } = parsed(run);
+    assert.deepEqual(
+      [tables["mlops_mkt.rfm"], model.r.toFixed(4), model.b.toFixed(4)],
+      [215, "0.5653", "5.3356"],
+    );
+    assert.match(warnings.join("\n"), /^Rows of guests \(customer 0\) that are left out: \d+\.$/);
+  });
+
+  describe("with bad input ends with exit code 1, prints the problem and loses nothing", () => {
     const good = ["--data-dir", join(folder, "bad")];
     const cases: Record<string, () => [string[], RegExp]> = {
-      "a run date that is no date": () => [
+      "a run date that is not a date": () => [
         ["--run-date", "1997-13-01"],
         /--run-date: must be a date like 1997-10-01.*1997-13-01/,
       ],
@@ -293,13 +328,20 @@ describe("npm start", function () {
       "an unknown option": () => [["--horizn", "3"], /unknown option[\s\S]*--horizon-weeks|unknown option/],
       "a blank data folder": () => [["--data-dir", ""], /--data-dir is blank/],
       "a blank setting": () => [["--horizon-weeks", ""], /--horizon-weeks is blank/],
-      "a setting that is no number": () => [["--horizon-weeks", "abc"], /--horizon-weeks: .*expected number/],
+      "a setting that is not a number": () => [
+        ["--horizon-weeks", "abc"],
+        /--horizon-weeks: .*expected number/,
+      ],
       "a column that is mapped twice": () => [
         ["--columns", "customer_id=order_id,customer_id=customer_id"],
         /"customer_id=customer_id" is there twice/,
       ],
       "a folder that can't be made": () => [["--data-dir", join(file("a-file", "x"), "below")], /--data-dir/],
       "an export folder that is a file": () => [["--export", file("another-file", "x")], /--export/],
+      "an export folder in a file system of the kernel": () => [
+        ["--export", "/proc/x"],
+        /\/proc\/x.*\n.*--export/,
+      ],
     };
     for (const [name, input] of Object.entries(cases)) {
       it(name, async () => {
@@ -312,7 +354,7 @@ describe("npm start", function () {
       });
     }
 
-    it("tells of it in JSON, too", async () => {
+    it("prints the problem as JSON", async () => {
       const { code, stdout } = await npmStart(...good, "--json", "--run-date", "never");
       assert.equal(code, 1);
       assert.deepEqual(Object.keys(JSON.parse(stdout)), ["run_id", "run_date", "status", "error"]);
@@ -357,25 +399,25 @@ describe("npm start", function () {
     });
   });
 
-  it("says what to do when there is no champion that could score", async () => {
+  it("explains what to do without a champion that can score", async () => {
     const orders = file("no-champion.csv", csv("1,a,2024-01-01,1", "2,a,2024-02-01,2", "3,b,2024-01-05,3"));
     const run = await npmStart("--orders", orders, "--data-dir", join(folder, "none"), "--retrain", "no");
     assert.equal(run.code, 1);
     assert.match(run.stderr, /no champion up to 2024-02-02 that could score[\s\S]*retrain=yes/);
   });
 
-  it("says what to do when the folder is read-only", async () => {
+  it("explains what to do when the folder is read-only", async () => {
     const folderOnly = join(folder, "read-only");
     mkdirSync(folderOnly);
     chmodSync(folderOnly, 0o555);
-    // Root may write everywhere but in a file system of the kernel's.
+    // Root can write everywhere except in a file system of the kernel.
     const dataDirThere = process.getuid?.() === 0 ? "/sys/customer-value" : join(folderOnly, "data");
     const { code, stderr } = await npmStart("--data-dir", dataDirThere);
     assert.equal(code, 1);
     assert.match(stderr, /can't be made or written[\s\S]*--data-dir/);
   });
 
-  it("says what to do when the disk is full", async () => {
+  it("explains what to do when the disk is full", async () => {
     if (process.platform !== "linux") return console.warn("    left out: needs Linux, for a small disk");
     const disk = join(folder, "disk");
     mkdirSync(disk);
@@ -391,14 +433,14 @@ describe("npm start", function () {
     assert.doesNotMatch(stderr, /\n\s+at /, "no stack traces for a person");
   });
 
-  it("prints nothing but JSON through npm, as the README says", async () => {
+  it("prints only JSON through npm, as the README says", async () => {
     const args = ["start", "--silent", "--", "--json", "--data-dir", dataDir, "--run-date", "never"];
     const run = await ended(spawn("npm", args, { cwd: projectDir, stdio: ["ignore", "pipe", "pipe"] }));
     assert.equal(run.code, 1);
     assert.equal(parsed(run).status, "failed");
   });
 
-  it("tells a person of the orders that were set aside", async () => {
+  it("prints the orders that were set aside, with their money", async () => {
     const rows = Array.from(
       { length: 60 },
       (_, day) => `${day},${day % 7},2024-01-${String(1 + (day % 28)).padStart(2, "0")},5`,
@@ -406,10 +448,13 @@ describe("npm start", function () {
     const path = file("few-bad.csv", csv(...rows, "x,1,2024-01-03,-1"));
     const { code, stdout, stderr } = await npmStart("--orders", path, "--data-dir", join(folder, "few-bad"));
     assert.equal(code, 0, stderr);
-    assert.match(stdout, /Set aside: 1 of 61 orders \(negative amount 1\)/);
+    assert.match(
+      stdout,
+      /Set aside: 1 of 61 orders \(rfm\.rejected_orders\)\n[\s\S]*negative amount +│ +1 │ +−1\.00/,
+    );
   });
 
-  it("shows its options", async () => {
+  it("prints its options", async () => {
     const { code, stdout } = await npmStart("--help");
     assert.equal(code, 0);
     for (const option of [
@@ -419,6 +464,7 @@ describe("npm start", function () {
       "--horizon-weeks",
       "--holdout-weeks",
       "--data-dir",
+      "--guests",
       "--export",
       "--json",
     ]) {

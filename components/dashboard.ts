@@ -64,7 +64,8 @@ export function planDashboard(
   const logs = {
     title: "What jobs and the invoker say, from warnings on",
     logsPanel: {
-      filter: `severity>=WARNING\n(resource.type="ml_job" OR (${invoker}))`,
+      // What a job writes to stderr is an ERROR for Vertex AI: the line itself says how severe it is.
+      filter: `(resource.type="ml_job" AND jsonPayload.message=~"\\"severity\\":\\"(WARNING|ERROR|CRITICAL)\\"") OR (severity>=WARNING AND ${invoker})`,
     },
   };
   const tiles = [...charts.map(widget), logs].map((content, index) => ({

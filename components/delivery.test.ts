@@ -25,7 +25,7 @@ const delivery = (more: Partial<DeliveryArgs> = {}) =>
     return new Delivery("delivery", {
       names: planNames(identity),
       project: "my-project",
-      repository: "example/pipeline",
+      repository: { name: "example/pipeline", id: "123" },
       environment: "prod",
       state: planState(identity, "europe-west1"),
       accounts: {
@@ -33,7 +33,6 @@ const delivery = (more: Partial<DeliveryArgs> = {}) =>
         preview: account("preview"),
         runtime: { invoker: account("invoker") },
       },
-      projectRoles: ["roles/bigquery.jobUser", "projects/p/roles/launcher"],
       ...more,
     });
   }, answers);
@@ -45,9 +44,12 @@ describe("Delivery", () => {
       "gcp:iam/workloadIdentityPoolProvider:WorkloadIdentityPoolProvider",
       "delivery-github",
     );
-    assert.equal(inputs.attributeCondition, 'assertion.repository == "example/pipeline"');
+    assert.equal(inputs.attributeCondition, 'assertion.repository_id == "123"');
     assert.deepEqual(inputs.oidc, { issuerUri: "https://token.actions.githubusercontent.com" });
-    assert.deepEqual(inputs.attributeMapping, { "google.subject": "assertion.sub" });
+    assert.deepEqual(inputs.attributeMapping, {
+      "google.subject":
+        "assertion.repository_id + ':' + (has(assertion.environment) ? 'environment:' + assertion.environment : assertion.event_name)",
+    });
   });
 
   it("takes a transform", async () => {
@@ -64,14 +66,8 @@ describe("Delivery", () => {
     assert.deepEqual(
       workflows.map(({ inputs }) => [inputs.serviceAccountId, inputs.member]),
       [
-        [
-          "accounts/deploy",
-          `principal://iam.googleapis.com/${POOL}/subject/repo:example/pipeline:environment:prod`,
-        ],
-        [
-          "accounts/preview",
-          `principal://iam.googleapis.com/${POOL}/subject/repo:example/pipeline:pull_request`,
-        ],
+        ["accounts/deploy", `principal://iam.googleapis.com/${POOL}/subject/123:environment:prod`],
+        ["accounts/preview", `principal://iam.googleapis.com/${POOL}/subject/123:pull_request`],
       ],
     );
   });
@@ -87,22 +83,34 @@ describe("Delivery", () => {
     );
   });
 
-  it("lets a deployment grant on the project what the stack grants, and no more", async () => {
-    const { get } = await delivery();
-    const { condition } = get("gcp:projects/iAMMember:IAMMember", "delivery-deploy-grants").inputs;
-    assert.deepEqual(condition, {
-      title: "only the stack's roles",
-      expression:
-        'api.getAttribute("iam.googleapis.com/modifiedGrantsByRole", []).hasOnly(["roles/bigquery.jobUser","projects/p/roles/launcher"])',
-    });
-    const roles = ["delivery-deploy", "delivery-grants"].map(
-      (name) => get("gcp:projects/iAMCustomRole:IAMCustomRole", name).inputs.permissions as string[],
-    );
-    assert.ok(!roles[0]!.includes("resourcemanager.projects.setIamPolicy"));
-    assert.deepEqual(roles[1], [
-      "resourcemanager.projects.getIamPolicy",
+  it("gives the deploying workflow no way to rights on the project", async () => {
+    const { get, resources } = await delivery();
+    const permissions = get("gcp:projects/iAMCustomRole:IAMCustomRole", "delivery-deploy").inputs
+      .permissions as string[];
+    for (const escalation of [
+      "iam.roles.create",
+      "iam.roles.update",
+      "iam.serviceAccounts.create",
+      "iam.serviceAccounts.setIamPolicy",
+      "iam.serviceAccountKeys.create",
+      "iam.workloadIdentityPoolProviders.update",
       "resourcemanager.projects.setIamPolicy",
-    ]);
+    ])
+      assert.ok(!permissions.includes(escalation), escalation);
+    // It reads all that it may not change, so that a deployment without such a change succeeds.
+    for (const read of [
+      "iam.roles.get",
+      "iam.serviceAccounts.getIamPolicy",
+      "iam.workloadIdentityPools.getAttestationRules",
+      "resourcemanager.projects.getIamPolicy",
+      "serviceusage.services.use",
+    ])
+      assert.ok(permissions.includes(read), read);
+    const onProject = resources.filter(
+      ({ type, inputs }) =>
+        type === "gcp:projects/iAMMember:IAMMember" && inputs.member === "serviceAccount:deploy@p",
+    );
+    assert.equal(onProject.length, 1);
   });
 
   it("has permissions of the form that IAM has, each once", () => {

@@ -1,6 +1,8 @@
 import * as gcp from "@pulumi/gcp";
 import * as pulumi from "@pulumi/pulumi";
-import { deployPermissions } from "./deploy-permissions.ts";
+import { Component } from "./component.ts";
+import { workflowPermissions } from "./deploy-permissions.ts";
+import { allowOnAccount, allowOnBucket, allowOnKey, allowOnProject } from "./grants.ts";
 import type { Names } from "./names.ts";
 import type { StatePlan } from "./state.ts";
 
@@ -9,8 +11,13 @@ type Account = gcp.serviceaccount.Account;
 export interface DeliveryArgs {
   readonly names: Pick<Names, "identityPools" | "serviceAccounts">;
   readonly project: string;
-  /** GitHub repository, owner/name, whose workflows these are. */
-  readonly repository: string;
+  /** GitHub repository whose workflows these are. */
+  readonly repository: {
+    /** For people. @example "example/customer-value" */
+    readonly name: string;
+    /** What identifies it, also after a rename or a transfer. @example "123456789" */
+    readonly id: string;
+  };
   /** Environment of the repository whose workflows deploy this stack. */
   readonly environment: string;
   readonly state: StatePlan;
@@ -19,11 +26,9 @@ export interface DeliveryArgs {
     readonly deploy: Account;
     /** Previews pull requests. */
     readonly preview: Account;
-    /** Whom the deployed services run as: who deploys them must be allowed to say so. */
+    /** Runtime service accounts. The deploying account needs serviceAccountUser on each. */
     readonly runtime: Readonly<Record<string, Account>>;
   };
-  /** Roles that the stack grants on the project: a deployment may grant these and no others. At most 10. */
-  readonly projectRoles: pulumi.Input<string>[];
   /** Changes the arguments of the identity provider before it is made. */
   readonly transform?: (
     args: gcp.iam.WorkloadIdentityPoolProviderArgs,
@@ -33,22 +38,24 @@ export interface DeliveryArgs {
 const ISSUER = "https://token.actions.githubusercontent.com";
 
 /**
- * Lets GitHub's workflows deploy and preview without a key, by Workload Identity Federation. A pull request can preview,
- * which reads the stack's state and nothing of the project; only the workflow of the stack's environment can deploy.
+ * The subject of a workflow's token, in CEL: the repository's id, which no other repository ever gets, and where the
+ * workflow runs. GitHub's own subject has two forms, and may be longer than the 127 bytes that Google allows.
+ * docs.github.com/actions/reference/openid-connect-reference
  */
-export class Delivery extends pulumi.ComponentResource {
+const SUBJECT =
+  "assertion.repository_id + ':' + (has(assertion.environment) ? 'environment:' + assertion.environment : assertion.event_name)";
+
+/**
+ * Lets GitHub's workflows deploy and preview without a key, by Workload Identity Federation. A pull request can preview,
+ * which reads the stack's state and nothing of the project. Only the workflow of the stack's environment can deploy, and
+ * it can't change custom roles, service accounts or rights on the project: a person deploys such a change.
+ */
+export class Delivery extends Component<DeliveryArgs> {
   readonly pool: gcp.iam.WorkloadIdentityPool;
   readonly provider: gcp.iam.WorkloadIdentityPoolProvider;
 
-  readonly #name: string;
-  readonly #args: DeliveryArgs;
-  readonly #child: pulumi.CustomResourceOptions;
-
   constructor(name: string, args: DeliveryArgs, opts?: pulumi.ComponentResourceOptions) {
-    super("customer-value:components:Delivery", name, {}, opts);
-    this.#name = name;
-    this.#args = args;
-    this.#child = { parent: this };
+    super("Delivery", name, args, opts);
 
     this.pool = this.#pool();
     this.provider = this.#provider();
@@ -58,54 +65,46 @@ export class Delivery extends pulumi.ComponentResource {
     // A preview takes no lock and keeps nothing.
     this.#allowState("preview", "objectViewer", "cryptoKeyDecrypter");
     this.#allowResources();
-    this.#allowProjectGrants();
     this.#allowRuntime();
 
     this.registerOutputs({ provider: this.provider.name });
   }
 
   #pool(): gcp.iam.WorkloadIdentityPool {
-    const { names, project, repository } = this.#args;
+    const { names, project, repository } = this.args;
     return new gcp.iam.WorkloadIdentityPool(
-      `${this.#name}-github`,
+      this.named("github"),
       {
         project,
         workloadIdentityPoolId: names.identityPools.github,
-        description: `Workflows of ${repository}.`,
+        description: `Workflows of ${repository.name}.`,
       },
-      this.#child,
+      this.child,
     );
   }
 
   #provider(): gcp.iam.WorkloadIdentityPoolProvider {
-    const { project, repository, transform } = this.#args;
+    const { project, repository, transform } = this.args;
     const args: gcp.iam.WorkloadIdentityPoolProviderArgs = {
       project,
       workloadIdentityPoolId: this.pool.workloadIdentityPoolId,
       workloadIdentityPoolProviderId: "github",
       oidc: { issuerUri: ISSUER },
-      attributeMapping: { "google.subject": "assertion.sub" },
-      attributeCondition: `assertion.repository == ${JSON.stringify(repository)}`,
+      attributeMapping: { "google.subject": SUBJECT },
+      attributeCondition: `assertion.repository_id == ${JSON.stringify(repository.id)}`,
     };
     return new gcp.iam.WorkloadIdentityPoolProvider(
-      `${this.#name}-github`,
+      this.named("github"),
       transform?.(args) ?? args,
-      this.#child,
+      this.child,
     );
   }
 
-  /** docs.github.com/actions/reference/openid-connect-reference: the subject says where a workflow runs. */
   #allowWorkflow(who: "deploy" | "preview", where: string): void {
-    const { repository, accounts } = this.#args;
-    new gcp.serviceaccount.IAMMember(
-      `${this.#name}-${who}-workflow`,
-      {
-        serviceAccountId: accounts[who].name,
-        role: "roles/iam.workloadIdentityUser",
-        member: pulumi.interpolate`principal://iam.googleapis.com/${this.pool.name}/subject/repo:${repository}:${where}`,
-      },
-      this.#child,
-    );
+    const { repository, accounts } = this.args;
+    const member = pulumi.interpolate`principal://iam.googleapis.com/${this.pool.name}/subject/${repository.id}:${where}`;
+    const role = "roles/iam.workloadIdentityUser";
+    allowOnAccount(this.named(`${who}-workflow`), accounts[who], role, member, this.child);
   }
 
   #allowState(
@@ -113,81 +112,34 @@ export class Delivery extends pulumi.ComponentResource {
     objects: "objectUser" | "objectViewer",
     key: "cryptoKeyEncrypterDecrypter" | "cryptoKeyDecrypter",
   ): void {
-    const { state, accounts } = this.#args;
+    const { state, accounts } = this.args;
     const { member } = accounts[who];
-    new gcp.storage.BucketIAMMember(
-      `${this.#name}-state-${who}`,
-      { bucket: state.bucket, role: `roles/storage.${objects}`, member },
-      this.#child,
-    );
-    new gcp.kms.CryptoKeyIAMMember(
-      `${this.#name}-state-key-${who}`,
-      { cryptoKeyId: state.keyId, role: `roles/cloudkms.${key}`, member },
-      this.#child,
-    );
+    allowOnBucket(this.named(`state-${who}`), state.bucket, `roles/storage.${objects}`, member, this.child);
+    allowOnKey(this.named(`state-key-${who}`), state.keyId, `roles/cloudkms.${key}`, member, this.child);
   }
 
   #allowResources(): void {
-    const role = this.#customRole("deploy", "Makes, changes and deletes what the stack is made of.", [
-      ...deployPermissions(),
-      "resourcemanager.projects.get",
-    ]);
-    this.#allowOnProject("resources", role, undefined);
-  }
-
-  /**
-   * Whoever may set a project's policy may make anybody its owner, but for this condition:
-   * cloud.google.com/iam/docs/setting-limits-on-granting-roles
-   */
-  #allowProjectGrants(): void {
-    const role = this.#customRole("grants", "Grants roles on the project.", [
-      "resourcemanager.projects.getIamPolicy",
-      "resourcemanager.projects.setIamPolicy",
-    ]);
-    const expression = pulumi
-      .all(this.#args.projectRoles)
-      .apply(
-        (roles) =>
-          `api.getAttribute("iam.googleapis.com/modifiedGrantsByRole", []).hasOnly(${JSON.stringify(roles)})`,
-      );
-    this.#allowOnProject("grants", role, { title: "only the stack's roles", expression });
+    const { names, project, accounts } = this.args;
+    const title = `${names.serviceAccounts.deploy}-deploy`;
+    const role = new gcp.projects.IAMCustomRole(
+      this.named("deploy"),
+      {
+        project,
+        roleId: title.replaceAll("-", "_"),
+        title,
+        description:
+          "Creates, changes and deletes the resources of the stack; reads rights, and grants none on the project.",
+        permissions: workflowPermissions(),
+      },
+      this.child,
+    );
+    allowOnProject(this.named("deploy-resources"), project, role.name, accounts.deploy.member, this.child);
   }
 
   #allowRuntime(): void {
-    const { deploy, runtime } = this.#args.accounts;
-    for (const [who, { name }] of Object.entries(runtime))
-      new gcp.serviceaccount.IAMMember(
-        `${this.#name}-user-of-${who}`,
-        { serviceAccountId: name, role: "roles/iam.serviceAccountUser", member: deploy.member },
-        this.#child,
-      );
-  }
-
-  #customRole(
-    what: "deploy" | "grants",
-    description: string,
-    permissions: string[],
-  ): gcp.projects.IAMCustomRole {
-    const { names, project } = this.#args;
-    const title = `${names.serviceAccounts.deploy}-${what}`;
-    return new gcp.projects.IAMCustomRole(
-      `${this.#name}-${what}`,
-      { project, roleId: title.replaceAll("-", "_"), title, description, permissions },
-      this.#child,
-    );
-  }
-
-  #allowOnProject(
-    what: string,
-    role: gcp.projects.IAMCustomRole,
-    condition: gcp.projects.IAMMemberArgs["condition"],
-  ): void {
-    const { project, accounts } = this.#args;
-    const { member } = accounts.deploy;
-    new gcp.projects.IAMMember(
-      `${this.#name}-deploy-${what}`,
-      { project, role: role.name, member, ...(condition === undefined ? {} : { condition }) },
-      this.#child,
-    );
+    const { deploy, runtime } = this.args.accounts;
+    const role = "roles/iam.serviceAccountUser";
+    for (const [who, account] of Object.entries(runtime))
+      allowOnAccount(this.named(`user-of-${who}`), account, role, deploy.member, this.child);
   }
 }

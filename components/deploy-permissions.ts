@@ -1,11 +1,10 @@
-/** What an account needs that deploys a resource of the type: permissions on its project. */
 const crud = (kind: string, more: readonly string[] = []) =>
   [...["create", "delete", "get", "update"], ...more].map((verb) => `${kind}.${verb}`);
 const policy = (kind: string) => [`${kind}.getIamPolicy`, `${kind}.setIamPolicy`];
 
 /**
- * By type of resource; empty where the rights are elsewhere. Permissions are those that
- * cloud.google.com/iam/docs/permissions-reference lists for the calls that make, read, change and delete the resource.
+ * The permissions on the project that creating, reading, changing and deleting a resource needs, by its type; empty where
+ * the rights are elsewhere. cloud.google.com/iam/docs/permissions-reference lists them.
  */
 export const PERMISSIONS: Readonly<Record<string, readonly string[]>> = {
   "docker:index/image:Image": [
@@ -25,7 +24,10 @@ export const PERMISSIONS: Readonly<Record<string, readonly string[]>> = {
   "gcp:cloudrunv2/service:Service": crud("run.services", ["list"]).concat("run.operations.get"),
   "gcp:cloudrunv2/serviceIamMember:ServiceIamMember": policy("run.services"),
   "gcp:composer/environment:Environment": crud("composer.environments").concat("composer.operations.get"),
-  "gcp:iam/workloadIdentityPool:WorkloadIdentityPool": crud("iam.workloadIdentityPools"),
+  "gcp:iam/workloadIdentityPool:WorkloadIdentityPool": crud("iam.workloadIdentityPools", [
+    // The provider lists them at every read.
+    "getAttestationRules",
+  ]),
   "gcp:iam/workloadIdentityPoolProvider:WorkloadIdentityPoolProvider": crud(
     "iam.workloadIdentityPoolProviders",
   ),
@@ -39,8 +41,7 @@ export const PERMISSIONS: Readonly<Record<string, readonly string[]>> = {
   "gcp:monitoring/dashboard:Dashboard": crud("monitoring.dashboards"),
   "gcp:monitoring/notificationChannel:NotificationChannel": crud("monitoring.notificationChannels"),
   "gcp:projects/iAMCustomRole:IAMCustomRole": crud("iam.roles", ["undelete"]),
-  // By a role of its own, which limits what may be granted
-  "gcp:projects/iAMMember:IAMMember": [],
+  "gcp:projects/iAMMember:IAMMember": policy("resourcemanager.projects"),
   "gcp:projects/serviceIdentity:ServiceIdentity": [
     "serviceusage.services.get",
     "serviceusage.services.enable",
@@ -59,5 +60,30 @@ export const PERMISSIONS: Readonly<Record<string, readonly string[]>> = {
   "gcp:storage/bucketObject:BucketObject": crud("storage.objects"),
 };
 
-/** All permissions of the table, once each, sorted. */
-export const deployPermissions = (): string[] => [...new Set(Object.values(PERMISSIONS).flat())].sort();
+/** What the provider itself needs: the project that pays for its calls, and the project's number. */
+const PROVIDER = ["resourcemanager.projects.get", "serviceusage.services.use"];
+
+/** Types through which an account could give itself any right on the project. */
+const GRANTING = [
+  "gcp:iam/workloadIdentityPool:WorkloadIdentityPool",
+  "gcp:iam/workloadIdentityPoolProvider:WorkloadIdentityPoolProvider",
+  "gcp:kms/cryptoKeyIAMMember:CryptoKeyIAMMember",
+  "gcp:projects/iAMCustomRole:IAMCustomRole",
+  "gcp:projects/iAMMember:IAMMember",
+  "gcp:serviceaccount/account:Account",
+  "gcp:serviceaccount/iAMMember:IAMMember",
+];
+
+const sorted = (permissions: readonly string[]): string[] => [...new Set(permissions)].sort();
+
+/** What a person needs to deploy the whole stack. */
+export const deployPermissions = (): string[] => sorted([...Object.values(PERMISSIONS).flat(), ...PROVIDER]);
+
+/** What the deploying workflow has: of the types that grant rights on the project it only reads. */
+export const workflowPermissions = (): string[] =>
+  sorted([
+    ...Object.entries(PERMISSIONS).flatMap(([type, permissions]) =>
+      GRANTING.includes(type) ? permissions.filter((each) => /\.get\w*$/.test(each)) : permissions,
+    ),
+    ...PROVIDER,
+  ]);

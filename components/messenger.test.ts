@@ -16,7 +16,7 @@ const ACCOUNT_GRANT = "gcp:serviceaccount/iAMMember:IAMMember";
 const AGENT = "serviceAccount:service-1@gcp-sa-pubsub.iam.gserviceaccount.com";
 
 const identity = { app: "customer-value", environment: "dev", project: "my-project" };
-const labels = planLabels(identity, "39fa6fc");
+const labels = planLabels(identity);
 
 const messenger = (more: Partial<MessengerArgs> = {}) =>
   record(
@@ -30,6 +30,7 @@ const messenger = (more: Partial<MessengerArgs> = {}) =>
         push: {
           endpoint: "https://invoker.run.app/",
           audience: "https://invoker.run.app",
+          deadline: "120 seconds",
           account: new gcp.serviceaccount.Account("push", { accountId: "push" }),
         },
         publishers: {
@@ -135,11 +136,12 @@ describe("Messenger", () => {
       topic: "messenger-requests-id",
       messageRetentionDuration: "604800s",
       expirationPolicy: { ttl: "" },
-      ackDeadlineSeconds: 60,
+      ackDeadlineSeconds: 120,
       retryPolicy: { minimumBackoff: "10s", maximumBackoff: "600s" },
       deadLetterPolicy: { deadLetterTopic: "messenger-requests-dead-letter-id", maxDeliveryAttempts: 12 },
       pushConfig: {
         pushEndpoint: "https://invoker.run.app/",
+        attributes: { "x-goog-version": "v1" },
         oidcToken: { serviceAccountEmail: "push@p", audience: "https://invoker.run.app" },
       },
     });

@@ -1,13 +1,14 @@
 import * as gcp from "@pulumi/gcp";
-import * as pulumi from "@pulumi/pulumi";
+import type * as pulumi from "@pulumi/pulumi";
 import type { z } from "zod";
 import { EVENTS, REQUESTS, runEvent, runRequest } from "../contracts/messages.ts";
+import { Component } from "./component.ts";
 import { type Duration, googleDuration, toSeconds } from "./duration.ts";
+import { allowOnAccount, allowOnProject, allowOnSubscription, allowOnTopic, type Member } from "./grants.ts";
 import type { Names } from "./names.ts";
 import { protocolBuffer } from "./pubsub-schema.ts";
 
 type Topic = typeof REQUESTS | typeof EVENTS;
-type Member = pulumi.Input<string>;
 
 export interface MessengerArgs {
   readonly names: Pick<Names, "topics" | "subscriptions" | "schemas">;
@@ -27,9 +28,9 @@ export interface MessengerArgs {
     readonly account: gcp.serviceaccount.Account;
     /**
      * How long the invoker may take to answer, 10 to 600 seconds.
-     * @default "60 seconds"
+     * @example "120 seconds"
      */
-    readonly deadline?: Duration;
+    readonly deadline: Duration;
   };
   /** Who may publish to a topic: IAM members by what they are. */
   readonly publishers: Readonly<Record<Topic, Readonly<Record<string, Member>>>>;
@@ -55,7 +56,7 @@ const DELIVERY_ATTEMPTS = 12;
  * Delivers messages from sender to receiver: a topic for requests, pushed to the invoker, and one for events, which
  * Orchestrator subscribes to run by run. What can't be delivered is kept for somebody to look at.
  */
-export class Messenger extends pulumi.ComponentResource {
+export class Messenger extends Component<MessengerArgs> {
   readonly topics: Readonly<Record<Topic, gcp.pubsub.Topic>>;
   /** Topics of messages that could not be delivered. */
   readonly deadLetterTopics: Readonly<Record<Topic, gcp.pubsub.Topic>>;
@@ -69,15 +70,8 @@ export class Messenger extends pulumi.ComponentResource {
   /** What listeners may do with subscriptions of the project, which is where a right to make them is granted. */
   readonly listenerRole: gcp.projects.IAMCustomRole;
 
-  readonly #name: string;
-  readonly #args: MessengerArgs;
-  readonly #child: pulumi.CustomResourceOptions;
-
   constructor(name: string, args: MessengerArgs, opts?: pulumi.ComponentResourceOptions) {
-    super("customer-value:components:Messenger", name, {}, opts);
-    this.#name = name;
-    this.#args = args;
-    this.#child = { parent: this };
+    super("Messenger", name, args, opts);
 
     const agent = this.#serviceAgent();
     this.topics = { requests: this.#topic(REQUESTS), events: this.#topic(EVENTS) };
@@ -100,21 +94,21 @@ export class Messenger extends pulumi.ComponentResource {
   /** Pub/Sub's own identity, which moves dead letters and makes tokens; made, not looked up, so that a preview can plan it. */
   #serviceAgent(): gcp.projects.ServiceIdentity {
     return new gcp.projects.ServiceIdentity(
-      `${this.#name}-agent`,
+      this.named("agent"),
       { service: "pubsub.googleapis.com" },
-      this.#child,
+      this.child,
     );
   }
 
   #topic(topic: Topic): gcp.pubsub.Topic {
     const schema = new gcp.pubsub.Schema(
-      `${this.#name}-${topic}`,
+      this.named(`${topic}`),
       {
-        name: this.#args.names.schemas[topic],
+        name: this.args.names.schemas[topic],
         type: "PROTOCOL_BUFFER",
         definition: protocolBuffer(...MESSAGES[topic]),
       },
-      this.#child,
+      this.child,
     );
     return this.#anyTopic(topic, { schemaSettings: { schema: schema.id, encoding: "JSON" } });
   }
@@ -125,7 +119,7 @@ export class Messenger extends pulumi.ComponentResource {
   }
 
   #anyTopic(role: keyof Names["topics"], more: gcp.pubsub.TopicArgs): gcp.pubsub.Topic {
-    const { names, labels, region, retention, transform } = this.#args;
+    const { names, labels, region, retention, transform } = this.args;
     const args: gcp.pubsub.TopicArgs = {
       name: names.topics[role],
       labels,
@@ -133,15 +127,17 @@ export class Messenger extends pulumi.ComponentResource {
       messageStoragePolicy: { allowedPersistenceRegions: [region] },
       ...more,
     };
-    return new gcp.pubsub.Topic(`${this.#name}-${role}`, transform?.topic?.(args, role) ?? args, this.#child);
+    return new gcp.pubsub.Topic(this.named(`${role}`), transform?.topic?.(args, role) ?? args, this.child);
   }
 
   #pushToInvoker(): Partial<gcp.pubsub.SubscriptionArgs> {
-    const { endpoint, audience, account, deadline = "60 seconds" } = this.#args.push;
+    const { endpoint, audience, account, deadline } = this.args.push;
     return {
       ackDeadlineSeconds: toSeconds(deadline),
       pushConfig: {
         pushEndpoint: endpoint,
+        // Pub/Sub sets it on every push subscription: left out, each preview after a refresh would remove it.
+        attributes: { "x-goog-version": "v1" },
         oidcToken: { serviceAccountEmail: account.email, audience },
       },
     };
@@ -171,7 +167,7 @@ export class Messenger extends pulumi.ComponentResource {
     role: keyof Names["subscriptions"],
     more: gcp.pubsub.SubscriptionArgs,
   ): gcp.pubsub.Subscription {
-    const { names, labels, retention, transform } = this.#args;
+    const { names, labels, retention, transform } = this.args;
     const args: gcp.pubsub.SubscriptionArgs = {
       name: names.subscriptions[role],
       labels,
@@ -181,46 +177,44 @@ export class Messenger extends pulumi.ComponentResource {
       ...more,
     };
     const transformed = transform?.subscription?.(args, role) ?? args;
-    return new gcp.pubsub.Subscription(`${this.#name}-${role}`, transformed, this.#child);
+    return new gcp.pubsub.Subscription(this.named(`${role}`), transformed, this.child);
   }
 
   /** cloud.google.com/pubsub/docs/handling-failures#grant_forwarding_permissions */
   #allowDeadLetters({ member }: gcp.projects.ServiceIdentity): void {
     for (const topic of [REQUESTS, EVENTS] as const)
-      this.#allowOnTopic(this.deadLetterTopics[topic], `${topic}-dead-letter`, "publisher", {
-        agent: member,
-      });
+      this.#allow(this.deadLetterTopics[topic], `${topic}-dead-letter`, "publisher", { agent: member });
     for (const role of ["requests", "failures"] as const)
-      new gcp.pubsub.SubscriptionIAMMember(
-        `${this.#name}-${role}-subscriber-agent`,
-        { subscription: this[role].name, role: "roles/pubsub.subscriber", member },
-        this.#child,
+      allowOnSubscription(
+        this.named(`${role}-subscriber-agent`),
+        this[role],
+        "roles/pubsub.subscriber",
+        member,
+        this.child,
       );
   }
 
-  /** cloud.google.com/pubsub/docs/authenticate-push-subscriptions: only for the account of the push. */
+  /** cloud.google.com/pubsub/docs/authenticate-push-subscriptions: tokens of the push account alone. */
   #allowTokens({ member }: gcp.projects.ServiceIdentity): void {
-    new gcp.serviceaccount.IAMMember(
-      `${this.#name}-push-token-agent`,
-      {
-        serviceAccountId: this.#args.push.account.name,
-        role: "roles/iam.serviceAccountOpenIdTokenCreator",
-        member,
-      },
-      this.#child,
+    allowOnAccount(
+      this.named("push-token-agent"),
+      this.args.push.account,
+      "roles/iam.serviceAccountOpenIdTokenCreator",
+      member,
+      this.child,
     );
   }
 
   #allowPublishers(): void {
     for (const topic of [REQUESTS, EVENTS] as const)
-      this.#allowOnTopic(this.topics[topic], topic, "publisher", this.#args.publishers[topic]);
+      this.#allow(this.topics[topic], topic, "publisher", this.args.publishers[topic]);
   }
 
   #listenerRole(): gcp.projects.IAMCustomRole {
-    const { names, project } = this.#args;
+    const { names, project } = this.args;
     const title = `${names.topics.events}-listener`;
     return new gcp.projects.IAMCustomRole(
-      `${this.#name}-listener`,
+      this.named("listener"),
       {
         project,
         title,
@@ -228,32 +222,24 @@ export class Messenger extends pulumi.ComponentResource {
         description: "Makes a subscription for the events of a run, reads and ends it.",
         permissions: ["create", "get", "consume", "delete"].map((verb) => `pubsub.subscriptions.${verb}`),
       },
-      this.#child,
+      this.child,
     );
   }
 
   #allowListeners(): void {
-    const { project, listeners } = this.#args;
-    this.#allowOnTopic(this.topics.events, EVENTS, "subscriber", listeners);
+    const { project, listeners } = this.args;
+    this.#allow(this.topics.events, EVENTS, "subscriber", listeners);
     for (const [who, member] of Object.entries(listeners))
-      new gcp.projects.IAMMember(
-        `${this.#name}-listener-${who}`,
-        { project, role: this.listenerRole.name, member },
-        this.#child,
-      );
+      allowOnProject(this.named(`listener-${who}`), project, this.listenerRole.name, member, this.child);
   }
 
-  #allowOnTopic(
-    { name }: gcp.pubsub.Topic,
-    topic: string,
+  #allow(
+    topic: gcp.pubsub.Topic,
+    what: string,
     role: "publisher" | "subscriber",
     members: Readonly<Record<string, Member>>,
   ): void {
     for (const [who, member] of Object.entries(members))
-      new gcp.pubsub.TopicIAMMember(
-        `${this.#name}-${topic}-${role}-${who}`,
-        { topic: name, role: `roles/pubsub.${role}`, member },
-        this.#child,
-      );
+      allowOnTopic(this.named(`${what}-${role}-${who}`), topic, `roles/pubsub.${role}`, member, this.child);
   }
 }

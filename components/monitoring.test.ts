@@ -12,7 +12,7 @@ import { planLabels, planNames } from "./names.ts";
 const ALERT = "gcp:monitoring/alertPolicy:AlertPolicy";
 const identity = { app: "customer-value", environment: "dev", project: "my-project" };
 const names = planNames(identity);
-const labels = planLabels(identity, "39fa6fc");
+const labels = planLabels(identity);
 const weekly = { cron: "0 6 * * 1", timeZone: "Etc/UTC" };
 const plan = {
   names,
@@ -112,7 +112,7 @@ describe("Monitoring", () => {
     assert.deepEqual(
       ofType("gcp:logging/metric:Metric").map(({ inputs }) => [
         inputs.name,
-        /jsonPayload.message="(.*)"/.exec(String(inputs.filter))?.[1],
+        /jsonPayload.message:"(.*)"/.exec(String(inputs.filter))?.[1],
       ]),
       [
         ["customer-value-dev-failures", "run failed"],

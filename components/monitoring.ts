@@ -1,6 +1,7 @@
 import * as gcp from "@pulumi/gcp";
-import * as pulumi from "@pulumi/pulumi";
+import type * as pulumi from "@pulumi/pulumi";
 import { type Alert, type AlertPlanArgs, planAlerts } from "./alerts.ts";
+import { Component } from "./component.ts";
 import { planDashboard } from "./dashboard.ts";
 import type { Names } from "./names.ts";
 
@@ -24,20 +25,13 @@ export interface MonitoringArgs extends AlertPlanArgs {
 }
 
 /** Tells people when something is wrong, and shows how runs do. */
-export class Monitoring extends pulumi.ComponentResource {
+export class Monitoring extends Component<MonitoringArgs> {
   readonly channels: readonly gcp.monitoring.NotificationChannel[];
   readonly alerts: Readonly<Partial<Record<Alert, gcp.monitoring.AlertPolicy>>>;
   readonly dashboard: gcp.monitoring.Dashboard;
 
-  readonly #name: string;
-  readonly #args: MonitoringArgs;
-  readonly #child: pulumi.CustomResourceOptions;
-
   constructor(name: string, args: MonitoringArgs, opts?: pulumi.ComponentResourceOptions) {
-    super("customer-value:components:Monitoring", name, {}, opts);
-    this.#name = name;
-    this.#args = args;
-    this.#child = { parent: this };
+    super("Monitoring", name, args, opts);
 
     this.channels = args.emails.map((email) => this.#channel(email));
     const metrics = [this.#countRuns("successes", "succeeded"), this.#countRuns("failures", "failed")];
@@ -49,33 +43,34 @@ export class Monitoring extends pulumi.ComponentResource {
   }
 
   #channel(email: string): gcp.monitoring.NotificationChannel {
-    const { labels, project } = this.#args;
+    const { labels, project } = this.args;
     return new gcp.monitoring.NotificationChannel(
-      `${this.#name}-${email}`,
+      this.named(`${email}`),
       { project, type: "email", displayName: email, labels: { email_address: email }, userLabels: labels },
-      this.#child,
+      this.child,
     );
   }
 
   /** Counts the lines that the notify job ends a run with. */
   #countRuns(metric: "successes" | "failures", status: string): gcp.logging.Metric {
-    const { names, project } = this.#args;
+    const { names, project } = this.args;
     return new gcp.logging.Metric(
-      `${this.#name}-${metric}`,
+      this.named(`${metric}`),
       {
         name: names.metrics[metric],
         project,
         description: `Runs that ${status}.`,
-        filter: `resource.type="ml_job" AND jsonPayload.component="job" AND jsonPayload.step="notify" AND jsonPayload.message="run ${status}"`,
+        // Vertex AI keeps a line of JSON as one text in jsonPayload.message; "has" matches that and a parsed line.
+        filter: `resource.type="ml_job" AND jsonPayload.message:"run ${status}"`,
         metricDescriptor: { metricKind: "DELTA", valueType: "INT64", unit: "1" },
       },
-      this.#child,
+      this.child,
     );
   }
 
   #alerts(metrics: pulumi.Resource[]): Monitoring["alerts"] {
-    const { labels, project, title, runbook, transform } = this.#args;
-    const entries = Object.entries(planAlerts(this.#args)).map(([key, plan]) => {
+    const { labels, project, title, runbook, transform } = this.args;
+    const entries = Object.entries(planAlerts(this.args)).map(([key, plan]) => {
       const alert = key as Alert;
       const args: gcp.monitoring.AlertPolicyArgs = {
         project,
@@ -95,9 +90,9 @@ export class Monitoring extends pulumi.ComponentResource {
         userLabels: labels,
       };
       const policy = new gcp.monitoring.AlertPolicy(
-        `${this.#name}-${alert}`,
+        this.named(`${alert}`),
         transform?.alert?.(args, alert) ?? args,
-        { ...this.#child, dependsOn: metrics },
+        { ...this.child, dependsOn: metrics },
       );
       return [alert, policy];
     });
@@ -105,16 +100,16 @@ export class Monitoring extends pulumi.ComponentResource {
   }
 
   #dashboard(metrics: pulumi.Resource[]): gcp.monitoring.Dashboard {
-    const { names, project, title } = this.#args;
+    const { names, project, title } = this.args;
     return new gcp.monitoring.Dashboard(
-      `${this.#name}-dashboard`,
+      this.named("dashboard"),
       { project, dashboardJson: planDashboard(title, names) },
-      { ...this.#child, dependsOn: metrics },
+      { ...this.child, dependsOn: metrics },
     );
   }
 
   #budget(): void {
-    const { budget, project, title, transform } = this.#args;
+    const { budget, project, title, transform } = this.args;
     if (budget === undefined) return;
     const args: gcp.billing.BudgetArgs = {
       billingAccount: budget.billingAccount,
@@ -126,6 +121,8 @@ export class Monitoring extends pulumi.ComponentResource {
         ? {}
         : { allUpdatesRule: { monitoringNotificationChannels: this.channels.map(({ name }) => name) } }),
     };
-    new gcp.billing.Budget(`${this.#name}-budget`, transform?.budget?.(args) ?? args, this.#child);
+    // The API answers with the project's number where the id was given.
+    const ignored = { ...this.child, ignoreChanges: ["budgetFilter.projects"] };
+    new gcp.billing.Budget(this.named("budget"), transform?.budget?.(args) ?? args, ignored);
   }
 }

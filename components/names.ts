@@ -51,9 +51,9 @@ export function planNames({ app, environment, project }: Identity): Names {
   return Object.fromEntries(entries);
 }
 
-/** Labels of every resource: which app and environment it is of, and the commit that it was deployed from. */
-export function planLabels({ app, environment }: Identity, commit: string): Readonly<Record<string, string>> {
-  return { app: labelValue(app), environment: labelValue(environment), commit: labelValue(commit) };
+/** Labels of every resource: its app and environment. No commit, which would change every resource at each of them. */
+export function planLabels({ app, environment }: Identity): Readonly<Record<string, string>> {
+  return { app: labelValue(app), environment: labelValue(environment) };
 }
 
 function shorten(name: string, longest: number): string {

@@ -12,7 +12,7 @@ import { Orchestrator, type OrchestratorArgs } from "./orchestrator.ts";
 const ENVIRONMENT = "gcp:composer/environment:Environment";
 const OBJECT = "gcp:storage/bucketObject:BucketObject";
 const identity = { app: "customer-value", environment: "dev", project: "my-project" };
-const labels = planLabels(identity, "39fa6fc");
+const labels = planLabels(identity);
 const settings: DagSettings = {
   dag_id: "customer-value-dev",
   environment: "dev",

@@ -2,6 +2,8 @@ import { fileURLToPath } from "node:url";
 import * as gcp from "@pulumi/gcp";
 import * as pulumi from "@pulumi/pulumi";
 import { type DagSettings, dagSettings, dagSettingsSchema } from "../contracts/dag-settings.ts";
+import { Component } from "./component.ts";
+import { allowOnProject } from "./grants.ts";
 import type { Names } from "./names.ts";
 
 /** A Composer environment to make, or one that exists. */
@@ -28,21 +30,14 @@ const sourceOf = (ending: string) =>
   new pulumi.asset.FileAsset(fileURLToPath(new URL(`${DAG}.${ending}`, DAGS)));
 
 /** Requests runs on a schedule, waits for them and checks them: an Airflow DAG in Cloud Composer. */
-export class Orchestrator extends pulumi.ComponentResource {
+export class Orchestrator extends Component<OrchestratorArgs> {
   /** The environment that was made, if one was. */
   readonly environment: gcp.composer.Environment | undefined;
   /** Bucket of the environment's DAGs. */
   readonly dagBucket: pulumi.Output<string>;
 
-  readonly #name: string;
-  readonly #args: OrchestratorArgs;
-  readonly #child: pulumi.CustomResourceOptions;
-
   constructor(name: string, args: OrchestratorArgs, opts?: pulumi.ComponentResourceOptions) {
-    super("customer-value:components:Orchestrator", name, {}, opts);
-    this.#name = name;
-    this.#args = args;
-    this.#child = { parent: this };
+    super("Orchestrator", name, args, opts);
 
     const { place } = args;
     this.environment = place.kind === "composer" ? this.#environment(place) : undefined;
@@ -64,12 +59,14 @@ export class Orchestrator extends pulumi.ComponentResource {
     imageVersion,
     account,
   }: Extract<OrchestratorPlace, { kind: "composer" }>): gcp.composer.Environment {
-    const { names, labels, project, region, settings, transform } = this.#args;
+    const { names, labels, project, region, settings, transform } = this.args;
     // cloud.google.com/composer/docs/composer-3/access-control#service-account: what its components need to run.
-    const worker = new gcp.projects.IAMMember(
-      `${this.#name}-worker`,
-      { project, role: "roles/composer.worker", member: account.member },
-      this.#child,
+    const worker = allowOnProject(
+      this.named("worker"),
+      project,
+      "roles/composer.worker",
+      account.member,
+      this.child,
     );
     const args: gcp.composer.EnvironmentArgs = {
       name: names.composers.orchestrator,
@@ -100,8 +97,8 @@ export class Orchestrator extends pulumi.ComponentResource {
         },
       },
     };
-    return new gcp.composer.Environment(`${this.#name}-composer`, transform?.(args) ?? args, {
-      ...this.#child,
+    return new gcp.composer.Environment(this.named("composer"), transform?.(args) ?? args, {
+      ...this.child,
       dependsOn: worker,
       // Making one takes about 25 minutes: cloud.google.com/composer/docs/composer-3/create-environments
       customTimeouts: { create: "90m", update: "90m", delete: "60m" },
@@ -110,7 +107,7 @@ export class Orchestrator extends pulumi.ComponentResource {
 
   #settings(): pulumi.Output<string> {
     return pulumi
-      .output(this.#args.settings)
+      .output(this.args.settings)
       .apply((settings) => JSON.stringify(dagSettings.parse(settings), null, 2));
   }
 
@@ -120,9 +117,9 @@ export class Orchestrator extends pulumi.ComponentResource {
     dependsOn: pulumi.Resource[] = [],
   ): gcp.storage.BucketObject {
     return new gcp.storage.BucketObject(
-      `${this.#name}-dag-${ending.replace(".", "-")}`,
+      this.named(`dag-${ending.replace(".", "-")}`),
       { bucket: this.dagBucket, name: `dags/${DAG}.${ending}`, ...what },
-      { ...this.#child, dependsOn },
+      { ...this.child, dependsOn },
     );
   }
 }

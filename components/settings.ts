@@ -67,11 +67,11 @@ export const declared = z.object({
     .default("composer")
     .meta({ example: "existing-composer" }),
   composerImageVersion: matching(
-    /^composer-3-airflow-\d+\.\d+\.\d+-build\.\d+$/,
-    "must be like composer-3-airflow-2.10.5-build.10",
+    /^composer-3-airflow-\d+\.\d+\.\d+(-build\.\d+)?$/,
+    "must be like composer-3-airflow-2.11.1, which takes the newest build, or composer-3-airflow-2.11.1-build.17",
   )
-    .default("composer-3-airflow-2.10.5-build.10")
-    .meta({ example: "composer-3-airflow-2.10.5-build.10" }),
+    .default("composer-3-airflow-2.11.1")
+    .meta({ example: "composer-3-airflow-2.11.1" }),
   notificationEmails: list(z.email("must be an e-mail address")).meta({ example: "on-call@example.com" }),
   onDestroy: z.enum(["keep-data", "destroy-data"]).optional().meta({ example: "keep-data" }),
   bytesBilledLimit: bytes("100 GB"),
@@ -82,9 +82,6 @@ export const declared = z.object({
     .default("7 days")
     .meta({ example: "7 days" }),
   invokerCallers: list(member).meta({ example: "group:data-science@example.com" }),
-  githubRepository: matching(/^[\w.-]+\/[\w.-]+$/, "must be owner/name")
-    .optional()
-    .meta({ example: "example/customer-value" }),
 });
 
 /** What must also be said when orchestrator is existing-composer. */
@@ -114,6 +111,17 @@ export const budget = z.object({
   }),
 });
 
+/** GitHub's workflows need both. The id stays the same when the repository is renamed, and is never given again. */
+export const github = z.object({
+  githubRepository: matching(/^[\w.-]+\/[\w.-]+$/, "must be owner/name").meta({
+    example: "example/customer-value",
+  }),
+  githubRepositoryId: matching(
+    /^[1-9]\d{0,18}$/,
+    "must be the repository's number, which gh api repos/OWNER/NAME --jq .id prints",
+  ).meta({ example: "123456789" }),
+});
+
 /** The part of pulumi.Config that is read; its name is the project's. */
 export interface ConfigReader {
   readonly name: string;
@@ -138,7 +146,10 @@ export function readSettings(config: ConfigReader, stack: string) {
     const result = schema.safeParse(given);
     if (result.success) return result.data;
     const allowed = result.error.issues.map(({ path, message }) => [...path.map(itemOf), message].join(" "));
-    const what = `${name} is ${given ?? "not set"}: ${allowed.join("; ")}`;
+    const near =
+      schema instanceof z.ZodEnum && given !== undefined ? closest(given, schema.options as string[]) : "";
+    const nearest = near === "" ? "" : `; the nearest is ${near}`;
+    const what = `${name} is ${given ?? "not set"}: ${allowed.join("; ")}${nearest}`;
     wrong.push({ what, command: setCommand(name, schema) });
   }
   const readAll = <S extends z.ZodObject>(schemas: S, keyOf = (name: string) => name) =>
@@ -149,8 +160,10 @@ export function readSettings(config: ConfigReader, stack: string) {
   const values = readAll(declared);
   const run = readAll(runSettings, keyOfRunSetting);
   const existing = values.orchestrator === "existing-composer" ? readAll(existingComposer) : undefined;
-  const wantsBudget = Object.keys(budget.shape).some((key) => config.get(key)?.trim());
-  const spending = wantsBudget ? readAll(budget) : undefined;
+  const readTogether = <S extends z.ZodObject>(schemas: S) =>
+    Object.keys(schemas.shape).some((key) => config.get(key)?.trim()) ? readAll(schemas) : undefined;
+  const spending = readTogether(budget);
+  const workflows = readTogether(github);
   for (const name of config.given ?? []) {
     const key = name.startsWith(`${config.name}:`) ? name.slice(config.name.length + 1) : undefined;
     if (key === undefined || KEYS.includes(key)) continue;
@@ -192,7 +205,7 @@ export function readSettings(config: ConfigReader, stack: string) {
     budget: spending && { billingAccount: spending.billingAccount, monthly: spending.monthlyBudget },
     messageRetention: values.messageRetention satisfies Duration,
     invokerCallers: values.invokerCallers,
-    githubRepository: values.githubRepository,
+    github: workflows && { name: workflows.githubRepository, id: workflows.githubRepositoryId },
     run,
   };
 }
@@ -208,7 +221,7 @@ export function keyOfRunSetting(name: string): string {
 }
 
 const KEYS = [
-  ...Object.keys({ ...declared.shape, ...existingComposer.shape, ...budget.shape }),
+  ...Object.keys({ ...declared.shape, ...existingComposer.shape, ...budget.shape, ...github.shape }),
   ...Object.keys(runSettings.shape).map(keyOfRunSetting),
 ];
 

@@ -8,7 +8,7 @@ import { planTables, Warehouse, type WarehouseArgs } from "./warehouse.ts";
 const DATASET = "gcp:bigquery/dataset:Dataset";
 const TABLE = "gcp:bigquery/table:Table";
 const ROUTINE = "gcp:bigquery/routine:Routine";
-const labels = planLabels({ app: "customer-value", environment: "dev", project: "my-project" }, "39fa6fc");
+const labels = planLabels({ app: "customer-value", environment: "dev", project: "my-project" });
 
 const warehouse = (more: Partial<WarehouseArgs> = {}) =>
   record(
@@ -51,7 +51,8 @@ describe("Warehouse", () => {
       tableId: "rfm",
       datasetId: "mlops_mkt",
       project: "my-marketing",
-      description: "Marketing's table: one row per customer and run date, with past purchases and predictions.",
+      description:
+        "Marketing's table: one row per customer and run date, with past purchases and predictions.",
       labels,
       clusterings: ["customer_id"],
       deletionProtection: true,

@@ -1,11 +1,14 @@
 import { readFileSync } from "node:fs";
 import * as gcp from "@pulumi/gcp";
-import * as pulumi from "@pulumi/pulumi";
+import type * as pulumi from "@pulumi/pulumi";
+import { load } from "js-yaml";
 import { z } from "zod";
 import { routines } from "../jobs/clv/routines.ts";
+import { UserError } from "../lib/user-error.ts";
+import { Component } from "./component.ts";
+import { allowOnDataset, allowOnProject, allowOnTable, type Member } from "./grants.ts";
 import { bundleRoutines } from "./routine-bundle.ts";
 
-type Member = pulumi.Input<string>;
 type Dataset = "rfm" | "ops" | "marketing";
 
 export interface WarehouseArgs {
@@ -42,39 +45,30 @@ const DESCRIPTIONS: Readonly<Record<Dataset, string>> = {
 };
 
 const table = z.strictObject({
-  dataset: z
-    .enum(["rfm", "ops", "mlops_mkt"])
-    .transform((name): Dataset => (name === "mlops_mkt" ? "marketing" : name)),
+  dataset: z.string(),
   name: z.string(),
   description: z.string(),
   partitionBy: z.string().optional(),
   clusterBy: z.array(z.string()).max(4),
   columns: z.array(z.strictObject({ name: z.string(), type: z.string(), description: z.string() })).min(1),
 });
-type TablePlan = z.output<typeof table>;
+type TablePlan = Omit<z.output<typeof table>, "dataset"> & { readonly dataset: Dataset };
 
 /** What Orchestrator checks after a run: the mart, the checks of the run, and which model is the champion. */
-const CHECKED = ["marketing.rfm", "ops.checks", "rfm.models"];
+const TABLES_ORCHESTRATOR_READS = ["marketing.rfm", "ops.checks", "rfm.models"];
 
 /**
  * Where the tables are: the datasets, the tables that hold data and the model's functions. Views are not here: the SQL
  * runner makes them anew in every run.
  */
-export class Warehouse extends pulumi.ComponentResource {
+export class Warehouse extends Component<WarehouseArgs> {
   readonly datasets: Readonly<Record<Dataset, gcp.bigquery.Dataset>>;
   /** By dataset.table. */
   readonly tables: Readonly<Record<string, gcp.bigquery.Table>>;
   readonly routines: Readonly<Record<string, gcp.bigquery.Routine>>;
 
-  readonly #name: string;
-  readonly #args: WarehouseArgs;
-  readonly #child: pulumi.CustomResourceOptions;
-
   constructor(name: string, args: WarehouseArgs, opts?: pulumi.ComponentResourceOptions) {
-    super("customer-value:components:Warehouse", name, {}, opts);
-    this.#name = name;
-    this.#args = args;
-    this.#child = { parent: this };
+    super("Warehouse", name, args, opts);
 
     const { project, marketing } = args;
     this.datasets = {
@@ -94,7 +88,7 @@ export class Warehouse extends pulumi.ComponentResource {
   }
 
   #dataset(role: Dataset, project: string, datasetId: string): gcp.bigquery.Dataset {
-    const { labels, location, protectData, transform } = this.#args;
+    const { labels, location, protectData, transform } = this.args;
     const args: gcp.bigquery.DatasetArgs = {
       datasetId,
       project,
@@ -103,15 +97,14 @@ export class Warehouse extends pulumi.ComponentResource {
       description: DESCRIPTIONS[role],
       deleteContentsOnDestroy: !protectData,
     };
-    return new gcp.bigquery.Dataset(
-      `${this.#name}-${role}`,
-      transform?.dataset?.(args, role) ?? args,
-      this.#child,
-    );
+    return new gcp.bigquery.Dataset(this.named(role), transform?.dataset?.(args, role) ?? args, {
+      ...this.child,
+      protect: protectData,
+    });
   }
 
   #table(plan: TablePlan): gcp.bigquery.Table {
-    const { labels, protectData, transform } = this.#args;
+    const { labels, protectData, transform } = this.args;
     const dataset = this.datasets[plan.dataset];
     const args: gcp.bigquery.TableArgs = {
       tableId: plan.name,
@@ -129,9 +122,10 @@ export class Warehouse extends pulumi.ComponentResource {
     };
     const name = `${plan.dataset}.${plan.name}`;
     return new gcp.bigquery.Table(
-      `${this.#name}-${plan.dataset}-${plan.name}`,
+      this.named(`${plan.dataset}-${plan.name}`),
       transform?.table?.(args, name) ?? args,
-      this.#child,
+      // A dataset in another location is another dataset, and so are its tables.
+      { ...this.child, protect: protectData, replaceWith: [dataset], deletedWith: dataset },
     );
   }
 
@@ -143,7 +137,7 @@ export class Warehouse extends pulumi.ComponentResource {
       routines.map(({ name, parameters, returns, description }) => [
         name,
         new gcp.bigquery.Routine(
-          `${this.#name}-${name}`,
+          this.named(`${name}`),
           {
             routineId: name,
             datasetId,
@@ -159,69 +153,81 @@ export class Warehouse extends pulumi.ComponentResource {
             determinismLevel: "DETERMINISTIC",
             definitionBody: bodies[name]!,
           },
-          this.#child,
+          { ...this.child, replaceWith: [this.datasets.rfm], deletedWith: this.datasets.rfm },
         ),
       ]),
     );
   }
 
   #allowJobs(): void {
-    const { orders, jobs } = this.#args;
+    const { orders, jobs } = this.args;
     for (const dataset of Object.keys(this.datasets) as Dataset[])
-      this.#allowOnDataset(dataset, "dataEditor", "jobs", jobs);
-    new gcp.bigquery.IamMember(
-      `${this.#name}-orders-dataViewer-jobs`,
-      {
-        project: orders.project,
-        datasetId: orders.dataset,
-        tableId: orders.table,
-        role: "roles/bigquery.dataViewer",
-        member: jobs,
-      },
-      this.#child,
+      this.#allow(dataset, "dataEditor", "jobs", jobs);
+    const { project, dataset: datasetId, table: tableId } = orders;
+    const viewer = "roles/bigquery.dataViewer";
+    allowOnTable(
+      this.named("orders-dataViewer-jobs"),
+      { project, datasetId, tableId },
+      viewer,
+      jobs,
+      this.child,
     );
     this.#allowQueries("jobs", jobs);
   }
 
   #allowOrchestrator(): void {
-    const { orchestrator } = this.#args;
-    for (const name of CHECKED) {
-      const { project, datasetId, tableId } = this.tables[name]!;
-      new gcp.bigquery.IamMember(
-        `${this.#name}-${name.replace(".", "-")}-dataViewer-orchestrator`,
-        { project, datasetId, tableId, role: "roles/bigquery.dataViewer", member: orchestrator },
-        this.#child,
+    const { orchestrator } = this.args;
+    for (const name of TABLES_ORCHESTRATOR_READS)
+      allowOnTable(
+        this.named(`${name.replace(".", "-")}-dataViewer-orchestrator`),
+        this.tables[name]!,
+        "roles/bigquery.dataViewer",
+        orchestrator,
+        this.child,
       );
-    }
     this.#allowQueries("orchestrator", orchestrator);
   }
 
   #allowReaders(): void {
-    for (const reader of this.#args.marketing.readers)
-      this.#allowOnDataset("marketing", "dataViewer", reader, reader);
+    for (const reader of this.args.marketing.readers) this.#allow("marketing", "dataViewer", reader, reader);
   }
 
-  #allowOnDataset(dataset: Dataset, role: "dataEditor" | "dataViewer", who: string, member: Member): void {
-    const { project, datasetId } = this.datasets[dataset];
-    new gcp.bigquery.DatasetIamMember(
-      `${this.#name}-${dataset}-${role}-${who}`,
-      { project, datasetId, role: `roles/bigquery.${role}`, member },
-      this.#child,
-    );
+  #allow(dataset: Dataset, role: "dataEditor" | "dataViewer", who: string, member: Member): void {
+    const name = this.named(`${dataset}-${role}-${who}`);
+    allowOnDataset(name, this.datasets[dataset], `roles/bigquery.${role}`, member, this.child);
   }
 
-  /** The right to run queries is one on a project; what they may read is a matter of the tables. */
+  /** Running queries is a right on a project; what they may read depends on the tables. */
   #allowQueries(who: string, member: Member): void {
-    new gcp.projects.IAMMember(
-      `${this.#name}-jobUser-${who}`,
-      { project: this.#args.project, role: "roles/bigquery.jobUser", member },
-      this.#child,
-    );
+    const name = this.named(`jobUser-${who}`);
+    allowOnProject(name, this.args.project, "roles/bigquery.jobUser", member, this.child);
   }
 }
 
-/** The tables of the SQL project that hold data, as `npm run tables` wrote them down. */
-export function planTables(): TablePlan[] {
-  const text = readFileSync(new URL("../sql/tables.json", import.meta.url), "utf8");
-  return z.array(table).parse(JSON.parse(text));
+/** The dataset of the marts where sql/ is compiled without other settings. */
+export function defaultMartsDataset(): string {
+  const settings = z.object({ vars: z.object({ marts_dataset: z.string() }) });
+  return settings.parse(load(readSql("workflow_settings.yaml"))).vars.marts_dataset;
 }
+
+/** The tables of the SQL project that hold data, as `npm run tables` wrote them. */
+export function planTables(): TablePlan[] {
+  const datasets: Readonly<Record<string, Dataset>> = {
+    rfm: "rfm",
+    ops: "ops",
+    [defaultMartsDataset()]: "marketing",
+  };
+  return z
+    .array(table)
+    .parse(JSON.parse(readSql("tables.json")))
+    .map(({ dataset, ...plan }) => {
+      const owner = datasets[dataset];
+      if (owner === undefined)
+        throw new UserError(`${dataset}.${plan.name} is in a dataset that the stack does not create.`, {
+          remedy: `Put the model into one of ${Object.keys(datasets).join(", ")}, or add the dataset to components/warehouse.ts.`,
+        });
+      return { ...plan, dataset: owner };
+    });
+}
+
+const readSql = (file: string): string => readFileSync(new URL(`../sql/${file}`, import.meta.url), "utf8");

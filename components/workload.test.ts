@@ -2,10 +2,12 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import * as gcp from "@pulumi/gcp";
 import type * as pulumi from "@pulumi/pulumi";
+import type { Program } from "../jobs/bundle.ts";
 import { IMAGES } from "../jobs/pipeline.ts";
 import { policies } from "../policy/policies.ts";
 import { evaluate } from "../test/evaluate-policies.ts";
 import { record, unwrap } from "../test/recording-mocks.ts";
+import { planImage } from "./image-plan.ts";
 import { planLabels, planNames } from "./names.ts";
 import { Workload, type WorkloadArgs } from "./workload.ts";
 
@@ -15,7 +17,7 @@ const OBJECT = "gcp:storage/bucketObject:BucketObject";
 const SERVICE = "gcp:cloudrunv2/service:Service";
 const DIGEST = `sha256:${"0123456789abcdef".repeat(4)}`;
 const identity = { app: "customer-value", environment: "dev", project: "my-project" };
-const labels = planLabels(identity, "39fa6fc");
+const labels = planLabels(identity);
 const account = (accountId: string) => new gcp.serviceaccount.Account(accountId, { accountId });
 
 const workload = (more: Partial<WorkloadArgs> = {}, options: { preview?: boolean } = {}) =>
@@ -26,7 +28,6 @@ const workload = (more: Partial<WorkloadArgs> = {}, options: { preview?: boolean
         labels,
         project: "my-project",
         region: "europe-west1",
-        commit: "39fa6fc",
         protectData: true,
         warehouse: {
           location: "EU",
@@ -57,23 +58,23 @@ function answers({ type, inputs }: pulumi.runtime.MockResourceArgs): Record<stri
 }
 
 describe("Workload", () => {
-  it("builds an image from each Dockerfile, for this commit", async () => {
+  it("builds the image of each program, tagged by what it holds", async () => {
     const { ofType } = await workload();
-    const images = ofType(IMAGE);
-    assert.deepEqual(
-      images.map(({ inputs }) => inputs.imageName),
-      ["clv", "invoker", "notify", "sql-runner"].map(
-        (image) => `europe-west1-docker.pkg.dev/my-project/customer-value-dev-images/${image}:39fa6fc`,
-      ),
-    );
-    for (const { inputs } of images) {
+    for (const { name, inputs } of ofType(IMAGE)) {
+      const program = name.replace("workload-", "") as Program;
+      const { tag, revision } = planImage(program);
+      assert.equal(
+        inputs.imageName,
+        `europe-west1-docker.pkg.dev/my-project/customer-value-dev-images/${program}:${tag}`,
+      );
       const { context, dockerfile, args } = inputs.build as Record<string, string>;
       assert.ok(existsSync(`${context}/package.json`));
-      assert.match(readFileSync(dockerfile!, "utf8"), /^ARG REVISION$/m);
-      assert.deepEqual(args, { REVISION: "39fa6fc" });
+      assert.match(readFileSync(dockerfile!, "utf8"), /^ARG PROGRAM$[\s\S]*^ARG REVISION$/m);
+      assert.deepEqual(args, { PROGRAM: program, REVISION: revision });
       assert.equal(inputs.registry, undefined, "no password in the state");
       assert.notEqual(inputs.buildOnPreview, true);
     }
+    assert.equal(new Set(ofType(IMAGE).map(({ inputs }) => inputs.imageName)).size, 4);
   });
 
   it("publishes the pipeline with every image by its digest, and where everything is", async () => {
@@ -97,7 +98,7 @@ describe("Workload", () => {
       assert.equal(env.WAREHOUSE_URL, "bigquery://my-project/EU?maximum_bytes_billed=100000000000");
       assert.equal(env.MESSENGER_URL, "pubsub://my-project?events=customer-value-dev-events");
       assert.equal(env.ARTIFACTS_URL, "gs://my-project-customer-value-dev-artifacts");
-      assert.equal(env.GIT_COMMIT, "39fa6fc");
+      assert.match(env.GIT_COMMIT!, /^([0-9a-f]{12}(-dirty)?|none)$/);
       assert.deepEqual(Object.keys(JSON.parse(env.IMAGES!)), [...IMAGES]);
       assert.deepEqual(JSON.parse(env.SQL_VARS!), {
         orders_project: "my-shop",
@@ -123,7 +124,7 @@ describe("Workload", () => {
     assert.deepEqual(template, {
       labels,
       serviceAccount: "invoker@p",
-      timeout: "60s",
+      timeout: "120s",
       maxInstanceRequestConcurrency: 20,
       scaling: { minInstanceCount: 0, maxInstanceCount: 3 },
       containers: [

@@ -1,21 +1,21 @@
-import { fileURLToPath } from "node:url";
 import * as docker from "@pulumi/docker";
 import * as gcp from "@pulumi/gcp";
 import * as pulumi from "@pulumi/pulumi";
+import { bundle, PROGRAMS, type Program } from "../jobs/bundle.ts";
 import { IMAGES, type Image, pipelineSpec } from "../jobs/pipeline.ts";
+import { projectDir } from "../lib/project.ts";
+import { commitOf } from "./commit.ts";
+import { Component } from "./component.ts";
 import { type Duration, googleDuration, toSeconds } from "./duration.ts";
+import { allowOnAccount, allowOnBucket, allowOnProject, allowOnService, type Member } from "./grants.ts";
+import { planImage } from "./image-plan.ts";
 import type { Names } from "./names.ts";
-
-type Member = pulumi.Input<string>;
-type Build = Image | "invoker";
 
 export interface WorkloadArgs {
   readonly names: Pick<Names, "repositories" | "buckets" | "services" | "serviceAccounts" | "topics">;
   readonly labels: Readonly<Record<string, string>>;
   readonly project: string;
   readonly region: string;
-  /** The commit that is deployed: the images' tag, and what runs record of themselves. */
-  readonly commit: string;
   /** Keeps the invoker from being deleted, and the bucket from being destroyed with its contents. */
   readonly protectData: boolean;
   /** Where the tables are, and how much a query may bill. */
@@ -41,22 +41,25 @@ export interface WorkloadArgs {
   /** Changes the arguments of children before they are made. */
   readonly transform?: {
     readonly repository?: (args: gcp.artifactregistry.RepositoryArgs) => gcp.artifactregistry.RepositoryArgs;
-    readonly image?: (args: docker.ImageArgs, image: Build) => docker.ImageArgs;
+    readonly image?: (args: docker.ImageArgs, image: Program) => docker.ImageArgs;
     readonly bucket?: (args: gcp.storage.BucketArgs) => gcp.storage.BucketArgs;
     readonly invoker?: (args: gcp.cloudrunv2.ServiceArgs) => gcp.cloudrunv2.ServiceArgs;
   };
 }
 
-/** What an image's Dockerfile is beside. */
-const folderOf = (image: Build) => (image === "invoker" ? "functions/invoker" : `jobs/${image}`);
-
 /** cloud.google.com/vertex-ai/docs/general/iam-permissions: start a pipeline, ask how it is, end it. */
 const LAUNCH = ["create", "get", "cancel"].map((verb) => `aiplatform.pipelineJobs.${verb}`);
 
+/**
+ * How long the invoker may take to answer: its retries of Vertex AI take 90 seconds at worst (adapters/retry.ts), after
+ * a read of Cloud Storage. Pub/Sub waits as long before it delivers a request again.
+ */
+export const INVOKER_DEADLINE = "120 seconds";
+
 /** Runs the pipeline: the images of its steps, the bucket where runs keep files, and the invoker that starts them. */
-export class Workload extends pulumi.ComponentResource {
+export class Workload extends Component<WorkloadArgs> {
   readonly repository: gcp.artifactregistry.Repository;
-  readonly images: Readonly<Record<Build, docker.Image>>;
+  readonly images: Readonly<Record<Program, docker.Image>>;
   readonly bucket: gcp.storage.Bucket;
   /** The PipelineSpec that the invoker starts. */
   readonly pipeline: gcp.storage.BucketObject;
@@ -66,18 +69,12 @@ export class Workload extends pulumi.ComponentResource {
   /** URL of the invoker, which is also the audience of its callers' tokens. */
   readonly url: pulumi.Output<string>;
 
-  readonly #name: string;
-  readonly #args: WorkloadArgs;
-  readonly #child: pulumi.CustomResourceOptions;
-
   constructor(name: string, args: WorkloadArgs, opts?: pulumi.ComponentResourceOptions) {
-    super("customer-value:components:Workload", name, {}, opts);
-    this.#name = name;
-    this.#args = args;
-    this.#child = { parent: this };
+    super("Workload", name, args, opts);
 
     this.repository = this.#repository();
     this.images = this.#images();
+    this.#serviceAgent();
     this.bucket = this.#bucket();
     this.pipeline = this.#pipeline();
     this.invoker = this.#invoker();
@@ -91,7 +88,7 @@ export class Workload extends pulumi.ComponentResource {
   }
 
   #repository(): gcp.artifactregistry.Repository {
-    const { names, labels, region, transform } = this.#args;
+    const { names, labels, region, transform } = this.args;
     const args: gcp.artifactregistry.RepositoryArgs = {
       repositoryId: names.repositories.images,
       location: region,
@@ -105,34 +102,46 @@ export class Workload extends pulumi.ComponentResource {
       ],
     };
     return new gcp.artifactregistry.Repository(
-      `${this.#name}-images`,
+      this.named("images"),
       transform?.repository?.(args) ?? args,
-      this.#child,
+      this.child,
     );
   }
 
   /** Built and pushed by the Docker of whoever deploys, with its login: gcloud auth configure-docker. */
-  #images(): Record<Build, docker.Image> {
-    const { project, region, commit, transform } = this.#args;
-    const root = fileURLToPath(new URL("..", import.meta.url));
-    const image = (build: Build): docker.Image => {
+  #images(): Record<Program, docker.Image> {
+    const { project, region, transform } = this.args;
+    const image = (program: Program): docker.Image => {
+      const { tag, revision } = planImage(program);
       const args: docker.ImageArgs = {
-        imageName: pulumi.interpolate`${region}-docker.pkg.dev/${project}/${this.repository.repositoryId}/${build}:${commit}`,
+        imageName: pulumi.interpolate`${region}-docker.pkg.dev/${project}/${this.repository.repositoryId}/${program}:${tag}`,
         build: {
-          context: root,
-          dockerfile: `${root}${folderOf(build)}/Dockerfile`,
+          context: projectDir,
+          dockerfile: `${projectDir}jobs/Dockerfile`,
           platform: "linux/amd64",
-          args: { REVISION: commit },
+          args: { PROGRAM: program, REVISION: revision },
         },
       };
-      return new docker.Image(`${this.#name}-${build}`, transform?.image?.(args, build) ?? args, this.#child);
+      return new docker.Image(this.named(program), transform?.image?.(args, program) ?? args, this.child);
     };
-    const builds: readonly Build[] = ["invoker", ...IMAGES];
-    return Object.fromEntries(builds.map((build) => [build, image(build)])) as Record<Build, docker.Image>;
+    const programs = Object.keys(PROGRAMS) as Program[];
+    return Object.fromEntries(programs.map((program) => [program, image(program)])) as Record<
+      Program,
+      docker.Image
+    >;
+  }
+
+  /** Vertex AI's own identity: created now, or the first run of a project finds that it does not exist yet. */
+  #serviceAgent(): void {
+    new gcp.projects.ServiceIdentity(
+      this.named("agent"),
+      { service: "aiplatform.googleapis.com" },
+      this.child,
+    );
   }
 
   #bucket(): gcp.storage.Bucket {
-    const { names, labels, region, protectData, artifactRetention = "400 days", transform } = this.#args;
+    const { names, labels, region, protectData, artifactRetention = "400 days", transform } = this.args;
     const args: gcp.storage.BucketArgs = {
       name: names.buckets.artifacts,
       location: region,
@@ -147,11 +156,14 @@ export class Workload extends pulumi.ComponentResource {
         },
       ],
     };
-    return new gcp.storage.Bucket(`${this.#name}-artifacts`, transform?.bucket?.(args) ?? args, this.#child);
+    return new gcp.storage.Bucket(this.named("artifacts"), transform?.bucket?.(args) ?? args, {
+      ...this.child,
+      protect: protectData,
+    });
   }
 
   #pipeline(): gcp.storage.BucketObject {
-    const { project, commit, names, warehouse } = this.#args;
+    const { project, names, warehouse } = this.args;
     const { orders, marketing } = warehouse;
     const digests = pulumi.all(
       Object.fromEntries(IMAGES.map((image) => [image, this.images[image].repoDigest])),
@@ -171,7 +183,7 @@ export class Workload extends pulumi.ComponentResource {
               marts_project: marketing.project,
               marts_dataset: marketing.dataset,
             }),
-            GIT_COMMIT: commit,
+            GIT_COMMIT: this.#revision(),
             IMAGES: JSON.stringify(images),
           },
         }),
@@ -180,14 +192,20 @@ export class Workload extends pulumi.ComponentResource {
       ),
     );
     return new gcp.storage.BucketObject(
-      `${this.#name}-pipeline`,
+      this.named("pipeline"),
       { bucket: this.bucket.name, name: "pipeline.json", contentType: "application/json", content },
-      this.#child,
+      this.child,
     );
   }
 
+  /** The last commit that changed a job, which runs record. */
+  #revision(): string {
+    const sources = IMAGES.flatMap((image) => bundle(image).inputs);
+    return commitOf(projectDir, [...new Set(sources), "sql"]);
+  }
+
   #invoker(): gcp.cloudrunv2.Service {
-    const { names, labels, project, region, protectData, accounts, transform } = this.#args;
+    const { names, labels, project, region, protectData, accounts, transform } = this.args;
     const probe = { httpGet: { path: "/healthcheck" }, timeoutSeconds: 5 };
     const args: gcp.cloudrunv2.ServiceArgs = {
       name: names.services.invoker,
@@ -199,7 +217,7 @@ export class Workload extends pulumi.ComponentResource {
       template: {
         labels,
         serviceAccount: accounts.invoker.email,
-        timeout: "60s",
+        timeout: googleDuration(INVOKER_DEADLINE),
         maxInstanceRequestConcurrency: 20,
         scaling: { minInstanceCount: 0, maxInstanceCount: 3 },
         containers: [
@@ -221,75 +239,58 @@ export class Workload extends pulumi.ComponentResource {
         ],
       },
     };
-    return new gcp.cloudrunv2.Service(
-      `${this.#name}-invoker`,
-      transform?.invoker?.(args) ?? args,
-      this.#child,
-    );
+    return new gcp.cloudrunv2.Service(this.named("invoker"), transform?.invoker?.(args) ?? args, this.child);
   }
 
   #allowCallers(): void {
-    for (const [who, member] of Object.entries(this.#args.callers))
-      new gcp.cloudrunv2.ServiceIamMember(
-        `${this.#name}-invoker-caller-${who}`,
-        {
-          name: this.invoker.name,
-          location: this.invoker.location,
-          role: "roles/run.invoker",
-          member,
-        },
-        this.#child,
+    for (const [who, member] of Object.entries(this.args.callers))
+      allowOnService(
+        this.named(`invoker-caller-${who}`),
+        this.invoker,
+        "roles/run.invoker",
+        member,
+        this.child,
       );
   }
 
   #launcherRole(): gcp.projects.IAMCustomRole {
-    const { names, project } = this.#args;
+    const { names, project } = this.args;
     return new gcp.projects.IAMCustomRole(
-      `${this.#name}-pipeline-launcher`,
+      this.named("pipeline-launcher"),
       {
         roleId: names.serviceAccounts.invoker.replaceAll("-", "_"),
         project,
         title: names.serviceAccounts.invoker,
-        description: "Starts pipelines, asks how they are and ends them.",
+        description: "Starts pipelines, reads their state and cancels them.",
         permissions: LAUNCH,
       },
-      this.#child,
+      this.child,
     );
   }
 
   #allowInvoker(): void {
-    const { accounts } = this.#args;
+    const { project, accounts } = this.args;
     const { member } = accounts.invoker;
-    this.#allowOnProject("launcher-invoker", this.launcherRole.name, member);
-    this.#allowOnBucket("objectViewer", "invoker", member);
-    new gcp.serviceaccount.IAMMember(
-      `${this.#name}-jobs-user-invoker`,
-      { serviceAccountId: accounts.jobs.name, role: "roles/iam.serviceAccountUser", member },
-      this.#child,
-    );
+    allowOnProject(this.named("launcher-invoker"), project, this.launcherRole.name, member, this.child);
+    const viewer = "roles/storage.objectViewer";
+    allowOnBucket(this.named("artifacts-objectViewer-invoker"), this.bucket.name, viewer, member, this.child);
+    const user = "roles/iam.serviceAccountUser";
+    allowOnAccount(this.named("jobs-user-invoker"), accounts.jobs, user, member, this.child);
   }
 
+  /** The rights of the jobs on BigQuery are granted in warehouse.ts, those on Pub/Sub in messenger.ts. */
   #allowJobs(): void {
-    const { member } = this.#args.accounts.jobs;
-    // What Vertex AI asks of the account of a pipeline, which makes its jobs and their metadata:
+    const { project, accounts } = this.args;
+    const { member } = accounts.jobs;
+    // Vertex AI needs it of the account of a pipeline, which creates its jobs and their metadata:
     // cloud.google.com/vertex-ai/docs/pipelines/configure-project#service-account
-    this.#allowOnProject("aiplatform-user-jobs", "roles/aiplatform.user", member);
-    this.#allowOnBucket("objectUser", "jobs", member);
-  }
-
-  #allowOnProject(what: string, role: pulumi.Input<string>, member: Member): void {
-    new gcp.projects.IAMMember(
-      `${this.#name}-${what}`,
-      { project: this.#args.project, role, member },
-      this.#child,
-    );
-  }
-
-  #allowOnBucket(role: "objectViewer" | "objectUser", who: string, member: Member): void {
-    new gcp.storage.BucketIAMMember(
-      `${this.#name}-artifacts-${role}-${who}`,
-      { bucket: this.bucket.name, role: `roles/storage.${role}`, member },
-      this.#child,
+    allowOnProject(this.named("aiplatform-user-jobs"), project, "roles/aiplatform.user", member, this.child);
+    allowOnBucket(
+      this.named("artifacts-objectUser-jobs"),
+      this.bucket.name,
+      "roles/storage.objectUser",
+      member,
+      this.child,
     );
   }
 }

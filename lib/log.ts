@@ -12,8 +12,8 @@ const severities: Record<string, string> = {
 };
 
 /**
- * Structured log lines on stderr, as Cloud Logging reads them (severity, message, timestamp), each with what
- * correlates it: component, run_id, step. The level is info, unless given or set by LOG_LEVEL.
+ * Structured log lines on stderr, as Cloud Logging reads them (severity, message, timestamp). Each line has the bindings:
+ * component, run_id, step. LOG_LEVEL overrides the level.
  */
 export function createLogger(bindings: Record<string, string>, level = "info"): Logger {
   return pino(

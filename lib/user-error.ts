@@ -1,11 +1,11 @@
 import type { z } from "zod";
 
 /**
- * An error that a person can act on: what was given, what is allowed, what to do next. Everything else that is
- * thrown is a defect. Over HTTP it becomes an application/problem+json document (RFC 9457).
+ * An error that a person can act on: what was given, what is allowed, what to do next. All other errors are defects. Over
+ * HTTP it is an application/problem+json document (RFC 9457).
  */
 export class UserError extends Error {
-  /** HTTP status code that the problem has over HTTP. */
+  /** Status code over HTTP. */
   readonly status: number;
   /** One sentence on what to do next. */
   readonly remedy: string | undefined;
@@ -18,7 +18,10 @@ export class UserError extends Error {
   }
 }
 
-/** Validates what came from outside; throws a UserError that names every wrong field, what was given and what is allowed. */
+/**
+ * Validates input. `what` names it in the error.
+ * @throws UserError with each wrong field, what was given and what is allowed.
+ */
 export function parse<S extends z.ZodType>(
   schema: S,
   value: unknown,
@@ -29,7 +32,7 @@ export function parse<S extends z.ZodType>(
   if (result.success) return result.data;
   const details = result.error.issues.map((issue) => {
     const field = issue.path.join(".");
-    // NaN is what is left of text that is no number: nothing that a person gave.
+    // NaN is the result of coercing text: a person did not give it.
     const given =
       issue.input === undefined || Number.isNaN(issue.input)
         ? ""
@@ -39,7 +42,7 @@ export function parse<S extends z.ZodType>(
   throw new UserError(`${what}: ${details.join("; ")}`, remedy === undefined ? {} : { remedy });
 }
 
-/** The sentences to show a person for anything that was thrown. */
+/** The text to show for anything that was thrown. */
 export function formatError(error: unknown): string {
   if (error instanceof UserError) return error.remedy ? `${error.message}\n${error.remedy}` : error.message;
   return error instanceof Error ? error.message : String(error);

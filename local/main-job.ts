@@ -1,135 +1,114 @@
-import { accessSync, constants, mkdirSync, readFileSync } from "node:fs";
-import { basename, join, resolve } from "node:path";
+import { accessSync, constants, existsSync, mkdirSync, readFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
-import ora, { type Ora } from "ora";
 import { artifactPath, fileArtifacts } from "../adapters/artifacts.ts";
-import { runSettingsOf } from "../cli/command.ts";
-import { CDNOW, dataDirOf, type OrdersArguments, ordersOf, readOrders } from "../cli/orders-options.ts";
 import { type RunEvent, runRequest } from "../contracts/messages.ts";
-import { runDate, runIdFor, today } from "../contracts/run.ts";
+import { type RunSettings, runIdFor, today } from "../contracts/run.ts";
 import { stepReport, stepReportUrl } from "../contracts/step.ts";
 import { createLogger } from "../lib/log.ts";
 import { formatError, parse, UserError } from "../lib/user-error.ts";
-import type { OrdersSummary } from "./orders/load.ts";
+import { type OrdersOptions, readOrders } from "./orders/load.ts";
+import { Progress } from "./progress.ts";
 import { exportMarts } from "./report/export.ts";
+import { elapsed, whole } from "./report/numbers.ts";
 import { renderReport } from "./report/report.ts";
-import { type Results, readResults } from "./report/results.ts";
-import { count, elapsed, figuresOf, renderTables, rowsOf } from "./report/terminal.ts";
+import { figuresOf, readResults } from "./report/results.ts";
+import { renderTables, rowsOf } from "./report/terminal.ts";
 import { openLocalWarehouse, startLocalStack } from "./runtime/local-stack.ts";
 import { confirmRun, requestRun } from "./runtime/orchestrator.ts";
 
-/** The options of the command line, as commander gives them; settings of the run are among them by their names. */
-export interface MainOptions extends OrdersArguments {
+export interface MainSettings {
+  readonly orders: OrdersOptions;
+  /** YYYY-MM-DD. @default the day after the last order */
   readonly runDate?: string;
-  readonly export?: string;
-  readonly json: boolean;
-  readonly [setting: string]: unknown;
+  readonly run: RunSettings;
+  /** Folder of the warehouse and of the runs' files. */
+  readonly dataDir: string;
+  /** Folder for the marts as Parquet and CSV. @default none */
+  readonly exportDir?: string;
 }
 
-/** A run on one machine that takes longer than this is given up, milliseconds. */
+/** Milliseconds after which a run fails. */
 const TIME_LIMIT = 3_600_000;
 
-/** Runs the main job and tells of it; returns the exit code: 0 done, 1 not, 130 interrupted. Throws nothing. */
-export async function runMain(options: MainOptions): Promise<number> {
+/**
+ * Runs the whole pipeline on this machine and prints the results, as tables or as one JSON object. Errors of
+ * `settings` are printed in the same way. Returns the exit code: 0 succeeded, 1 failed, 130 interrupted. Does not throw.
+ */
+export async function runMain(json: boolean, settings: () => MainSettings): Promise<number> {
   const interrupt = new AbortController();
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-    process.on(signal, () =>
-      interrupt.abort(
-        new UserError(
-          "Interrupted: the steps were stopped; the tables are as the last finished step left them.",
-        ),
-      ),
-    );
-  }
-  const progress = new Progress(!options.json);
-  let run: { run_id: string; run_date: string } | undefined;
+  const reason = new UserError("Interrupted. The tables are as the last complete step left them.");
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
+    process.on(signal, () => interrupt.abort(reason));
+  const progress = new Progress(!json);
+  const run = { run_id: null as string | null, run_date: null as string | null };
   try {
-    const outcome = await runPipelineOnce(options, interrupt.signal, progress, (started) => {
-      run = started;
-    });
-    process.stdout.write(options.json ? `${JSON.stringify(outcome.json)}\n` : outcome.text);
+    const printed = await runOnce(json, settings(), interrupt.signal, progress, (ids) =>
+      Object.assign(run, ids),
+    );
+    process.stdout.write(printed);
     return 0;
   } catch (thrown) {
-    const error = interrupt.signal.aborted ? interrupt.signal.reason : thrown;
+    const { aborted } = interrupt.signal;
+    const error = aborted ? reason : thrown;
     progress.fail(formatError(error));
     if (!(error instanceof UserError)) process.stderr.write(`${(error as Error).stack}\n`);
-    if (options.json) {
-      const status = interrupt.signal.aborted ? "cancelled" : "failed";
-      process.stdout.write(
-        `${JSON.stringify({ run_id: null, run_date: null, ...run, status, error: formatError(error) })}\n`,
-      );
-    }
-    return interrupt.signal.aborted ? 130 : 1;
+    const status = aborted ? "cancelled" : "failed";
+    if (json) process.stdout.write(`${JSON.stringify({ ...run, status, error: formatError(error) })}\n`);
+    return aborted ? 130 : 1;
   }
 }
 
-async function runPipelineOnce(
-  options: MainOptions,
+/** Returns the text for stdout. */
+async function runOnce(
+  json: boolean,
+  { orders: source, runDate, run: settings, dataDir, exportDir }: MainSettings,
   signal: AbortSignal,
   progress: Progress,
-  onStart: (run: { run_id: string; run_date: string }) => void,
-): Promise<{ text: string; json: object }> {
-  const settings = runSettingsOf(options);
-  const wantedRunDate = options.runDate ?? (options.orders === undefined ? CDNOW.runDate : undefined);
-  if (wantedRunDate !== undefined) parse(runDate, wantedRunDate, "--run-date");
-  if (options.export !== undefined) makeFolder(options.export, "--export");
-
-  const { file, ...format } = ordersOf(options);
-  const dataDir = dataDirOf(options.dataDir, file);
+  onStart: (ids: { run_id: string; run_date: string }) => void,
+): Promise<string> {
+  if (exportDir !== undefined) makeFolder(exportDir, "--export");
   makeFolder(dataDir, "--data-dir");
   progress.start("orders");
   const orders = await readOrders(dataDir, {
-    file,
-    ...format,
-    check: ({ first_order_on, last_order_on }) => {
-      const date = wantedRunDate ?? dayAfter(last_order_on);
-      if (date > first_order_on) return;
-      const others =
-        today() > first_order_on ? ` Give a later one: --run-date ${dayAfter(last_order_on)}` : "";
-      throw new UserError(
-        `The run date ${date} is not after the first order (${first_order_on}): no order would count.${others}`,
-      );
-    },
+    ...source,
+    check: (days) => checkRunDate(runDate ?? dayAfter(days.last_order_on), days),
   });
   progress.succeed(
     "orders",
-    `${count(orders.rows)} rows, ${orders.first_order_on} to ${orders.last_order_on}`,
+    `${whole(orders.rows)} rows, ${orders.first_order_on} to ${orders.last_order_on}`,
   );
-  const run_date = wantedRunDate ?? dayAfter(orders.last_order_on);
+  const run_date = runDate ?? dayAfter(orders.last_order_on);
   signal.throwIfAborted();
 
   const run_id = runIdFor(run_date, `manual:${new Date().toISOString()}`);
   onStart({ run_id, run_date });
-  const log = createLogger({ component: "local", run_id }, options.json ? undefined : "error");
   const startedAt = performance.now();
-  const edition = await startLocalStack({
+  const stack = await startLocalStack({
     dataDir,
     port: 0,
-    log,
+    log: createLogger({ component: "local", run_id }, json ? undefined : "error"),
     onTask: (_, { task, state, error }) => {
       if (state === "started") progress.start(task);
-      if (state === "retrying") progress.warn(`${error?.message ?? task}\nIt is tried once more.`);
+      if (state === "retrying") progress.warn(`${error?.message ?? task}\nThe step runs again.`);
       if (state !== "succeeded") return;
       const path = artifactPath(stepReportUrl(pathToFileURL(dataDir).href, run_id, task));
-      progress.succeed(
-        task,
-        `${count(rowsOf(stepReport.parse(JSON.parse(readFileSync(path, "utf8")))))} rows`,
-      );
+      const rows = rowsOf(stepReport.parse(JSON.parse(readFileSync(path, "utf8"))));
+      progress.succeed(task, `${whole(rows)} rows`);
     },
-    ...(options.json ? { onOutput: (line: string) => void process.stderr.write(`${line}\n`) } : {}),
+    ...(json ? { onOutput: (line: string) => void process.stderr.write(`${line}\n`) } : {}),
   });
   let event: RunEvent;
   try {
-    const request = parse(runRequest, { run_id, run_date, ...settings }, "The request");
-    event = await requestRun(request, {
-      messenger: edition.messenger,
-      invokerUrl: edition.url,
+    event = await requestRun(parse(runRequest, { run_id, run_date, ...settings }, "The request"), {
+      messenger: stack.messenger,
+      invokerUrl: stack.url,
       timeLimit: TIME_LIMIT,
       pollInterval: 2000,
       signal,
     });
   } finally {
-    await edition.close();
+    await stack.close();
   }
   if (event.status !== "succeeded")
     throw new UserError(`Run ${run_id} ${event.status} in step ${event.failed_step}.\n${event.reason}`);
@@ -139,120 +118,67 @@ async function runPipelineOnce(
     const { modelId } = await confirmRun(event, warehouse);
     progress.succeed("confirmed", `by the tables, ${elapsed(performance.now() - startedAt)} in all`);
     const results = await readResults(warehouse, run_date);
-    const warnings = event.steps.flatMap((step) => step.warnings);
+    const warnings = [...orders.warnings, ...event.steps.flatMap((step) => step.warnings)];
     for (const warning of warnings) progress.warn(warning);
     const report = join(dataDir, "report.html");
-    const context = {
+    const page = renderReport(results, {
       runId: run_id,
       status: event.status,
       warnings,
-      ordersFile: basename(file),
+      ordersFile: basename(source.file),
       generatedAt: event.finished_at,
-    };
-    await fileArtifacts.write(pathToFileURL(report).href, renderReport(results, context));
-    const exported =
-      options.export === undefined ? [] : await exportMarts(warehouse, run_date, resolve(options.export));
+    });
+    await fileArtifacts.write(pathToFileURL(report).href, page);
+    const exported = exportDir === undefined ? [] : await exportMarts(warehouse, run_date, exportDir);
+    if (json) {
+      const { scoring: model, fitted, segments, topCustomers: top_customers, rejected, tables } = results;
+      const { status, steps } = event;
+      const [holdout, backtest] = ["holdout", "backtest"].map((name) => figuresOf(results, name));
+      const run = { run_id, run_date, status, orders, steps, model_id: modelId, model, fitted };
+      const tablesOfRun = { holdout, backtest, segments, top_customers, rejected, tables };
+      return `${JSON.stringify({ ...run, ...tablesOfRun, warnings, report, exported })}\n`;
+    }
     const files = [`Report: ${report}`, ...exported.map((path) => `Export: ${path}`)];
-    return {
-      text: `\n${renderTables(results, event.steps)}\n\n${files.join("\n")}\n`,
-      json: toJson(event, modelId, results, orders, warnings, report, exported),
-    };
+    return `\n${renderTables(results, event.steps)}\n\n${files.join("\n")}\n`;
   } finally {
     await warehouse.close();
   }
 }
 
-function toJson(
-  { run_id, run_date, status, steps }: RunEvent,
-  modelId: string | null,
-  results: Results,
-  orders: OrdersSummary,
-  warnings: readonly string[],
-  report: string,
-  exported: readonly string[],
-): object {
-  return {
-    run_id,
-    run_date,
-    status,
-    orders,
-    steps,
-    model_id: modelId,
-    model: results.scoring,
-    fitted: results.fitted,
-    holdout: figuresOf(results, "holdout"),
-    backtest: figuresOf(results, "backtest"),
-    segments: results.segments,
-    top_customers: results.topCustomers,
-    rejected: results.rejected,
-    tables: results.tables,
-    warnings,
-    report,
-    exported,
-  };
+function checkRunDate(date: string, days: { first_order_on: string; last_order_on: string }): void {
+  const { first_order_on, last_order_on } = days;
+  if (date > first_order_on) return;
+  throw new UserError(
+    `The run date ${date} is not after the first order (${first_order_on}), so there are no orders before it.`,
+    today() > first_order_on ? { remedy: `Give a later date: --run-date ${dayAfter(last_order_on)}` } : {},
+  );
 }
 
+/** Not `mkdirSync` with `recursive`: below /proc it never returns. */
 function makeFolder(path: string, option: string): void {
+  const make = (folder: string): void => {
+    if (existsSync(folder)) return;
+    make(dirname(folder));
+    try {
+      mkdirSync(folder);
+    } catch (error) {
+      // Another run can make the same folder at the same time.
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    }
+  };
   try {
-    mkdirSync(path, { recursive: true });
-    accessSync(path, constants.W_OK);
+    make(path);
+    accessSync(`${path}/.`, constants.W_OK);
   } catch (error) {
     throw new UserError(`The folder ${path} can't be made or written: ${(error as Error).message}`, {
-      remedy: `Choose another one with ${option}.`,
+      remedy: `Choose another folder with ${option}.`,
       cause: error,
     });
   }
 }
 
-/** The day after the last order, but not after today. */
+/** The day after the last order, at the latest today. */
 function dayAfter(day: string): string {
   const next = new Date(Date.parse(day) + 86_400_000).toISOString().slice(0, 10);
   return [next, today()].sort()[0]!;
-}
-
-/** What a person sees while it runs: the step and how long it has taken. */
-class Progress {
-  readonly #visible: boolean;
-  #spinner: Ora | undefined;
-  #timer: NodeJS.Timeout | undefined;
-  #startedAt = 0;
-
-  constructor(visible: boolean) {
-    this.#visible = visible;
-  }
-
-  start(step: string): void {
-    this.#end();
-    this.#startedAt = performance.now();
-    // Without a terminal there is nothing to turn: the line at the end says it all.
-    if (!this.#visible || !process.stderr.isTTY) return;
-    const spinner = ora({ text: step, discardStdin: false }).start();
-    this.#spinner = spinner;
-    this.#timer = setInterval(() => {
-      spinner.text = `${step} ${elapsed(performance.now() - this.#startedAt)}`;
-    }, 100).unref();
-  }
-
-  succeed(step: string, detail: string): void {
-    const took = elapsed(performance.now() - this.#startedAt);
-    if (this.#visible) (this.#spinner ?? ora()).succeed(`${step.padEnd(10)}${took.padStart(7)}  ${detail}`);
-    this.#end();
-    this.#startedAt = performance.now();
-  }
-
-  warn(text: string): void {
-    if (this.#visible) (this.#spinner ?? ora()).warn(text);
-    this.#end();
-  }
-
-  fail(text: string): void {
-    (this.#spinner ?? ora()).fail(text);
-    this.#end();
-  }
-
-  #end(): void {
-    clearInterval(this.#timer);
-    this.#spinner?.stop();
-    this.#spinner = undefined;
-  }
 }

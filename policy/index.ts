@@ -1,8 +1,9 @@
 import { PolicyPack } from "@pulumi/policy";
-import { Config, getStack } from "@pulumi/pulumi";
+import { Config, getProject, getStack } from "@pulumi/pulumi";
 import { policies } from "./policies.ts";
 
-const environment = new Config("customer-value").get("environment") || getStack();
+// The settings of the project that is deployed, whatever a fork calls it.
+const environment = new Config(getProject()).get("environment") || getStack();
 
 new PolicyPack("customer-value", {
   policies: policies(environment === "prod" ? "prod" : "dev"),

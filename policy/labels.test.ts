@@ -3,11 +3,11 @@ import { readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import * as gcp from "@pulumi/gcp";
-import { type Declared, declared, evaluate, LATER } from "../test/evaluate-policies.ts";
+import { type Declared, declared, evaluate } from "../test/evaluate-policies.ts";
 import { labelled, labels, userLabelled } from "./labels.ts";
 
 const check = (resource: Declared) => evaluate([labels()], resource);
-const complete = { environment: "dev", app: "customer-value", commit: LATER };
+const complete = { environment: "dev", app: "customer-value" };
 
 /** The resources of a module of the provider whose arguments have a map of this name. */
 function kindsWith(property: string, module: string): string[] {
@@ -21,15 +21,15 @@ function kindsWith(property: string, module: string): string[] {
 }
 
 describe("labels", () => {
-  it("must say environment, app and commit", async () => {
+  it("must have environment and app", async () => {
     const topic = declared(gcp.pubsub.Topic, "requests", { labels: { environment: "dev", app: "" } });
     const messages = await check(topic);
-    assert.equal(messages.length, 2);
-    assert.match(messages.join(), /"requests": found labels without app\..*found labels without commit\./);
-    assert.equal((await check(declared(gcp.storage.Bucket, "artifacts", {}))).length, 3);
+    assert.equal(messages.length, 1);
+    assert.match(messages.join(), /"requests": found labels without app\./);
+    assert.equal((await check(declared(gcp.storage.Bucket, "artifacts", {}))).length, 2);
     const alert = declared(gcp.monitoring.AlertPolicy, "dead-letters", {});
-    assert.match((await check(alert)).join(), /found userLabels without commit/);
-    assert.equal((await check({ type: "gcp:new/thing:Thing", name: "x", inputs: { labels: {} } })).length, 3);
+    assert.match((await check(alert)).join(), /found userLabels without app/);
+    assert.equal((await check({ type: "gcp:new/thing:Thing", name: "x", inputs: { labels: {} } })).length, 2);
   });
 
   it("pass when complete, and where nothing takes them", async () => {

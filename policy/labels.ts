@@ -1,7 +1,7 @@
 import { policy, type Resource } from "./rule.ts";
 import { at, isEmpty } from "./value.ts";
 
-const required = ["environment", "app", "commit"];
+const required = ["environment", "app"];
 
 /** What takes labels, by the provider's module. */
 export const labelled: Readonly<Record<string, readonly string[]>> = {
@@ -20,7 +20,7 @@ export const userLabelled: Readonly<Record<string, readonly string[]>> = {
   monitoring: "AlertPolicy CustomService GenericService NotificationChannel Slo UptimeCheckConfig".split(" "),
 };
 
-/** Costs, alerts and incidents are traced to an environment, an app and a commit. */
+/** Costs, alerts and incidents are traced to an environment and an app. */
 export function labels() {
   return policy({
     name: "labels",

@@ -54,14 +54,17 @@ describe("policy pack", () => {
   });
 
   it("is loaded by Pulumi, and finds what is wrong among what is not known yet", async () => {
-    const labels = { environment: "dev", app: LATER };
+    const labels = { app: LATER };
     const bucket = {
       location: LATER,
       uniformBucketLevelAccess: false,
       publicAccessPrevention: "enforced",
       labels,
     };
-    const { info, diagnostics } = await ask({ PULUMI_NODEJS_STACK: "dev" }, bucket);
+    const { info, diagnostics } = await ask(
+      { PULUMI_NODEJS_PROJECT: "customer-value", PULUMI_NODEJS_STACK: "dev" },
+      bucket,
+    );
     assert.deepEqual(
       info.policiesList.map(({ name }) => name),
       policies("dev").map(({ name }) => name),
@@ -72,16 +75,22 @@ describe("policy pack", () => {
     );
   });
 
-  it("takes the environment from the stack's setting, or else from its name", async () => {
+  it("takes the environment from the setting of the deployed project, or else from the stack's name", async () => {
     const bucket = { forceDestroy: true };
-    const isProtected = async (stack: string, environment?: string) => {
-      const config = { "customer-value:environment": environment };
-      const env = { PULUMI_NODEJS_STACK: stack, PULUMI_CONFIG: JSON.stringify(config) };
+    const isProtected = async (stack: string, environment?: string, project = "customer-value") => {
+      const config = { [`${project}:environment`]: environment };
+      const env = {
+        PULUMI_NODEJS_PROJECT: project,
+        PULUMI_NODEJS_STACK: stack,
+        PULUMI_CONFIG: JSON.stringify(config),
+      };
       const { diagnostics } = await ask(env, bucket);
       return diagnostics.some(({ policyname }) => policyname === "deletion-protection");
     };
     assert.deepEqual(await Promise.all([isProtected("prod"), isProtected("eu", "prod")]), [true, true]);
     assert.deepEqual(await Promise.all([isProtected("dev"), isProtected("prod", "dev")]), [false, false]);
+    // A fork with another name.
+    assert.equal(await isProtected("eu", "prod", "shop-value"), true);
   });
 
   it("takes whatever a resource may look like", async () => {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import * as gcp from "@pulumi/gcp";
+import { REGIONS } from "../components/settings.ts";
 import { type Declared, declared, evaluate, LATER } from "../test/evaluate-policies.ts";
 import { regions } from "./regions.ts";
 
@@ -8,20 +9,23 @@ const check = (resource: Declared, config?: object) => evaluate([regions()], res
 
 describe("regions", () => {
   it("must be allowed", async () => {
-    assert.match(
-      (await check(bucket("us-central1"))).join(),
-      /found location "us-central1", not one of EU, /,
-    );
-    const composer = declared(gcp.composer.Environment, "airflow", { region: "us-east1" });
-    assert.match((await check(composer)).join(), /region "us-east1"/);
-    assert.match((await check(declared(gcp.compute.Instance, "vm", { zone: "us-east1-b" }))).join(), /zone/);
-    assert.match((await check(declared(gcp.bigquery.Dataset, "rfm", {}))).join(), /location "US"/);
+    assert.match((await check(bucket("us-west4"))).join(), /found location "us-west4", not one of EU, /);
+    const composer = declared(gcp.composer.Environment, "airflow", { region: "us-south1" });
+    assert.match((await check(composer)).join(), /region "us-south1"/);
+    assert.match((await check(declared(gcp.compute.Instance, "vm", { zone: "us-south1-b" }))).join(), /zone/);
+    const dataset = declared(gcp.bigquery.Dataset, "rfm", {});
+    assert.match((await check(dataset, { allowed: ["EU"] })).join(), /location "US"/);
   });
 
   it("pass in the allowed ones, in any case, and while unknown", async () => {
     for (const location of ["EU", "eu", "europe-west1", "EUROPE-WEST1", LATER])
       assert.deepEqual(await check(bucket(location)), []);
     assert.deepEqual(await check(declared(gcp.compute.Instance, "vm", { zone: "europe-west1-b" })), []);
+  });
+
+  it("are all that a stack may be set to", async () => {
+    for (const location of ["EU", "US", ...REGIONS])
+      assert.deepEqual(await check(bucket(location)), [], location);
   });
 
   it("are those of the configuration", async () => {

@@ -1,9 +1,11 @@
+import { REGIONS } from "../components/settings.ts";
 import { policy } from "./rule.ts";
 import { at } from "./value.ts";
 
 /** Where a resource is created that names no location. */
 const defaults: Readonly<Record<string, string>> = { "gcp:bigquery/dataset:Dataset": "US" };
-const europe = ["EU", "europe-north1", "europe-west1", "europe-west3", "europe-west4", "europe-west9"];
+/** What the settings of a stack allow; a company that allows less says so in the configuration of the policy. */
+const settable = ["EU", "US", ...REGIONS];
 
 /** Data and computing stay in the allowed regions and multi-regions; a zone counts as its region. */
 export function regions() {
@@ -13,7 +15,7 @@ export function regions() {
     remedy: "Move it, or allow the region in the configuration of this policy (pulumi --policy-pack-config).",
     types: ["gcp:"],
     configSchema: {
-      properties: { allowed: { type: "array", items: { type: "string" }, default: europe } },
+      properties: { allowed: { type: "array", items: { type: "string" }, default: settable } },
     },
     *violations({ type, properties }, config) {
       const allowed = config.allowed.map((region) => region.toLowerCase());

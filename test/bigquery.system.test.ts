@@ -253,7 +253,7 @@ describe("BigQuery warehouse", () => {
       );
       await assert.rejects(
         warehouse.replaceRows(target, key, [{ bucket: "3" }]),
-        /"3" is no INT64, as column bucket has/,
+        /column bucket is INT64; given: "3"/,
       );
     });
   });

@@ -1,4 +1,4 @@
-/** The customers that the model's tests are made on: the CDNOW log, and simulated ones. */
+/** Customers for tests: those of the CDNOW log, and simulated ones. */
 import { readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
 import type { BgNbdParameters } from "../jobs/clv/bg-nbd.ts";
@@ -20,12 +20,25 @@ export type SampleCustomer = {
 
 const DAY = 24 * 3600 * 1000;
 
-/** Reads a CDNOW log from data/; all purchases of a customer on one day are one purchase. */
-export function readCdnow(name: "cdnow" | "cdnow-sample", calibrationEnd = "1997-09-30"): SampleCustomer[] {
+/** The rows of a CDNOW log in data/: order, customer, day, CDs, amount. */
+function readRows(name: "cdnow" | "cdnow-sample"): string[][] {
   const text = gunzipSync(readFileSync(new URL(`../data/${name}.csv.gz`, import.meta.url))).toString();
+  const [, ...rows] = text.trimEnd().split("\n");
+  return rows.map((row) => row.split(","));
+}
+
+/** The CDNOW log, or every nth customer of it, as a shop's CSV: order_id,customer_id,ordered_at,amount. */
+export function cdnow(every = 1): string {
+  const orders = readRows("cdnow")
+    .filter(([, customer]) => Number(customer) % every === 0)
+    .map(([order, customer, day, , amount]) => [order, customer, day, amount].join(","));
+  return ["order_id,customer_id,ordered_at,amount", ...orders].join("\n");
+}
+
+/** The customers of a CDNOW log; all purchases of a customer on one day are one purchase. */
+export function readCdnow(name: "cdnow" | "cdnow-sample", calibrationEnd = "1997-09-30"): SampleCustomer[] {
   const days = new Map<string, Map<string, number>>();
-  for (const line of text.trim().split("\n").slice(1)) {
-    const [, customer, day, , amount] = line.split(",");
+  for (const [, customer, day, , amount] of readRows(name)) {
     const purchases = days.get(customer!) ?? new Map<string, number>();
     days.set(customer!, purchases.set(day!, (purchases.get(day!) ?? 0) + Number(amount)));
   }
@@ -51,7 +64,7 @@ export function readCdnow(name: "cdnow" | "cdnow-sample", calibrationEnd = "1997
 const total = (purchases: readonly [string, number][]) =>
   purchases.reduce((sum, [, value]) => sum + value, 0);
 
-/** Customers that behave as the two models say, each observed for a time drawn from [weeks / 2, weeks]. */
+/** Simulated customers of the two models, each observed for a time drawn from [weeks / 2, weeks]. */
 export function simulateCustomers(
   { r, alpha, a, b }: BgNbdParameters,
   { p, q, gamma }: GammaGammaParameters,

@@ -14,7 +14,7 @@ import { createLogger } from "../lib/log.ts";
 import { loadOrders } from "../local/orders/load.ts";
 import { type LocalStack, openLocalWarehouse, startLocalStack } from "../local/runtime/local-stack.ts";
 import { confirmRun, requestRun } from "../local/runtime/orchestrator.ts";
-import { cdnow } from "./cdnow-orders.ts";
+import { cdnow } from "./cdnow.ts";
 import { type BigQueryEmulator, startBigQuery } from "./emulators/bigquery.ts";
 import { type PubSubEmulator, startPubSub } from "./emulators/pubsub.ts";
 import { prepareWarehouse } from "./emulators/warehouse.ts";

@@ -1,12 +1,12 @@
-import { judge } from "../jobs/clv/metrics.ts";
+import { evaluate } from "../jobs/clv/metrics.ts";
 import { seededRandom } from "../jobs/clv/random.ts";
 import type { ReportContext } from "../local/report/report.ts";
 import type { Model, Results } from "../local/report/results.ts";
 
-/** Results as a run has them, of 1,000 customers, for tests; what is given replaces its part. */
+/** Results of a run with 1,000 customers. `changes` replace their parts. */
 export function exampleResults(changes: Partial<Results> = {}): Results {
   const metrics = (["holdout", "backtest"] as const).flatMap((evaluation, seed) =>
-    judge(outcomes(seed), { replicates: 40 }).map((row) => ({ evaluation, ...row })),
+    evaluate(outcomes(seed), { replicates: 40 }).map((row) => ({ evaluation, ...row })),
   );
   return {
     calendar: {
@@ -20,8 +20,8 @@ export function exampleResults(changes: Partial<Results> = {}): Results {
       horizon_weeks: 26,
     },
     rejected: [
-      { rejection_reason: "negative amount", orders: 12 },
-      { rejection_reason: "duplicate order id", orders: 3 },
+      { rejection_reason: "negative amount", orders: 12, amount: -345.6 },
+      { rejection_reason: "no date", orders: 3, amount: 20 },
     ],
     segments: SEGMENTS.map(([segment, customers, value, expected], i) => ({
       segment,
@@ -54,7 +54,6 @@ export function exampleResults(changes: Partial<Results> = {}): Results {
       { r_score: 2, f_score: 1, segment: "Hibernating", customers: 500, monetary_value: 15_000 },
     ],
     activeBins: Array.from({ length: 20 }, (_, i) => ({ bin: i / 20, customers: i === 19 ? 620 : 20 })),
-    valueBins: [-1, 0, 2, 3, 4, 11].map((bin) => ({ bin, customers: bin === 3 ? 500 : 100 })),
     tables: { "mlops_mkt.rfm": 1000 },
     ...changes,
   };
@@ -69,7 +68,6 @@ export function rfmOnlyResults(): Results {
     scoring: null,
     metrics: [],
     activeBins: [],
-    valueBins: [],
     segments: full.segments.map((row) => ({ ...row, mean_p_active: null, expected_value: null })),
     topCustomers: full.topCustomers.map((row) => ({
       ...row,
@@ -80,7 +78,7 @@ export function rfmOnlyResults(): Results {
   };
 }
 
-/** Results of a run of today: nothing after it is known. */
+/** Results of a run without orders after the run date. */
 export function withoutBacktest(): Results {
   const full = exampleResults();
   return { ...full, metrics: full.metrics.filter(({ evaluation }) => evaluation === "holdout") };
@@ -88,7 +86,7 @@ export function withoutBacktest(): Results {
 
 export const MARKUP = `"><img src=x onerror=alert(1)></script><script>alert(2)</script><!--`;
 
-/** Results in which every text that comes from data is markup. */
+/** Results in which every text from data is markup. */
 export function resultsOfMarkup(): Results {
   const full = exampleResults();
   return {
@@ -132,7 +130,7 @@ const MODEL: Model = {
   ...{ p_se: 1.19, q_se: 0.29, gamma_se: 4.21 },
 };
 
-/** 1,000 customers of whom those who bought more before tend to buy more. */
+/** 1,000 customers. Those who bought more before tend to buy more. */
 function outcomes(seed: number) {
   const random = seededRandom(seed + 1);
   return Array.from({ length: 1000 }, () => {

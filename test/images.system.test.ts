@@ -8,17 +8,18 @@ import { setTimeout } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import { fileArtifacts } from "../adapters/artifacts.ts";
 import { BigQueryWarehouse } from "../adapters/bigquery.ts";
+import { PROGRAMS, type Program } from "../jobs/bundle.ts";
 import { IMAGES, STEPS } from "../jobs/pipeline.ts";
 import { createLogger } from "../lib/log.ts";
 import { type LocalStack, startLocalStack } from "../local/runtime/local-stack.ts";
 import { confirmRun, requestRun } from "../local/runtime/orchestrator.ts";
-import { cdnow } from "./cdnow-orders.ts";
+import { cdnow } from "./cdnow.ts";
 import { startBigQuery } from "./emulators/bigquery.ts";
 import { prepareWarehouse } from "./emulators/warehouse.ts";
 import { type Image, Images } from "./images.ts";
 
 const project = new URL("../", import.meta.url).pathname;
-const FOLDERS = ["functions/invoker", ...IMAGES.map((image) => `jobs/${image}`)];
+const ALL = Object.keys(PROGRAMS) as Program[];
 
 describe("images, built and run", () => {
   let images: Images;
@@ -45,12 +46,12 @@ describe("images, built and run", () => {
     return { status, stdout, stderr };
   }
 
-  for (const folder of FOLDERS)
-    it(`${folder} is built: Node, one file, and what it reads`, async () => {
+  for (const program of ALL)
+    it(`${program} is built: Node, one file, and what it reads`, async () => {
       const startedAt = performance.now();
-      const image = await images.build(`${folder}/Dockerfile`);
-      built[folder] = image;
-      measured[folder] = `${image.size}, built in ${seconds(startedAt)}`;
+      const image = await images.build(program);
+      built[program] = image;
+      measured[program] = `${image.size}, built in ${seconds(startedAt)}`;
       assert.deepEqual(image.config, {
         User: "65532",
         WorkingDir: "/app",
@@ -60,7 +61,7 @@ describe("images, built and run", () => {
       const added = image.added.filter((file) => !read.some((path) => file.startsWith(path)));
       assert.deepEqual(added, [
         ...["/app", "/app/main.mjs"],
-        ...(folder === "jobs/sql-runner"
+        ...(program === "sql-runner"
           ? [
               "/app/node_modules",
               "/app/node_modules/@dataform",
@@ -74,7 +75,7 @@ describe("images, built and run", () => {
     });
 
   it("the SQL runner has the SQL project and the core that compiles it", () => {
-    const { added } = built["jobs/sql-runner"]!;
+    const { added } = built["sql-runner"]!;
     const sql = added.flatMap((file) => /^\/app\/sql\/(.+\..+)$/.exec(file)?.[1] ?? []);
     const sources = globSync("**/*.{sqlx,js,yaml}", {
       cwd: join(project, "sql"),
@@ -85,7 +86,7 @@ describe("images, built and run", () => {
   });
 
   it("builds from the sources alone: what .dockerignore names stays out", async () => {
-    const { added } = await images.build("functions/invoker/Dockerfile", "build");
+    const { added } = await images.build("invoker", "build");
     const top = added.flatMap((file) => /^\/app\/([^/]+)$/.exec(file)?.[1] ?? []);
     assert.deepEqual(top, [
       ...["adapters", "contracts", "functions", "image", "jobs", "node_modules"],
@@ -106,9 +107,9 @@ describe("images, built and run", () => {
       };
       look("/");
       console.log(JSON.stringify({ user: process.getuid(), open, machine: fs.existsSync(process.argv[1]) }));`;
-    for (const folder of FOLDERS) {
+    for (const program of ALL) {
       const { stdout, stderr } = await run([
-        ...built[folder]!.command({ entrypoint: ["/usr/local/bin/node", "--eval", script] }),
+        ...built[program]!.command({ entrypoint: ["/usr/local/bin/node", "--eval", script] }),
         project,
       ]);
       assert.deepEqual(
@@ -119,11 +120,11 @@ describe("images, built and run", () => {
     }
   });
 
-  for (const folder of FOLDERS.slice(1))
-    it(`${folder} starts, and says what it is not told`, async () => {
+  for (const program of IMAGES)
+    it(`${program} starts, and says what it is not told`, async () => {
       const startedAt = performance.now();
-      const { status, stderr } = await run(built[folder]!.command());
-      measured[folder] += `, started in ${seconds(startedAt)}`;
+      const { status, stderr } = await run(built[program]!.command());
+      measured[program] += `, started in ${seconds(startedAt)}`;
       assert.equal(status, 1);
       assert.match(stderr, /--executor-input: outputs/);
     });
@@ -137,7 +138,7 @@ describe("images, built and run", () => {
       ARTIFACTS_URL: "gs://artifacts",
       JOBS_SERVICE_ACCOUNT: "jobs@my-project.iam.gserviceaccount.com",
     };
-    const invoker = start(built["functions/invoker"]!.command({ env }));
+    const invoker = start(built["invoker"]!.command({ env }));
     let log = "";
     invoker.stderr?.on("data", (chunk) => (log += chunk));
     try {
@@ -147,7 +148,7 @@ describe("images, built and run", () => {
       }
       const port = /"port":(\d+)/.exec(log)?.[1];
       const answer = await fetch(`http://127.0.0.1:${port}/healthcheck`);
-      measured["functions/invoker"] += `, answered in ${seconds(startedAt)}`;
+      measured["invoker"] += `, answered in ${seconds(startedAt)}`;
       assert.deepEqual(await answer.json(), { status: "ok" });
       const toldAt = performance.now();
       const ended = once(invoker, "close");
@@ -193,7 +194,7 @@ describe("images, built and run", () => {
           entrypoints: Object.fromEntries(
             IMAGES.map((image) => [
               image,
-              (env) => built[`jobs/${image}`]!.command({ env, volumes: { "/gcs/artifacts": dataDir } }),
+              (env) => built[image]!.command({ env, volumes: { "/gcs/artifacts": dataDir } }),
             ]),
           ),
         },

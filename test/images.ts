@@ -15,6 +15,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { z } from "zod";
+import type { Program } from "../jobs/bundle.ts";
 import { installDebianPackage } from "./debian.ts";
 import { cacheDir } from "./uv.ts";
 
@@ -73,14 +74,16 @@ export class Images {
     return new Images();
   }
 
-  /** Builds a Dockerfile of the project, or a stage of it. Rejects with what the build printed. */
-  async build(dockerfile: string, stage?: string): Promise<Image> {
+  /** Builds the image of a program, or a stage of it. Rejects with what the build printed. */
+  async build(program: Program, stage?: string): Promise<Image> {
+    const dockerfile = "jobs/Dockerfile";
     const text = readFileSync(join(project, dockerfile), "utf8");
     const runtime = await this.#standIn(text, "RUNTIME", RUNTIME);
     await this.#standIn(text, "BUILD", BUILD, addNode);
-    const name = `localhost/${dirname(dockerfile)}${stage === undefined ? "" : `-${stage}`}`;
+    const name = `localhost/${program}${stage === undefined ? "" : `-${stage}`}`;
     await this.#buildah(
-      ...["bud", "--layers", "--pull-never", "--build-arg", "REVISION=test", "--file", dockerfile],
+      ...["bud", "--layers", "--pull-never", "--build-arg", "REVISION=test"],
+      ...["--build-arg", `PROGRAM=${program}`, "--file", dockerfile],
       ...["--tag", name, ...(stage === undefined ? [] : ["--target", stage])],
       ...(await npmVolumes()),
       project,

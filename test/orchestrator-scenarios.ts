@@ -11,7 +11,7 @@ import { EVENTS, REQUESTS } from "../contracts/messages.ts";
 import { runIdFor } from "../contracts/run.ts";
 import { createLogger } from "../lib/log.ts";
 import { AirflowTestbed, type Emulators, startEmulators, type TestbedOptions } from "./airflow/testbed.ts";
-import { cdnow } from "./cdnow-orders.ts";
+import { cdnow } from "./cdnow.ts";
 
 /** How a request for a run ended. */
 export interface Outcome {

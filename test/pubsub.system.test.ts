@@ -82,7 +82,7 @@ describe("Pub/Sub messenger", () => {
   it("names the topics that its URL lacks, and the format of a URL", async () => {
     await assert.rejects(
       messenger.publish("requests", {}, {}),
-      /no topic of requests; it says those of: events/,
+      /no topic for requests; it has topics for: events/,
     );
     assert.throws(() => new PubSubMessenger("pubsub:"), /allowed is pubsub:\/\/project\?events=topic/);
   });

@@ -31,6 +31,8 @@ describe("recording mocks", () => {
       name: "a-first",
       inputs: { labels: { of: "pair" } },
       path: ["test:components:Pair", TOPIC],
+      isProtected: false,
+      urns: [`test:components:Pair$${TOPIC}::a-first`],
     });
     assert.equal(get(TOPIC, "a-second").inputs.name, "a-first-id");
     assert.equal(ofType(TOPIC).length, 2);
@@ -38,7 +40,7 @@ describe("recording mocks", () => {
     assert.throws(() => get(TOPIC, "third"), /There is no gcp:pubsub.topic:Topic third, only .*a-first/);
   });
 
-  it("answer with the outputs that a test tells", async () => {
+  it("return the outputs that a test gives", async () => {
     const { result } = await record(
       () => new gcp.serviceaccount.Account("jobs", { accountId: "jobs" }),
       ({ inputs }) => ({ email: `${inputs.accountId}@p.iam.gserviceaccount.com` }),
@@ -46,9 +48,39 @@ describe("recording mocks", () => {
     assert.equal(await unwrap(result.email), "jobs@p.iam.gserviceaccount.com");
   });
 
-  it("start anew each time", async () => {
+  it("start with no resources each time", async () => {
     await record(() => new Pair("a"));
     assert.equal((await record(() => new Pair("b"))).resources.length, 3);
+  });
+
+  it("record the URNs of aliases, by name, type, parent and URN", async () => {
+    const aliased = (alias: pulumi.Input<string> | pulumi.Alias) =>
+      record(() => new gcp.pubsub.Topic("new", {}, { parent: new Pair("a"), aliases: [alias] }));
+    const pair = "test:components:Pair";
+    for (const [alias, urn] of [
+      [{ name: "old" }, `${pair}$${TOPIC}::old`],
+      [{ type: "gcp:old:Topic" }, `${pair}$gcp:old:Topic::new`],
+      [{ parent: pulumi.rootStackResource }, `${TOPIC}::new`],
+      [{ parent: "urn:pulumi:dev::customer-value::test:Old::b" }, `test:Old$${TOPIC}::new`],
+      ["urn:pulumi:dev::customer-value::test:Old$gcp:old:Topic::c", "test:Old$gcp:old:Topic::c"],
+    ] as const) {
+      const { urns } = (await aliased(alias)).get(TOPIC, "new");
+      assert.deepEqual(urns, [`${pair}$${TOPIC}::new`, urn]);
+    }
+  });
+
+  it("record the URNs that children have by the aliases of their parent", async () => {
+    const Type = class extends pulumi.ComponentResource {
+      constructor() {
+        super("test:components:New", "a", {}, { aliases: [{ type: "test:components:Old" }] });
+        new gcp.pubsub.Topic("a-first", {}, { parent: this });
+      }
+    };
+    const { urns } = (await record(() => new Type())).get(TOPIC, "a-first");
+    assert.deepEqual(
+      urns,
+      ["New", "Old"].map((type) => `test:components:${type}$${TOPIC}::a-first`),
+    );
   });
 
   it("refuse two resources of one type and name", async () => {

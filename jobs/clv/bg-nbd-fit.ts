@@ -46,8 +46,8 @@ function countTerms({ r, alpha, a, b }: BgNbdParameters, x: number) {
 }
 
 /**
- * Fits the BG/NBD model by maximum likelihood. The rows may come in any order, and equal ones may be split.
- * @throws CannotFit when the statistics cannot say anything about the four parameters.
+ * Fits the BG/NBD model by maximum likelihood. The order of the rows does not matter, and equal ones can be split.
+ * @throws CannotFit when the statistics do not determine the four parameters.
  */
 export function fitBgNbd(statistics: readonly BgNbdStatistics[]): Fit<BgNbdParameters> {
   for (const row of statistics) {
@@ -58,7 +58,7 @@ export function fitBgNbd(statistics: readonly BgNbdStatistics[]): Fit<BgNbdParam
       );
     }
   }
-  // One order for the same statistics: the sum's rounding, and so the fit, does not depend on the rows' order.
+  // Sorted, so that rounding and the fit do not depend on the order of the rows.
   const rows = statistics.toSorted(
     (i, j) => i.x - j.x || i.tX - j.tX || i.T - j.T || i.customers - j.customers,
   );
@@ -66,14 +66,9 @@ export function fitBgNbd(statistics: readonly BgNbdStatistics[]): Fit<BgNbdParam
     const before = rows[i - 1];
     return !(before && before.x === row.x && before.tX === row.tX && before.T === row.T);
   }).length;
-  let customers = 0;
-  let purchases = 0;
-  let weeks = 0;
-  for (const row of rows) {
-    customers += row.customers;
-    purchases += row.customers * row.x;
-    weeks += row.customers * row.T;
-  }
+  const total = (figure: (row: BgNbdStatistics) => number): number =>
+    rows.reduce((sum, row) => sum + row.customers * figure(row), 0);
+  const [customers, purchases, weeks] = [total(() => 1), total(({ x }) => x), total(({ T }) => T)];
   if (customers === 0) throw new CannotFit("There are no customers to fit the purchase model on.");
   if (weeks === 0) {
     throw new CannotFit(
@@ -83,9 +78,9 @@ export function fitBgNbd(statistics: readonly BgNbdStatistics[]): Fit<BgNbdParam
   if (purchases === 0)
     throw new CannotFit("No customer bought again: there is no repeat purchase to fit on.");
   if (distinct < 4) {
-    throw new CannotFit(`Four parameters cannot be told from ${distinct} distinct customer histories.`);
+    throw new CannotFit(`Four parameters cannot be fitted on ${distinct} distinct customer histories.`);
   }
-  // A rate of one purchase in weeks / purchases, and a fair spread of it.
+  // A mean rate of purchases / weeks.
   const start = { r: 1, alpha: weeks / purchases, a: 1, b: 2 };
   return maximiseLikelihood((parameters) => bgNbdLikelihood(parameters, rows), start, customers);
 }

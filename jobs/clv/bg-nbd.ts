@@ -6,7 +6,7 @@ import { hypergeometricMean } from "./special-functions.ts";
  * repeat purchase the customer leaves for good with a probability from Beta(a, b). All four are positive.
  *
  * Everywhere below: `x` repeat purchases, the last one `tX` weeks after the first purchase (0 if x = 0), observed
- * for `T` weeks after it. This file and those it imports use the language alone, so that they run in BigQuery too.
+ * for `T` weeks after it. This file and those that it imports use plain JavaScript only: they run in BigQuery, too.
  */
 export type BgNbdParameters = { r: number; alpha: number; a: number; b: number };
 
@@ -24,7 +24,7 @@ export function probabilityAlive(parameters: BgNbdParameters, x: number, tX: num
   return 1 / (1 + Math.exp(logOddsGone(parameters, x, tX, T)));
 }
 
-/** P(X(t) = n): a new customer makes n repeat purchases in the first t weeks. Equation (8); O(n). */
+/** P(X(t) = n): a new customer makes n repeat purchases in the first t weeks. Equation (8). O(n). */
 export function probabilityOfPurchases({ r, alpha, a, b }: BgNbdParameters, n: number, t: number): number {
   const z = t / (alpha + t);
   let logCount = -r * Math.log1p(t / alpha); // ln P(N = k), N the purchases of one who never leaves
@@ -46,8 +46,8 @@ export function expectedPurchases({ r, alpha, a, b }: BgNbdParameters, t: number
 }
 
 /**
- * E[Y(t) | x, tX, T]: mean purchases in the t weeks after T. Equation (10), which is P(alive) times the equation (9)
- * of the parameters that an active customer's history leaves.
+ * E[Y(t) | x, tX, T]: mean purchases in the t weeks after T. Equation (10): P(alive) times equation (9) with the
+ * parameters of an active customer with this history.
  */
 export function conditionalExpectedPurchases(
   parameters: BgNbdParameters,
@@ -60,11 +60,11 @@ export function conditionalExpectedPurchases(
 }
 
 /**
- * Mean purchases in the `horizon` weeks after T, each worth exp(-delta s) when made s weeks after T, with
+ * Mean purchases in the `horizon` weeks after T, where a purchase s weeks after T counts exp(-delta s), with
  * delta = ln(1 + annualRate) / WEEKS_PER_YEAR. `annualRate` 0.1 is 10 % a year; it must be above -1.
  *
- * By parts, the integral of exp(-delta s) dE(s) is exp(-delta t) E(t) + delta times that of exp(-delta s) E(s) ds; the
- * second term is small, so that eight nodes on a logarithmic scale give it well enough.
+ * By parts, the integral of exp(-delta s) dE(s) is exp(-delta t) E(t) plus delta times the integral of
+ * exp(-delta s) E(s) ds. The second term is small: eight nodes on a logarithmic scale give 1e-6 of the sum.
  */
 export function discountedExpectedPurchases(
   parameters: BgNbdParameters,
@@ -77,20 +77,18 @@ export function discountedExpectedPurchases(
   const delta = Math.log1p(annualRate) / WEEKS_PER_YEAR;
   const active = afterHistory(parameters, x, T);
   const worth = (s: number): number => Math.exp(-delta * s) * expectedPurchases(active, s);
+  const { r, alpha, a, b } = active;
+  const scale = alpha / (1 + (r * a) / (a + b)); // weeks in which the purchase rate falls much
+  const span = Math.log1p(horizon / scale);
   let total = worth(horizon);
-  if (delta !== 0) {
-    const { r, alpha, a, b } = active;
-    const scale = alpha / (1 + (r * a) / (a + b)); // weeks in which the purchase rate falls markedly
-    const span = Math.log1p(horizon / scale);
-    for (const [node, weight] of GAUSS_LEGENDRE) {
-      const u = (span * (1 + node)) / 2;
-      total += delta * ((weight * span) / 2) * scale * Math.exp(u) * worth(scale * Math.expm1(u));
-    }
+  for (const [node, weight] of GAUSS_LEGENDRE) {
+    const u = (span * (1 + node)) / 2;
+    total += delta * ((weight * span) / 2) * scale * Math.exp(u) * worth(scale * Math.expm1(u));
   }
   return probabilityAlive(parameters, x, tX, T) * total;
 }
 
-/** An active customer's rate and leaving probability after x purchases in T weeks: again Gamma and Beta. */
+/** The parameters for an active customer with x purchases in T weeks: rate and leaving are again Gamma and Beta. */
 function afterHistory({ r, alpha, a, b }: BgNbdParameters, x: number, T: number): BgNbdParameters {
   return { r: r + x, alpha: alpha + T, a, b: b + x };
 }

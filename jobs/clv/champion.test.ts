@@ -4,6 +4,7 @@ import type { MetricRow } from "./metrics.ts";
 
 const metrics = (metric: ChampionSettings["metric"], value: number): MetricRow[] => [
   { predictor: "rfm", metric, bucket: null, value: 99 },
+  { predictor: "model", metric: "total_revenue", bucket: null, value: 98 },
   { predictor: "model", metric, bucket: null, value },
 ];
 
@@ -31,22 +32,25 @@ describe("decideChampion", () => {
       metric: "count_mae",
       tolerance: 0,
     });
-    assert.equal(first.promoted, true);
+    assert.deepEqual(first, {
+      promoted: true,
+      reason: "There is no champion yet: the first model that converged becomes it.",
+    });
   });
 
-  it("wants small errors", () => {
+  it("wants errors that are small, and allows the tolerance exactly", () => {
     for (const metric of ["count_mae", "count_rmse"] as const) {
       assert.deepEqual(
-        [0.9, 1.09, 1.11].map((ours) => decide(metric, ours, 1).promoted),
+        [0.9, 1.25, 1.26].map((ours) => decide(metric, ours, 1, 0.25).promoted),
         [true, true, false],
       );
     }
   });
 
-  it("wants large shares and correlations, also where the champion's is negative", () => {
+  it("wants shares and correlations that are large, also if the champion's is negative", () => {
     for (const metric of ["top_decile_revenue_share", "spearman"] as const) {
       assert.deepEqual(
-        [0.51, 0.46, 0.44].map((ours) => decide(metric, ours, 0.5).promoted),
+        [0.51, 0.375, 0.374].map((ours) => decide(metric, ours, 0.5, 0.25).promoted),
         [true, true, false],
       );
     }
@@ -59,14 +63,19 @@ describe("decideChampion", () => {
       decide("count_mae", 0.7, 1).reason,
       "Better than the champion: count_mae 0.7000 against the champion's 1.000.",
     );
-    assert.match(
-      decide("count_mae", 1.05, 1).reason,
-      /^No worse than the champion within the tolerance of 10 %: /,
+    assert.equal(
+      decide("spearman", 0.6, 0.5).reason,
+      "Better than the champion: spearman 0.6000 against the champion's 0.5000.",
     );
+    const noWorse = /^No worse than the champion within the tolerance of 10 %: /;
+    assert.match(decide("count_mae", 1.05, 1).reason, noWorse);
+    assert.match(decide("spearman", 0.49, 0.5).reason, noWorse);
+    for (const metric of ["count_mae", "spearman"] as const)
+      assert.match(decide(metric, 1, 1, 0.1).reason, noWorse);
     assert.match(decide("count_mae", 2, 1).reason, /^Worse than the champion beyond the tolerance of 10 %: /);
   });
 
-  it("leaves the champion where the two cannot be compared", () => {
+  it("keeps the champion if the two cannot be compared", () => {
     const settings = { metric: "spearman", tolerance: 0.1 } as const;
     const some = { converged: true, metrics: metrics("spearman", 0.5) };
     const none = { converged: true, metrics: [] };

@@ -1,16 +1,16 @@
 import type { MetricRow } from "./metrics.ts";
 
 export type ChampionSettings = {
-  /** What a model is judged by on the hold-out. */
+  /** The figure of the hold-out by which models are compared. */
   metric: "count_mae" | "count_rmse" | "top_decile_revenue_share" | "spearman";
-  /** By which part of the champion's figure a challenger may be worse and still take its place: 0.02 is 2 %. */
+  /** How much worse than the champion a challenger may be and still replace it: 0.02 is 2 % of the champion's figure. */
   tolerance: number;
 };
 
 export type ChampionDecision = { promoted: boolean; reason: string };
 
 /**
- * Decides whether a newly fitted model takes the champion's place. Both must be judged on the same customers.
+ * Decides whether a newly fitted model replaces the champion. Both must be evaluated on the same customers.
  * `reason` is a sentence for people.
  */
 export function decideChampion(
@@ -19,7 +19,10 @@ export function decideChampion(
   { metric, tolerance }: ChampionSettings,
 ): ChampionDecision {
   if (!challenger.converged) {
-    return { promoted: false, reason: "The fit did not converge, so the model is kept but not used." };
+    return {
+      promoted: false,
+      reason: "The fit of BG/NBD did not converge, so the model is kept but not used.",
+    };
   }
   if (champion === undefined) {
     return { promoted: true, reason: "There is no champion yet: the first model that converged becomes it." };

@@ -43,8 +43,8 @@ function countTerms(p: number, q: number, x: number) {
 }
 
 /**
- * Fits the Gamma-Gamma model by maximum likelihood. The rows may come in any order, and equal ones may be split.
- * @throws CannotFit when the statistics cannot say anything about the three parameters.
+ * Fits the Gamma-Gamma model by maximum likelihood. The order of the rows does not matter, and equal ones can be split.
+ * @throws CannotFit when the statistics do not determine the three parameters.
  */
 export function fitGammaGamma(statistics: readonly GammaGammaStatistics[]): Fit<GammaGammaParameters> {
   for (const row of statistics) {
@@ -56,7 +56,7 @@ export function fitGammaGamma(statistics: readonly GammaGammaStatistics[]): Fit<
       );
     }
   }
-  // One order for the same statistics: the sum's rounding, and so the fit, does not depend on the rows' order.
+  // Sorted, so that rounding and the fit do not depend on the order of the rows.
   const rows = statistics.toSorted(
     (i, j) => i.x - j.x || i.meanValue - j.meanValue || i.customers - j.customers,
   );
@@ -65,15 +65,11 @@ export function fitGammaGamma(statistics: readonly GammaGammaStatistics[]): Fit<
   }
   const means = new Set(rows.map((row) => row.meanValue)).size;
   if (means < 3) {
-    throw new CannotFit(`Three parameters cannot be told from ${means} distinct mean purchase values.`);
+    throw new CannotFit(`Three parameters cannot be fitted on ${means} distinct mean purchase values.`);
   }
-  let customers = 0;
-  let total = 0;
-  for (const row of rows) {
-    customers += row.customers;
-    total += row.customers * row.meanValue;
-  }
-  // Values spread fairly round the observed mean, p gamma / (q - 1).
+  const customers = rows.reduce((sum, row) => sum + row.customers, 0);
+  const total = rows.reduce((sum, row) => sum + row.customers * row.meanValue, 0);
+  // Values around the observed mean, p gamma / (q - 1).
   const start = { p: 2, q: 3, gamma: total / customers };
   return maximiseLikelihood((parameters) => gammaGammaLikelihood(parameters, rows), start, customers);
 }

@@ -9,7 +9,7 @@ export type GammaGammaParameters = { p: number; q: number; gamma: number };
  * E[M | x, meanValue]: the mean value of a purchase of a customer whose x repeat purchases of positive value had the
  * mean `meanValue` (ignored if x = 0: the population mean p gamma / (q - 1)).
  *
- * Infinite where the model's mean is: p x + q <= 1, so for customers without history if q <= 1.
+ * Infinite if p x + q <= 1: for customers without repeat purchases, if q <= 1.
  */
 export function conditionalExpectedValue(
   { p, q, gamma }: GammaGammaParameters,

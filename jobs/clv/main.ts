@@ -7,7 +7,7 @@ import { train } from "./train.ts";
 
 const work = { train, backtest };
 
-/** Fits the model and judges it (step train), or compares what it expected with what then happened (step backtest). */
+/** Fits and evaluates the model (step train), or compares what it expected with what then happened (step backtest). */
 await runJob(z.object({ ...runSettings.shape, model_id: z.string().default("") }), async (step) => {
   const run = Object.entries(work).find(([name]) => name === step.parameters.step)?.[1];
   if (run === undefined) {

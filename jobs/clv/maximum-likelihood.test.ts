@@ -18,7 +18,7 @@ describe("maximiseLikelihood", () => {
     }
   });
 
-  it("follows a bent ridge to its top", () => {
+  it("follows a curved ridge to its top", () => {
     // Rosenbrock's function of the logarithms, upside down
     const fit = maximiseLikelihood(
       ({ u, v }: { u: number; v: number }) => {
@@ -35,7 +35,48 @@ describe("maximiseLikelihood", () => {
     assert.ok(Math.abs(fit.parameters.u - Math.E) < 1e-8 && Math.abs(fit.parameters.v - Math.E) < 1e-8);
   });
 
-  it("comes to the end where the log-likelihood's rounding hides the last steps", () => {
+  it("gives standard errors of parameters that depend on each other", () => {
+    // A log-likelihood of the logarithms x, y: -(2 x'^2 + 2 x' y' + 3 y'^2) / 2 round (1, 2)
+    const { parameters, standardErrors } = maximiseLikelihood(
+      ({ u, v }: { u: number; v: number }) => {
+        const [x, y] = [Math.log(u) - 1, Math.log(v) - 2];
+        return {
+          value: -(2 * x * x + 2 * x * y + 3 * y * y) / 2,
+          gradient: { u: -(2 * x + y) / u, v: -(x + 3 * y) / v },
+        };
+      },
+      { u: 1, v: 1 },
+      1,
+    );
+    // The inverse of [[2, 1], [1, 3]] has the diagonal 3/5, 2/5.
+    assert.ok(Math.abs(standardErrors.u / (parameters.u * Math.sqrt(3 / 5)) - 1) < 1e-6);
+    assert.ok(Math.abs(standardErrors.v / (parameters.v * Math.sqrt(2 / 5)) - 1) < 1e-6);
+  });
+
+  it("goes on until all parameters are at the maximum", () => {
+    // The rate starts at its maximum, the other far from it.
+    const both = ({ rate, other }: { rate: number; other: number }) => {
+      const [one, two] = [exponential({ rate }), exponential({ rate: other })];
+      return {
+        value: one.value + two.value,
+        gradient: { rate: one.gradient.rate, other: two.gradient.rate },
+      };
+    };
+    const fit = maximiseLikelihood(both, { rate: 0.2, other: 1e-3 }, 40);
+    assert.ok(fit.converged && Math.abs(fit.parameters.other - 0.2) < 1e-12);
+  });
+
+  it("gives the largest derivative for a customer", () => {
+    // It ends at the bound: the derivative by ln k is 1 / k, that by ln m is 0.
+    const rising = ({ k, m }: { k: number; m: number }) => ({
+      value: -1 / k - Math.log(m) ** 2,
+      gradient: { k: 1 / k ** 2, m: (-2 * Math.log(m)) / m },
+    });
+    const { parameters, gradientNorm } = maximiseLikelihood(rising, { k: 1, m: 1 }, 4);
+    assert.ok(Math.abs(gradientNorm * parameters.k * 4 - 1) < 1e-9, `${gradientNorm}`);
+  });
+
+  it("converges although rounding hides the last increases of the log-likelihood", () => {
     const lifted = (parameters: { rate: number }) => {
       const { value, gradient } = exponential(parameters);
       return { value: value + 1e12, gradient };
@@ -44,15 +85,17 @@ describe("maximiseLikelihood", () => {
     assert.ok(fit.converged && Math.abs(fit.parameters.rate - 0.2) < 1e-12);
   });
 
-  it("does not call it converged when the gradient leads downhill", () => {
+  it("does not converge if the gradient leads downhill", () => {
     const wrong = ({ k }: { k: number }) => ({
       value: -(Math.log(k) ** 2),
       gradient: { k: (2 * (1 - Math.log(k))) / k },
     });
-    assert.equal(maximiseLikelihood(wrong, { k: 1 }, 1).converged, false);
+    const fit = maximiseLikelihood(wrong, { k: 1 }, 1);
+    assert.equal(fit.converged, false);
+    assert.ok(fit.iterations < 30, "It gives up when no step is short enough.");
   });
 
-  it("does not call a ridge without end, a plain or a dip a maximum", () => {
+  it("does not take an endless ridge, a plain or a minimum for a maximum", () => {
     const rising = ({ k }: { k: number }) => ({ value: -1 / k, gradient: { k: 1 / k ** 2 } });
     const endless = maximiseLikelihood(rising, { k: 1 }, 1);
     assert.equal(endless.converged, false);

@@ -1,15 +1,15 @@
-/** Nothing to fit a model on; the message says why, for people. */
+/** The data cannot be fitted; the message says why, for people. */
 export class CannotFit extends Error {
   override name = "CannotFit";
 }
 
-/** The result of a maximum-likelihood fit; `P` names the model's parameters. */
+/** The result of a maximum-likelihood fit of the parameters `P`. */
 export type Fit<P> = {
   parameters: P;
-  /** Of the parameters (delta method, from those of their logarithms); NaN where the maximum is not a proper one. */
+  /** By the delta method, from those of the logarithms; NaN if the log-likelihood is not concave at the end. */
   standardErrors: P;
   logLikelihood: number;
-  /** A proper maximum: no further step to go, concave there, and no parameter running off to its bound. */
+  /** The log-likelihood is concave, no step increases it, and no parameter is at its bound. */
   converged: boolean;
   iterations: number;
   /** The largest derivative of the mean log-likelihood of a customer by the logarithm of a parameter. */
@@ -19,19 +19,19 @@ export type Fit<P> = {
 /** A log-likelihood and its derivatives by the parameters. */
 export type Likelihood<P> = { value: number; gradient: P };
 
-/** A parameter that leaves this factor's range round its start has no maximum within reason. */
+/** A parameter this many times larger or smaller than its start has no maximum that makes sense. */
 const BOUND = 1e6;
 const MAX_ITERATIONS = 100;
 const LARGEST_STEP = 2;
-/** Step length, in logarithms of parameters, below which the maximum is reached. */
+/** The maximum is reached when a step, in logarithms of parameters, is shorter. */
 const TOLERANCE = 1e-6;
 const DIFFERENCE = 1e-4;
-/** What the sum's rounding may take off a log-likelihood that in truth rises. */
+/** Rounding can make a log-likelihood that increases look smaller by this part. */
 const ROUNDING = 1e-13;
 
 /**
  * Maximises a log-likelihood of positive parameters over their logarithms by Newton's method, damped after Levenberg
- * and Marquardt. The Hessian comes of central differences of the gradient. `start` sets each parameter's scale.
+ * and Marquardt. The Hessian is made of central differences of the gradient. `start` gives the scale of each parameter.
  */
 export function maximiseLikelihood<P extends Record<string, number>>(
   likelihood: (parameters: P) => Likelihood<P>,
@@ -64,9 +64,7 @@ export function maximiseLikelihood<P extends Record<string, number>>(
     const step = solve(damped, point.gradient);
     const length = step === undefined ? Number.POSITIVE_INFINITY : Math.max(...step.map(Math.abs));
     const next =
-      step === undefined
-        ? undefined
-        : evaluate(point.logs.map((log, i) => log + step[i]! * Math.min(1, LARGEST_STEP / length)));
+      step && evaluate(point.logs.map((log, i) => log + step[i]! * Math.min(1, LARGEST_STEP / length)));
     converged = damping === 0 && length < TOLERANCE;
     if (next !== undefined && (converged || next.value > point.value - ROUNDING * Math.abs(point.value))) {
       point = next;
@@ -79,11 +77,8 @@ export function maximiseLikelihood<P extends Record<string, number>>(
   }
 
   const errors = names.map((_, i) => {
-    const variance =
-      solve(
-        information,
-        names.map((_, j) => (i === j ? 1 : 0)),
-      )?.[i] ?? Number.NaN;
+    const unit = names.map((_, j) => (i === j ? 1 : 0));
+    const variance = solve(information, unit)?.[i] ?? Number.NaN;
     return Math.sqrt(variance) * Math.exp(point.logs[i]!);
   });
   return {
@@ -115,13 +110,13 @@ function solve(matrix: readonly (readonly number[])[], right: readonly number[])
   const rows = matrix.map((row, i) => [...row, right[i]!]);
   for (let i = 0; i < size; i++) {
     const pivot = rows[i]![i]!;
-    if (!(pivot > 1e-12 * Math.abs(matrix[i]![i]!) && pivot > 0)) return undefined;
+    if (!(pivot > 1e-12 * Math.abs(matrix[i]![i]!))) return undefined;
     for (let k = i + 1; k < size; k++) {
       const factor = rows[k]![i]! / pivot;
       for (let j = i; j <= size; j++) rows[k]![j]! -= factor * rows[i]![j]!;
     }
   }
-  const solution = new Array<number>(size).fill(0);
+  const solution: number[] = [];
   for (let i = size - 1; i >= 0; i--) {
     let rest = rows[i]![size]!;
     for (let j = i + 1; j < size; j++) rest -= rows[i]![j]! * solution[j]!;

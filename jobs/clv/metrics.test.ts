@@ -5,7 +5,7 @@ import { conditionalExpectedPurchases } from "./bg-nbd.ts";
 import { conditionalExpectedValue } from "./gamma-gamma.ts";
 import {
   type CustomerOutcome,
-  judge,
+  evaluate,
   METRICS,
   type Metric,
   type MetricRow,
@@ -60,8 +60,8 @@ function figure(
 const close = (actual: number, expected: number, tolerance = 1e-9) =>
   assert.ok(Math.abs(actual - expected) < tolerance, `${actual} is not ${expected}`);
 
-describe("judge", () => {
-  const simple = judge(SIMPLE);
+describe("evaluate", () => {
+  const simple = evaluate(SIMPLE);
 
   it("gives the top decile's share of the revenue", () => {
     close(figure(simple, "model", "top_decile_revenue_share"), (18 + 19) / 190);
@@ -82,11 +82,11 @@ describe("judge", () => {
     close(figure(simple, "model", "count_mae"), 1);
     close(figure(simple, "past_rate", "count_rmse"), 2);
     close(
-      figure(judge([...SIMPLE, { ...SIMPLE[0]!, predictedPurchases: 6 }]), "model", "count_mae"),
+      figure(evaluate([...SIMPLE, { ...SIMPLE[0]!, predictedPurchases: 6 }]), "model", "count_mae"),
       26 / 21,
     );
     close(
-      figure(judge([...SIMPLE, { ...SIMPLE[0]!, predictedPurchases: 6 }]), "model", "count_rmse"),
+      figure(evaluate([...SIMPLE, { ...SIMPLE[0]!, predictedPurchases: 6 }]), "model", "count_rmse"),
       Math.sqrt(56 / 21),
     );
     close(figure(simple, "model", "total_purchases"), 210);
@@ -135,17 +135,17 @@ describe("judge", () => {
       .chain((list) => fc.tuple(fc.constant(list), fc.shuffledSubarray(list, { minLength: list.length })));
     fc.assert(
       fc.property(shuffled, ([list, other]) => {
-        assert.deepEqual(judge(other, { replicates: 20 }), judge(list, { replicates: 20 }));
+        assert.deepEqual(evaluate(other, { replicates: 20 }), evaluate(list, { replicates: 20 }));
       }),
       { numRuns: 50 },
     );
   });
 
-  it("draws the same intervals for a seed, others for another, round the figure itself", () => {
+  it("draws the same intervals for the same seed, around the figure", () => {
     const sample = cdnow("cdnow-sample");
-    const rows = judge(sample, { seed: 7 });
-    assert.deepEqual(judge(sample, { seed: 7 }), rows);
-    assert.notDeepEqual(judge(sample, { seed: 8 }), rows);
+    const rows = evaluate(sample, { seed: 7 });
+    assert.deepEqual(evaluate(sample, { seed: 7 }), rows);
+    assert.notDeepEqual(evaluate(sample, { seed: 8 }), rows);
     for (const predictor of ["model", "rfm", "past_spend"] as const) {
       const [low, share, high] = (["_low", "", "_high"] as const).map((end) =>
         figure(rows, predictor, `top_decile_revenue_share${end}`),
@@ -156,7 +156,7 @@ describe("judge", () => {
     }
   });
 
-  it("has intervals that hold the true share in about 95 of 100 samples", () => {
+  it("has intervals that hold the true share in about 95 of 100 simulated samples", () => {
     const random = seededRandom(5);
     const draw = (customers: number) =>
       simulateCustomers(BG_NBD, GAMMA_GAMMA, customers, 39, 39, random).map(
@@ -169,10 +169,10 @@ describe("judge", () => {
           actualRevenue,
         }),
       );
-    const truth = figure(judge(draw(100_000), { replicates: 1 }), "model", "top_decile_revenue_share");
+    const truth = figure(evaluate(draw(100_000), { replicates: 1 }), "model", "top_decile_revenue_share");
     let held = 0;
     for (let i = 0; i < 100; i++) {
-      const rows = judge(draw(800), { replicates: 100, seed: i });
+      const rows = evaluate(draw(800), { replicates: 100, seed: i });
       const low = figure(rows, "model", "top_decile_revenue_share_low");
       const high = figure(rows, "model", "top_decile_revenue_share_high");
       if (low <= truth && truth <= high) held++;
@@ -180,8 +180,8 @@ describe("judge", () => {
     assert.ok(held >= 86 && held <= 99, `${held}`);
   });
 
-  it("finds on the CDNOW sample's hold-out what the data hold", () => {
-    const rows = judge(cdnow("cdnow-sample"));
+  it("gives the known figures of the CDNOW sample's hold-out", () => {
+    const rows = evaluate(cdnow("cdnow-sample"));
     assert.equal(figure(rows, "model", "count_mae").toFixed(2), "0.79");
     assert.equal(figure(rows, "past_rate", "count_mae").toFixed(3), "1.024");
     assert.equal(figure(rows, "oracle", "top_decile_revenue_share").toFixed(2), "0.76");
@@ -191,23 +191,23 @@ describe("judge", () => {
     assert.equal(figure(rows, "oracle", "customers_by_frequency", 0), 1411);
   });
 
-  it("judges the 23,570 customers of the full log in under a second", () => {
+  it("evaluates the 23,570 customers of the full log in under a second", () => {
     const customers = cdnow("cdnow");
     const start = performance.now();
-    judge(customers);
+    evaluate(customers);
     assert.ok(performance.now() - start < 1000, `${performance.now() - start} ms`);
   });
 
   it("leaves out shares of a hold-out without revenue", () => {
-    const rows = judge(SIMPLE.map((customer) => ({ ...customer, actualRevenue: 0 })));
+    const rows = evaluate(SIMPLE.map((customer) => ({ ...customer, actualRevenue: 0 })));
     assert.ok(!rows.some(({ metric }) => metric.includes("revenue_share") || metric.includes("gain")));
     close(figure(rows, "model", "count_mae"), 1);
-    assert.ok(judge([]).every(({ value }) => value === 0));
+    assert.ok(evaluate([]).every(({ value }) => value === 0));
   });
 
   it("refuses a figure that is not a number", () => {
     assert.throws(
-      () => judge([{ ...SIMPLE[0]!, pastSpend: Number.NaN }]),
+      () => evaluate([{ ...SIMPLE[0]!, pastSpend: Number.NaN }]),
       /pastSpend must be a finite number.*NaN/,
     );
   });

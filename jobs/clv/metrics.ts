@@ -1,29 +1,30 @@
 import { seededRandom } from "./random.ts";
 import { type Ranking, rank, rankCorrelation, sumOfTop } from "./ranking.ts";
 
-/** What was predicted of a customer for the hold-out period, and what the customer did in it. */
-export type CustomerOutcome = {
-  /** The model's expected purchases. */
-  predictedPurchases: number;
-  /** The model's expected spending: expected purchases times the expected value of one. */
-  predictedValue: number;
-  rfmScore: number;
+/** What was predicted for a customer in the hold-out, and what the customer did in it. */
+const FIELDS = [
+  /** The purchases that the model expects. */
+  "predictedPurchases",
+  /** The spending that the model expects: expected purchases times the expected value of one. */
+  "predictedValue",
+  "rfmScore",
   /** Spending before the hold-out. */
-  pastSpend: number;
-  /** Purchases if the past rate went on: x / T times the length of the hold-out. */
-  pastRatePurchases: number;
-  actualPurchases: number;
-  actualRevenue: number;
+  "pastSpend",
+  /** Purchases at the past rate: x / T times the length of the hold-out. */
+  "pastRatePurchases",
+  "actualPurchases",
+  "actualRevenue",
   /** Repeat purchases before the hold-out. */
-  x: number;
-};
+  "x",
+] as const;
+export type CustomerOutcome = Record<(typeof FIELDS)[number], number>;
 
-/** `oracle` is hindsight: what really happened, or the ranking by it. */
+/** `oracle` is what happened, or the ranking by it. */
 export const PREDICTORS = ["model", "rfm", "past_spend", "past_rate", "oracle"] as const;
 export type Predictor = (typeof PREDICTORS)[number];
 
 export const METRICS = [
-  /** Part of the hold-out's revenue that came from the tenth of customers ranked highest; _low to _high is its 95 % interval. */
+  /** Share of the hold-out's revenue from the tenth of customers ranked highest; _low to _high: its 95 % interval. */
   "top_decile_revenue_share",
   "top_decile_revenue_share_low",
   "top_decile_revenue_share_high",
@@ -38,9 +39,9 @@ export const METRICS = [
   "count_rmse",
   "total_purchases",
   "total_revenue",
-  /** Mean purchases in a tenth of the customers by the model's count: bucket 1 the lowest, 10 the highest. */
+  /** Mean purchases of each tenth of the customers by the model's count: bucket 1 the lowest, 10 the highest. */
   "purchases_by_decile",
-  /** Part of the hold-out's revenue that came from the highest `bucket` percent of customers. */
+  /** Share of the hold-out's revenue from the highest `bucket` percent of customers. */
   "cumulative_revenue_gain",
   /** Mean purchases, and number, of the customers with `bucket` repeat purchases before; bucket 7 is 7 or more. */
   "purchases_by_frequency",
@@ -50,28 +51,25 @@ export type Metric = (typeof METRICS)[number];
 
 export type MetricRow = { predictor: Predictor; metric: Metric; bucket: number | null; value: number };
 
-const FIELDS = [
-  "predictedPurchases",
-  "predictedValue",
-  "rfmScore",
-  "pastSpend",
-  "pastRatePurchases",
-  "actualPurchases",
-  "actualRevenue",
-  "x",
-] as const;
+const row = (
+  predictor: Predictor,
+  metric: Metric,
+  value: number,
+  bucket: number | null = null,
+): MetricRow => ({ predictor, metric, bucket, value });
+
 type Columns = Record<(typeof FIELDS)[number], Float64Array>;
 
 const TOP = 0.1;
 const HIGHEST_FREQUENCY = 7;
 
 /**
- * Judges the predictions against what happened, as long rows. The result does not depend on the customers' order, and
- * is the same for the same `seed` of the bootstrap. A figure that is undefined (a share of no revenue) has no row.
+ * Compares the predictions with what happened. The result does not depend on the order of the customers, and is the same
+ * for the same `seed` of the bootstrap. A figure that is undefined (a share of no revenue) has no row.
  * O(n log n) plus `replicates` passes over the customers.
  * @throws RangeError when a customer's figure is not finite.
  */
-export function judge(
+export function evaluate(
   customers: readonly CustomerOutcome[],
   { replicates = 200, seed = 1 }: { replicates?: number; seed?: number } = {},
 ): MetricRow[] {
@@ -93,7 +91,7 @@ export function judge(
   ].filter(({ value }) => Number.isFinite(value));
 }
 
-/** As columns, sorted by every field: the sums' rounding and the bootstrap's draws then fall alike for any order of rows. */
+/** Columns of the customers in one order, so that rounding and the bootstrap do not depend on the order of the rows. */
 function inOneOrder(customers: readonly CustomerOutcome[]): Columns {
   for (const customer of customers) {
     for (const field of FIELDS) {
@@ -118,7 +116,7 @@ type Rankings = { model: Ranking; rfm: Ranking; past_spend: Ranking; oracle: Ran
 const RANKED = ["model", "rfm", "past_spend"] as const;
 const BASELINES = ["rfm", "past_spend"] as const;
 
-/** Shares of the top decile; intervals by the Poisson bootstrap: each customer counts Poisson(1) times in a replicate. */
+/** Shares of the top decile. Intervals by the Poisson bootstrap: a customer counts Poisson(1) times in each replicate. */
 function topDecileShares(
   { actualRevenue }: Columns,
   rankings: Rankings,
@@ -152,15 +150,15 @@ function topDecileShares(
   ): MetricRow[] => {
     const drawn = Float64Array.from(replicas, figure).sort();
     return [
-      { predictor, metric, bucket: null, value: figure(observed) },
-      { predictor, metric: `${metric}_low`, bucket: null, value: quantile(drawn, 0.025) },
-      { predictor, metric: `${metric}_high`, bucket: null, value: quantile(drawn, 0.975) },
+      row(predictor, metric, figure(observed)),
+      row(predictor, `${metric}_low`, quantile(drawn, 0.025)),
+      row(predictor, `${metric}_high`, quantile(drawn, 0.975)),
     ];
   };
   const oracle = sumOfTop(rankings.oracle, actualRevenue, TOP) / sum(actualRevenue);
   return [
     ...RANKED.flatMap((name) => withInterval(name, "top_decile_revenue_share", (drawn) => drawn[name])),
-    { predictor: "oracle", metric: "top_decile_revenue_share", bucket: null, value: oracle },
+    row("oracle", "top_decile_revenue_share", oracle),
     ...BASELINES.flatMap((name) =>
       withInterval(name, "top_decile_revenue_share_difference", (drawn) => drawn.model - drawn[name]),
     ),
@@ -168,50 +166,39 @@ function topDecileShares(
 }
 
 function correlations(rankings: Rankings): MetricRow[] {
-  return RANKED.map((predictor) => ({
-    predictor,
-    metric: "spearman",
-    bucket: null,
-    value: rankCorrelation(rankings[predictor], rankings.oracle),
-  }));
+  return RANKED.map((name) => row(name, "spearman", rankCorrelation(rankings[name], rankings.oracle)));
 }
 
-function countErrors(columns: Columns): MetricRow[] {
-  return (["model", "past_rate"] as const).flatMap((predictor): MetricRow[] => {
-    const predicted = predictor === "model" ? columns.predictedPurchases : columns.pastRatePurchases;
-    const errors = predicted.map((count, i) => count - columns.actualPurchases[i]!);
-    const squared = sum(errors.map((error) => error * error)) / errors.length;
+function countErrors({ predictedPurchases, pastRatePurchases, actualPurchases }: Columns): MetricRow[] {
+  const errorsOf = (predictor: Predictor, predicted: Float64Array) => {
+    const errors = predicted.map((count, i) => count - actualPurchases[i]!);
     return [
-      { predictor, metric: "count_mae", bucket: null, value: sum(errors.map(Math.abs)) / errors.length },
-      { predictor, metric: "count_rmse", bucket: null, value: Math.sqrt(squared) },
+      row(predictor, "count_mae", mean(errors.map(Math.abs))),
+      row(predictor, "count_rmse", Math.sqrt(mean(errors.map((error) => error * error)))),
     ];
-  });
+  };
+  return [...errorsOf("model", predictedPurchases), ...errorsOf("past_rate", pastRatePurchases)];
 }
 
 function totals(columns: Columns): MetricRow[] {
   return [
-    { predictor: "model", metric: "total_purchases", bucket: null, value: sum(columns.predictedPurchases) },
-    {
-      predictor: "past_rate",
-      metric: "total_purchases",
-      bucket: null,
-      value: sum(columns.pastRatePurchases),
-    },
-    { predictor: "oracle", metric: "total_purchases", bucket: null, value: sum(columns.actualPurchases) },
-    { predictor: "model", metric: "total_revenue", bucket: null, value: sum(columns.predictedValue) },
-    { predictor: "oracle", metric: "total_revenue", bucket: null, value: sum(columns.actualRevenue) },
+    row("model", "total_purchases", sum(columns.predictedPurchases)),
+    row("past_rate", "total_purchases", sum(columns.pastRatePurchases)),
+    row("oracle", "total_purchases", sum(columns.actualPurchases)),
+    row("model", "total_revenue", sum(columns.predictedValue)),
+    row("oracle", "total_revenue", sum(columns.actualRevenue)),
   ];
 }
 
 function byDecile({ predictedPurchases, actualPurchases }: Columns): MetricRow[] {
   const ranking = rank(predictedPurchases);
   const size = predictedPurchases.length / 10;
-  return ([1, 2, 3, 4, 5, 6, 7, 8, 9, 10] as const).flatMap((bucket): MetricRow[] => {
-    const mean = (values: Float64Array) =>
+  return [1, 2, 3, 4, 5, 6, 7, 8, 9, 10].flatMap((bucket) => {
+    const meanOf = (values: Float64Array) =>
       (sumOfTop(ranking, values, (11 - bucket) / 10) - sumOfTop(ranking, values, (10 - bucket) / 10)) / size;
     return [
-      { predictor: "model", metric: "purchases_by_decile", bucket, value: mean(predictedPurchases) },
-      { predictor: "oracle", metric: "purchases_by_decile", bucket, value: mean(actualPurchases) },
+      row("model", "purchases_by_decile", meanOf(predictedPurchases), bucket),
+      row("oracle", "purchases_by_decile", meanOf(actualPurchases), bucket),
     ];
   });
 }
@@ -219,30 +206,27 @@ function byDecile({ predictedPurchases, actualPurchases }: Columns): MetricRow[]
 function gains({ actualRevenue }: Columns, rankings: Rankings): MetricRow[] {
   const revenue = sum(actualRevenue);
   return ([...RANKED, "oracle"] as const).flatMap((predictor) =>
-    Array.from({ length: 21 }, (_, i): MetricRow => {
-      const value = sumOfTop(rankings[predictor], actualRevenue, (i * 5) / 100) / revenue;
-      return { predictor, metric: "cumulative_revenue_gain", bucket: i * 5, value };
+    Array.from({ length: 21 }, (_, i) => {
+      const gain = sumOfTop(rankings[predictor], actualRevenue, (i * 5) / 100) / revenue;
+      return row(predictor, "cumulative_revenue_gain", gain, i * 5);
     }),
   );
 }
 
 function byFrequency({ x, predictedPurchases, pastRatePurchases, actualPurchases }: Columns): MetricRow[] {
   const buckets = x.map((repeats) => Math.min(repeats, HIGHEST_FREQUENCY));
-  const metric = "purchases_by_frequency";
-  return Array.from({ length: HIGHEST_FREQUENCY + 1 }, (_, bucket): MetricRow[] => {
-    const customers = sum(buckets.map((each) => (each === bucket ? 1 : 0)));
-    const mean = (values: Float64Array) =>
-      sum(values.map((value, i) => (buckets[i] === bucket ? value : 0))) / customers;
+  return Array.from({ length: HIGHEST_FREQUENCY + 1 }, (_, bucket) => {
+    const meanOf = (values: Float64Array) => mean(values.filter((_, i) => buckets[i] === bucket));
     return [
-      { predictor: "model", metric, bucket, value: mean(predictedPurchases) },
-      { predictor: "past_rate", metric, bucket, value: mean(pastRatePurchases) },
-      { predictor: "oracle", metric, bucket, value: mean(actualPurchases) },
-      { predictor: "oracle", metric: "customers_by_frequency", bucket, value: customers },
+      row("model", "purchases_by_frequency", meanOf(predictedPurchases), bucket),
+      row("past_rate", "purchases_by_frequency", meanOf(pastRatePurchases), bucket),
+      row("oracle", "purchases_by_frequency", meanOf(actualPurchases), bucket),
+      row("oracle", "customers_by_frequency", buckets.filter((each) => each === bucket).length, bucket),
     ];
   }).flat();
 }
 
-/** Poisson(1) counts at 65,536 evenly spaced quantiles: a look-up is several times faster than a search. */
+/** Poisson(1) counts at 65,536 evenly spaced quantiles: looking a count up is faster than a search. */
 const POISSON: Uint8Array = (() => {
   const counts = new Uint8Array(65536);
   let probability = Math.exp(-1);
@@ -257,7 +241,7 @@ const POISSON: Uint8Array = (() => {
   return counts;
 })();
 
-/** The quantile of sorted numbers, interpolated between the two next to it. */
+/** The quantile of sorted numbers, interpolated between its two neighbours. */
 function quantile(sorted: Float64Array, probability: number): number {
   const position = probability * (sorted.length - 1);
   const below = sorted[Math.floor(position)]!;
@@ -265,3 +249,4 @@ function quantile(sorted: Float64Array, probability: number): number {
 }
 
 const sum = (values: Float64Array): number => values.reduce((total, value) => total + value, 0);
+const mean = (values: Float64Array): number => sum(values) / values.length;

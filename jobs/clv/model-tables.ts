@@ -1,113 +1,122 @@
 import { z } from "zod";
-import type { Row, Target, Warehouse } from "../../contracts/warehouse.ts";
+import type { Parameters, Row, Warehouse } from "../../contracts/warehouse.ts";
 import type { MetricRow } from "./metrics.ts";
+import type { Model } from "./predictions.ts";
 
-/** Tables of the model, in the dataset that the SQL project keeps them in. */
+/** Dataset of the model's tables in the SQL project. */
 const DATASET = "rfm";
 
-export const calendarRow = z.object({ calibration_end: z.string(), holdout_weeks: z.number() });
-export const statisticsRow = z
-  .object({ sample: z.string(), x: z.number(), t_x: z.number(), t: z.number(), customers: z.number() })
-  .transform(({ sample, x, t_x, t, customers }) => ({ sample, x, tX: t_x, T: t, customers }));
-export const valueRow = z
-  .object({ sample: z.string(), x: z.number(), mean_value: z.number(), customers: z.number() })
-  .transform(({ sample, x, mean_value, customers }) => ({ sample, x, meanValue: mean_value, customers }));
-export const holdoutRow = z.object({
-  x: z.number(),
-  t_x: z.number(),
-  t: z.number(),
-  value_count: z.number(),
-  mean_value: z.number().nullable(),
-  rfm_score: z.number(),
-  past_spend: z.number(),
-  actual_purchases: z.number(),
-  actual_value: z.number(),
-});
-export const backtestRow = z.object({
-  weeks: z.number(),
-  x: z.number(),
-  t: z.number(),
-  rfm_score: z.number(),
-  past_spend: z.number(),
-  predicted_purchases: z.number(),
-  predicted_value: z.number(),
-  actual_purchases: z.number(),
-  actual_value: z.number(),
-});
-export const modelRow = z.object({
-  model_id: z.string(),
-  run_date: z.string(),
-  r: z.number(),
-  alpha: z.number(),
-  a: z.number(),
-  b: z.number(),
-  p: z.number(),
-  q: z.number(),
-  gamma: z.number(),
-});
-export type ModelParameters = z.output<typeof modelRow>;
+// The columns that are read of each table.
+const number = z.number();
+const CALENDAR = { holdout_weeks: number };
+const STATISTICS = { sample: z.string(), x: number, t_x: number, t: number, customers: number };
+const VALUES = { sample: z.string(), x: number, mean_value: number, customers: number };
+const OUTCOME = {
+  ...{ x: number, t: number, rfm_score: number, past_spend: number },
+  ...{ actual_purchases: number, actual_value: number },
+};
+const HOLDOUT = { ...OUTCOME, t_x: number, value_count: number, mean_value: number.nullable() };
+const BACKTEST = { ...OUTCOME, weeks: number, predicted_purchases: number, predicted_value: number };
 
-/** The rows of a table of the model on the run date, validated. */
-export async function rowsOf<S extends z.ZodType>(
+type RowOf<Columns extends z.ZodRawShape> = z.output<z.ZodObject<Columns>>;
+/** What a customer did until a day (x, t in weeks: as in the model), and after it. */
+export type Outcome = RowOf<typeof OUTCOME>;
+export type HoldoutCustomer = RowOf<typeof HOLDOUT>;
+
+/** Weeks at the end of the history that the model is evaluated on; 0 when the history is too short. */
+export async function readHoldoutWeeks(warehouse: Warehouse, runDate: string): Promise<number> {
+  const [calendar] = await readRows(warehouse, "run_calendar", CALENDAR, runDate);
+  return calendar?.holdout_weeks ?? 0;
+}
+
+export async function readPurchaseStatistics(warehouse: Warehouse, runDate: string) {
+  const rows = await readRows(warehouse, "model_statistics", STATISTICS, runDate);
+  return rows.map(({ t_x, t, ...row }) => ({ ...row, tX: t_x, T: t }));
+}
+
+export async function readValueStatistics(warehouse: Warehouse, runDate: string) {
+  const rows = await readRows(warehouse, "value_statistics", VALUES, runDate);
+  return rows.map(({ mean_value, ...row }) => ({ ...row, meanValue: mean_value }));
+}
+
+export const readHoldout = (warehouse: Warehouse, runDate: string) =>
+  readRows(warehouse, "holdout", HOLDOUT, runDate);
+
+export const readBacktest = (warehouse: Warehouse, runDate: string) =>
+  readRows(warehouse, "backtest", BACKTEST, runDate);
+
+/** These columns of a table on the run date, validated. */
+async function readRows<Columns extends z.ZodRawShape>(
   warehouse: Warehouse,
   table: string,
-  row: S,
+  columns: Columns,
   runDate: string,
-): Promise<z.output<S>[]> {
-  const columns = Object.keys(
-    (row instanceof z.ZodPipe ? (row.in as z.ZodObject) : (row as unknown as z.ZodObject)).shape,
-  );
-  const sql = `SELECT ${columns.join(", ")} FROM ${DATASET}.${table} WHERE run_date = @run_date`;
-  const rows: z.output<S>[] = [];
-  // One by one: there may be as many as customers.
-  for await (const given of warehouse.stream(sql, { run_date: { type: "DATE", value: runDate } }))
-    rows.push(row.parse(given));
+): Promise<RowOf<Columns>[]> {
+  const row = z.object(columns);
+  const sql = `SELECT ${Object.keys(columns).join(", ")} FROM ${DATASET}.${table} WHERE run_date = @run_date`;
+  const rows: RowOf<Columns>[] = [];
+  // Row by row: there can be as many as customers.
+  for await (const given of warehouse.stream(sql, on(runDate))) rows.push(row.parse(given));
   return rows;
 }
 
-/** The calibration fit of the champion of the runs before this date, if there is one. */
-export const championBefore = (warehouse: Warehouse, runDate: string): Promise<ModelParameters | undefined> =>
-  lastChampion(warehouse, runDate, "<");
+export interface Champion extends Model {
+  readonly model_id: string;
+  readonly run_date: string;
+}
 
-/** The same with the runs of this date. */
-export const championUntil = (warehouse: Warehouse, runDate: string): Promise<ModelParameters | undefined> =>
-  lastChampion(warehouse, runDate, "<=");
+const championRow = z.object({
+  ...{ model_id: z.string(), run_date: z.string() },
+  ...{ r: number, alpha: number, a: number, b: number },
+  ...{ p: number.nullable(), q: number.nullable(), gamma: number.nullable() },
+});
 
-async function lastChampion(
+/**
+ * The last champion of the runs before this date, or until and including it. Its parameters are those of its calibration
+ * sample, if it was fitted on one.
+ */
+export async function readChampion(
   warehouse: Warehouse,
   runDate: string,
-  when: "<" | "<=",
-): Promise<ModelParameters | undefined> {
-  const rows = await warehouse.query(
-    `SELECT * FROM ${DATASET}.models WHERE run_date ${when} @run_date AND is_champion ORDER BY run_date DESC, sample LIMIT 1`,
-    { run_date: { type: "DATE", value: runDate } },
+  when: "before" | "until",
+): Promise<Champion | undefined> {
+  const [row] = await warehouse.query(
+    `SELECT * FROM ${DATASET}.models WHERE run_date ${when === "before" ? "<" : "<="} @run_date AND is_champion ORDER BY run_date DESC, sample LIMIT 1`,
+    on(runDate),
   );
-  return rows[0] === undefined ? undefined : modelRow.parse(rows[0]);
+  if (row === undefined) return undefined;
+  const { model_id, run_date, r, alpha, a, b, p, q, gamma } = championRow.parse(row);
+  const gammaGamma = p === null || q === null || gamma === null ? null : { p, q, gamma };
+  return { model_id, run_date, bgNbd: { r, alpha, a, b }, gammaGamma };
 }
 
-export async function replaceModels(
-  warehouse: Warehouse,
-  runDate: string,
-  rows: readonly Row[],
-): Promise<number> {
-  return (await warehouse.replaceRows(target(warehouse, "models"), { run_date: runDate }, rows)).rows;
-}
+/** Replaces the models of the run date; returns how many rows were written. */
+export const replaceModels = (warehouse: Warehouse, runDate: string, rows: readonly Row[]): Promise<number> =>
+  replaceRows(warehouse, "models", { run_date: runDate }, rows);
 
-export async function replaceMetrics(
+/** Replaces the metrics of one evaluation on the run date; returns how many rows were written. */
+export const replaceMetrics = (
   warehouse: Warehouse,
   runDate: string,
   evaluation: "holdout" | "champion" | "backtest",
   modelId: string,
   metrics: readonly MetricRow[],
+): Promise<number> =>
+  replaceRows(
+    warehouse,
+    "model_metrics",
+    { run_date: runDate, evaluation },
+    metrics.map((row) => ({ run_date: runDate, model_id: modelId, evaluation, ...row })),
+  );
+
+async function replaceRows(
+  warehouse: Warehouse,
+  name: string,
+  key: Readonly<Record<string, string>>,
+  rows: readonly Row[],
 ): Promise<number> {
-  const rows = metrics.map((row) => ({ run_date: runDate, model_id: modelId, evaluation, ...row }));
-  return (
-    await warehouse.replaceRows(target(warehouse, "model_metrics"), { run_date: runDate, evaluation }, rows)
-  ).rows;
+  const target = { project: warehouse.project, dataset: DATASET, name };
+  return (await warehouse.replaceRows(target, key, rows)).rows;
 }
 
-const target = (warehouse: Warehouse, name: string): Target => ({
-  project: warehouse.project,
-  dataset: DATASET,
-  name,
-});
+const on = (runDate: string): Parameters => ({ run_date: { type: "DATE", value: runDate } });

@@ -1,22 +1,22 @@
 /**
- * Customers in falling order of a score. Customers with equal scores have no order among themselves: each figure is
- * its mean over all orders of them, so it depends neither on chance nor on the order of the rows.
+ * Customers in falling order of a score. Customers with equal scores have no order among themselves: each figure is its
+ * mean over all their orders, so it does not depend on the order of the rows.
  */
 export type Ranking = {
   /** The customers' indices, highest score first. */
   order: Uint32Array;
-  /** Where in `order` each group of equal scores begins, and at the end the number of customers. */
+  /** The start of each group of equal scores in `order`; at the end, the number of customers. */
   groups: Uint32Array;
 };
 
-/** Ranks by score, which must hold no NaN. O(n log n). */
+/** Ranks by score, highest first. A score must not be NaN. O(n log n). */
 export function rank(scores: Float64Array): Ranking {
   const order = Uint32Array.from(scores.keys()).sort((i, j) => scores[j]! - scores[i]!);
-  const groups = [...order.keys()].filter((i) => i === 0 || scores[order[i]!] !== scores[order[i - 1]!]);
+  const groups = [...order.keys()].filter((i) => scores[order[i]!] !== scores[order[i - 1]!]);
   return { order, groups: Uint32Array.from([...groups, order.length]) };
 }
 
-/** The sum of `values` over the first `share` (0 to 1) of the customers, each counted `weights` times (or once). */
+/** The sum of `values` over the first `share` (0 to 1) of the customers. Each customer counts `weights` times, or once. */
 export function sumOfTop(
   { order, groups }: Ranking,
   values: Float64Array,
@@ -43,7 +43,7 @@ export function sumOfTop(
   return sum;
 }
 
-/** Spearman's rank correlation of two rankings, equal scores taking their mean rank; NaN if either is one tie. */
+/** Spearman's rank correlation; equal scores have their mean rank. NaN if all scores of a ranking are equal. */
 export function rankCorrelation(one: Ranking, other: Ranking): number {
   const [left, right] = [one, other].map(centredRanks);
   let [product, leftSquare, rightSquare] = [0, 0, 0];
@@ -55,11 +55,12 @@ export function rankCorrelation(one: Ranking, other: Ranking): number {
   return product / Math.sqrt(leftSquare * rightSquare);
 }
 
+/** Twice the ranks, less their mean: a correlation does not depend on the scale. */
 function centredRanks({ order, groups }: Ranking): Float64Array {
   const ranks = new Float64Array(order.length);
   for (let group = 0; group + 1 < groups.length; group++) {
     const [start, end] = [groups[group]!, groups[group + 1]!];
-    for (let i = start; i < end; i++) ranks[order[i]!] = (start + end - order.length) / 2;
+    for (let i = start; i < end; i++) ranks[order[i]!] = start + end - order.length;
   }
   return ranks;
 }

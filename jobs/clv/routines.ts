@@ -19,7 +19,7 @@ function routine(
 
 const PURCHASE_HISTORY = ["r", "alpha", "a", "b", "x", "t_x", "t"];
 
-/** x repeat purchases, the last one t_x weeks after the first purchase, observed for t weeks after it. */
+/** The functions of the model for SQL. x repeat purchases, the last one t_x weeks after the first, in t weeks. */
 export const routines: readonly Routine[] = [
   routine(
     "p_alive",

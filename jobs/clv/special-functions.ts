@@ -1,4 +1,4 @@
-/** Most terms the series may take; the quadrature takes some hundred evaluations whatever the arguments are. */
+/** Most terms of the series. The quadrature takes some hundred evaluations for all arguments. */
 const MAX_TERMS = 1000;
 
 /**
@@ -10,7 +10,7 @@ const MAX_TERMS = 1000;
  * all r, a, b > 0 and y >= 0, with bounded work. NaN where an argument is NaN or y < 0.
  */
 export function hypergeometricMean(r: number, a: number, b: number, y: number): number {
-  if (!(y > 0)) return y === 0 ? 0 : Number.NaN;
+  if (!(y >= 0)) return Number.NaN;
   // A bound on the far quantile of the negative binomial count that the series runs over.
   const terms = 36 + y * (r + 8.5 * Math.sqrt(r) + 36);
   return terms <= MAX_TERMS ? bySeries(r, a, b, y) : byQuadrature(r, a, b, y);
@@ -35,7 +35,7 @@ function bySeries(r: number, a: number, b: number, y: number): number {
     reach *= (b + n) / (a + b + n);
     const addend = term * trials;
     sum += addend;
-    more = ratio >= 1 || addend > 1e-17 * sum * (1 - ratio);
+    more = addend > 1e-17 * sum * (1 - ratio);
     if (sum > 1e250) {
       term *= 1e-250;
       sum *= 1e-250;
@@ -45,7 +45,7 @@ function bySeries(r: number, a: number, b: number, y: number): number {
   return sum * Math.exp(logScale);
 }
 
-/** The ratio of two integrals over v = logit(p); numerator and denominator differ by the factor averaged. */
+/** The mean as a ratio of two integrals over v = logit(p), with and without the factor that is averaged. */
 function byQuadrature(r: number, a: number, b: number, y: number): number {
   const logBeta = (logit: number): number => {
     const logP = logLogistic(logit);
@@ -56,39 +56,29 @@ function byQuadrature(r: number, a: number, b: number, y: number): number {
     const py = y * Math.exp(logP);
     return py < 1e-200 ? Math.log(r * y) : Math.log(-Math.expm1(-r * Math.log1p(py))) - logP;
   };
-  const betaSlope = (p: number, q: number): number => a * q - b * p;
-  const slope = (p: number, q: number): number => {
-    const py = p * y;
-    const elasticity = (r * py) / (1 + py) / Math.expm1(r * Math.log1p(py)) - 1;
-    return betaSlope(p, q) + elasticity * q;
-  };
-  return Math.exp(
-    logIntegral((logit) => logBeta(logit) + logFactor(logit), slope) - logIntegral(logBeta, betaSlope),
-  );
+  return Math.exp(logIntegral((logit) => logBeta(logit) + logFactor(logit)) - logIntegral(logBeta));
 }
 
 /** ln p, where p = 1 / (1 + exp(-logit)). */
 const logLogistic = (logit: number): number => Math.min(logit, 0) - Math.log1p(Math.exp(-Math.abs(logit)));
 
 /**
- * ln of the integral of exp(logF(v)) over the real line, for logF with one maximum and tails at least linear.
- * The trapezoid rule after v = mode + width sinh(u), the double exponential rule of Takahasi & Mori (1974).
- * `slope` is logF' as a function of p = logistic(v) and 1 - p.
+ * ln of the integral of exp(logF(v)) over the real line, plus a constant, for a logF with one maximum and tails at least
+ * linear: the trapezoid rule after v = mode + width sinh(u), the double exponential rule of Takahasi & Mori (1974).
  */
-function logIntegral(logF: (logit: number) => number, slope: (p: number, q: number) => number): number {
-  const derivative = (logit: number): number =>
-    slope(Math.exp(logLogistic(logit)), Math.exp(logLogistic(-logit)));
+function logIntegral(logF: (logit: number) => number): number {
+  const h = 1e-3;
   let low = -650;
   let high = 650;
   while (high - low > 1e-4) {
     const middle = (low + high) / 2;
-    if (derivative(middle) > 0) low = middle;
+    if (logF(middle + h) > logF(middle - h)) low = middle;
     else high = middle;
   }
   const mode = (low + high) / 2;
-  const curvature = (derivative(mode - 1e-3) - derivative(mode + 1e-3)) / 2e-3;
-  const width = Math.min(1, 1 / Math.sqrt(curvature));
   const top = logF(mode);
+  const curvature = (2 * top - logF(mode + h) - logF(mode - h)) / h ** 2;
+  const width = 1 / Math.sqrt(Math.max(curvature, 1));
   const step = 1 / 24;
   let sum = 1;
   for (const direction of [-step, step]) {
@@ -99,5 +89,5 @@ function logIntegral(logF: (logit: number) => number, slope: (p: number, q: numb
       if (value < 1e-17 * sum) break;
     }
   }
-  return top + Math.log(sum * width * step);
+  return top + Math.log(sum * width);
 }

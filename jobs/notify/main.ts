@@ -27,7 +27,14 @@ const STATUSES: Record<string, "succeeded" | "cancelled"> = {
   CANCELLED: "cancelled",
 };
 
-/** Reports how the run ended: a row in ops.runs, and the final event. The event is sent even if the row can't be written. */
+/** The warehouse may take this long, so that the step ends before its own time limit. */
+const WAREHOUSE_LIMIT = 60_000;
+
+/**
+ * Reports how the run ended: the final event, then a row in ops.runs. Orchestrator waits for the event, so a warehouse
+ * that does not answer must not delay it. On one machine the warehouse is opened first: its file has one owner at a time,
+ * and Orchestrator opens it as soon as the event arrives.
+ */
 await runJob(parametersSchema, async ({ parameters, report, log, artifactsUrl, warehouse, publisher }) => {
   const { run_id, run_date } = parameters;
   const env = parse(environment, process.env, "environment");
@@ -44,10 +51,16 @@ await runJob(parametersSchema, async ({ parameters, report, log, artifactsUrl, w
     steps,
   });
 
+  const opened = await within(WAREHOUSE_LIMIT, warehouse()).catch((error: Error) => error);
+  await (await publisher()).publish(EVENTS, event, { run_id, status: event.status });
+  // A log-based metric counts these lines.
+  log.info({ run_date, status: event.status, failed_step: event.failed_step }, `run ${event.status}`);
+
   try {
-    const tables = await warehouse();
+    if (opened instanceof Error) throw opened;
+    const tables = opened;
     const runs: Target = { project: tables.project, dataset: env.OPERATIONS_DATASET, name: "runs" };
-    await tables.replaceRows(runs, { run_date, run_id }, [
+    const row = [
       {
         run_id,
         run_date,
@@ -63,17 +76,26 @@ await runJob(parametersSchema, async ({ parameters, report, log, artifactsUrl, w
         bytes_billed: steps.reduce((sum, step) => sum + step.bytes_billed, 0),
         warnings: steps.flatMap(({ warnings }) => warnings).join("\n"),
       },
-    ]);
+    ];
+    await within(WAREHOUSE_LIMIT, tables.replaceRows(runs, { run_date, run_id }, row));
     report.rows[`${runs.dataset}.${runs.name}`] = 1;
   } catch (error) {
     const warning = `The run's row in ${env.OPERATIONS_DATASET}.runs could not be written: ${(error as Error).message}`;
     log.warn({ err: error }, warning);
     report.warnings.push(warning);
   }
-  await (await publisher()).publish(EVENTS, event, { run_id, status: event.status });
-  // A log-based metric counts these lines.
-  log.info({ run_date, status: event.status, failed_step: event.failed_step }, `run ${event.status}`);
 });
+// A warehouse that still does not answer would keep the process running.
+process.exit();
+
+async function within<T>(milliseconds: number, work: Promise<T>): Promise<T> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(
+    () => late.reject(new Error(`the warehouse did not answer within ${milliseconds / 1000} s`)),
+    milliseconds,
+  );
+  return await Promise.race([work, late.promise]).finally(() => clearTimeout(timer));
+}
 
 function reasonOf(failed: StepReport | undefined, message: string): string {
   if (failed?.error) return failed.error;

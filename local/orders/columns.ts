@@ -24,78 +24,119 @@ const synonyms = {
     "invoice_date",
     "timestamp",
   ],
-  amount: ["total", "price", "value", "order_value", "dollar_value", "revenue", "sales"],
+  amount: ["total", "value", "order_value", "dollar_value", "revenue", "sales"],
+  unit_price: ["price", "price_each", "item_price"],
   payment_method: ["payment", "payment_type", "paid_by"],
   quantity: ["qty", "units", "items"],
 } as const;
 
 export type OrderColumn = keyof typeof synonyms;
 const orderColumns = Object.keys(synonyms) as OrderColumn[];
-const required: readonly OrderColumn[] = ["customer_id", "ordered_at", "amount"];
+type Names = Partial<Record<OrderColumn, string>>;
 
-const plain = (name: string): string => name.toLowerCase().replaceAll(/[\s_-]/g, "");
+/** Exports of shop systems, recognised by columns that only they have. */
+const shopExports: readonly { has: readonly string[]; columns: Names }[] = [
+  {
+    // Shopify
+    has: ["Financial Status", "Lineitem name"],
+    columns: { order_id: "Name", customer_id: "Email", ordered_at: "Created at", amount: "Total" },
+  },
+  {
+    // WooCommerce. Its "Customer User" is 0 for every guest.
+    has: ["Order Total Amount", "Email (Billing)"],
+    columns: { order_id: "Order Number", customer_id: "Email (Billing)", amount: "Order Total Amount" },
+  },
+  {
+    // Magento
+    has: ["Purchase Point", "Grand Total (Base)"],
+    columns: { order_id: "ID", customer_id: "Customer Email", amount: "Grand Total (Base)" },
+  },
+];
+
+const plain = (name: string): string => name.toLowerCase().replaceAll(/[\s_.-]/g, "");
 const nearest = (name: string, names: readonly string[]): string | undefined => {
   const near = names.length === 0 ? undefined : closest(plain(name), names.map(plain));
   return names.find((candidate) => plain(candidate) === near);
 };
-const argument = (pairs: readonly string[]): string =>
-  `--columns ${/[^\w,=.-]/.test(pairs.join()) ? JSON.stringify(pairs.join()) : pairs.join()}`;
+
+/** The --columns option as a shell takes it. */
+function argument(...pairs: readonly string[]): string {
+  const text = pairs.join();
+  if (/^[\w,=.-]+$/.test(text)) return `--columns ${text}`;
+  return /["$`\\!]/.test(text) ? `--columns '${text.replaceAll("'", "'\\''")}'` : `--columns "${text}"`;
+}
 
 /**
- * Position in the file (from 0) of each column that an order has. What is told goes first, then the same name, then
- * a synonym; case, spaces, underscores and hyphens don't count. Throws a UserError that shows the --columns to type.
+ * Position in the file (from 0) of each column of an order. Names in `given` come first, then those of a known shop
+ * export, then the same name, then a synonym. Case, blanks, dots, underscores and hyphens do not count.
+ * @throws UserError that shows the --columns option to type.
  */
 export function mapColumns(
   path: string,
   names: readonly string[],
-  told: Readonly<Record<string, string>>,
+  given: Readonly<Record<string, string>>,
 ): Map<OrderColumn, number> {
   const listed = `The columns of ${path}: ${names.join(", ")}.`;
-  const twice = names.filter((name, index) => name !== "" && names.indexOf(name) < index);
-  if (twice.length > 0)
-    throw new UserError(`${path} has several columns named ${[...new Set(twice)].join(", ")}.`, {
-      remedy: `Give each column a name of its own. ${listed}`,
-    });
+  refuseHeaderless(path, names);
   const positions = new Map<OrderColumn, number>();
-  for (const [target, name] of Object.entries(told)) {
+  const free = (): number[] =>
+    names.map((_, index) => index).filter((index) => ![...positions.values()].includes(index));
+
+  for (const [target, name] of Object.entries(given)) {
     if (!orderColumns.includes(target as OrderColumn)) {
       throw new UserError(`--columns ${target}=${name}: an order has no column ${target}.`, {
-        remedy: `Did you mean ${nearest(target, orderColumns)}? It can be one of ${orderColumns.join(", ")}.`,
+        remedy: `Did you mean ${nearest(target, orderColumns)}? The columns are ${orderColumns.join(", ")}.`,
       });
     }
     const exact = names.indexOf(name);
     const position = exact >= 0 ? exact : names.findIndex((candidate) => plain(candidate) === plain(name));
     if (position < 0) {
       throw new UserError(`--columns ${target}=${name}: ${path} has no column ${name}.`, {
-        remedy: `Did you mean ${argument([`${target}=${nearest(name, names)}`])}? ${listed}`,
+        remedy: `Did you mean ${argument(`${target}=${nearest(name, names)}`)}? ${listed}`,
       });
     }
-    for (const [other, taken] of positions) {
-      if (taken === position) {
-        throw new UserError(`--columns gives ${names[position]} to both ${other} and ${target}.`, {
-          remedy: `Give each a column of its own. ${listed}`,
-        });
-      }
+    const other = [...positions].find(([, taken]) => taken === position)?.[0];
+    if (other !== undefined) {
+      throw new UserError(`--columns gives ${names[position]} to both ${other} and ${target}.`, {
+        remedy: `Give each its own column. ${listed}`,
+      });
     }
     positions.set(target as OrderColumn, position);
   }
 
-  const free = (): number[] =>
-    names.map((_, index) => index).filter((index) => ![...positions.values()].includes(index));
+  const shop = shopExports.find(({ has }) => has.every((name) => names.includes(name)))?.columns ?? {};
   for (const target of orderColumns.filter((column) => !positions.has(column))) {
-    const same = free().filter((index) => plain(names[index]!) === plain(target));
-    const others: readonly string[] = synonyms[target].map(plain);
-    const found = same.length > 0 ? same : free().filter((index) => others.includes(plain(names[index]!)));
+    // A unit price counts only in the place of an amount.
+    if (target === "amount" && positions.has("unit_price")) continue;
+    if (target === "unit_price" && positions.has("amount")) continue;
+    const named = (wanted: readonly string[]) =>
+      free().filter((index) => wanted.map(plain).includes(plain(names[index]!)));
+    const candidates = [[shop[target] ?? []].flat(), [target], synonyms[target]].map(named);
+    const found = candidates.find((indexes) => indexes.length > 0) ?? [];
     if (found.length > 1) {
       const choices = [...new Set(found.map((index) => names[index]!))];
-      throw new UserError(`${path} has several columns that can be ${target}: ${choices.join(", ")}.`, {
-        remedy: `Say which: ${choices.map((name) => argument([`${target}=${name}`])).join(" or ")}.`,
-      });
+      if (choices.length > 1)
+        throw new UserError(`${path} has several columns that can be ${target}: ${choices.join(", ")}.`, {
+          remedy: `Choose one: ${choices.map((name) => argument(`${target}=${name}`)).join(" or ")}.`,
+        });
     }
     if (found[0] !== undefined) positions.set(target, found[0]);
   }
+  const price = positions.get("unit_price");
+  if (price !== undefined && !positions.has("quantity")) {
+    positions.delete("unit_price");
+    positions.set("amount", price);
+  }
+  const twice = [...positions.values()]
+    .map((position) => names[position]!)
+    .find((name) => names.indexOf(name) !== names.lastIndexOf(name));
+  if (twice !== undefined)
+    throw new UserError(`${path} has several columns named ${twice}.`, {
+      remedy: `Give each column its own name. ${listed}`,
+    });
 
-  const missing = required.filter((column) => !positions.has(column));
+  const amount = positions.has("unit_price") ? "unit_price" : "amount";
+  const missing = (["customer_id", "ordered_at", amount] as const).filter((column) => !positions.has(column));
   if (missing.length > 0) {
     const left = free().map((index) => names[index]!);
     const pairs = missing.map((column) => {
@@ -104,8 +145,17 @@ export function mapColumns(
       return `${column}=${guess ?? "NAME"}`;
     });
     throw new UserError(`${path} has no column for ${missing.join(", ")}.`, {
-      remedy: `${listed} Name what is missing, for example ${argument(pairs)}.`,
+      remedy: `${listed} Name the missing columns, for example ${argument(...pairs)}.`,
     });
   }
   return positions;
+}
+
+/** A first line with a date and a number is an order, which would be lost as names. */
+function refuseHeaderless(path: string, names: readonly string[]): void {
+  const date = names.find((name) => /^\d{1,4}[-./]\d{1,2}[-./]\d{1,4}\b/.test(name));
+  if (date === undefined || !names.some((name) => name !== date && /^-?\d+([.,]\d+)*$/.test(name))) return;
+  throw new UserError(`The first line of ${path} looks like an order, not like column names.`, {
+    remedy: `Add a line with the names above it, for example order_id,customer_id,ordered_at,amount. It is now: ${names.join(", ")}.`,
+  });
 }

@@ -1,37 +1,53 @@
-import { createReadStream } from "node:fs";
+import { createReadStream, createWriteStream, mkdtempSync, rmSync } from "node:fs";
 import { open, stat } from "node:fs/promises";
-import { resolve } from "node:path";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { PassThrough } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
-import { type DuckDBConnection, quotedString } from "@duckdb/node-api";
+import { type DuckDBConnection, DuckDBStructType, quotedIdentifier, quotedString } from "@duckdb/node-api";
 import { UserError } from "../../lib/user-error.ts";
 
 /** A file with rows and named columns. */
 export interface OrderFile {
-  /** In the file's order, with DuckDB's type: VARCHAR for everything in a CSV file. */
+  /** In the file's order, with DuckDB's type: VARCHAR for every column of a CSV file. */
   readonly columns: readonly { readonly name: string; readonly type: string }[];
-  /** Makes the temporary table from the SELECT list, in which the columns are c0, c1, …; throws a UserError. */
+  /**
+   * Makes the temporary table from the SELECT list, in which the columns are c0, c1, … and t is the whole row.
+   * @throws UserError when the file can't be read.
+   */
   copyInto(temporaryTable: string, selectList: string): Promise<void>;
+  /** Deletes temporary files. */
+  [Symbol.dispose](): void;
 }
 
 const remedy =
-  "Give a CSV file (UTF-8 or Latin-1, its first line names the columns), the same as .csv.gz, or Parquet; save a workbook as CSV first.";
-const headBytes = 65_536;
+  "Give a CSV file (its first line names the columns), the same as .csv.gz, or Parquet. Save a workbook as CSV first.";
 
-/** Recognises CSV, gzipped CSV and Parquet by their content; throws a UserError when the file is none of them. */
+/**
+ * Opens a CSV file, plain or gzipped, in UTF-8, UTF-16 or Windows-1252, or a Parquet file. The content decides, not
+ * the name.
+ * @throws UserError when the file is not one of them.
+ */
 export async function openOrderFile(connection: DuckDBConnection, path: string): Promise<OrderFile> {
   const head = await readHead(path);
-  const literal = quotedString(globEscaped(resolve(path)));
-  if (head.subarray(0, 4).toString("latin1") === "PAR1") {
-    return await openParquet(connection, path, `read_parquet(${literal}, binary_as_string = true)`);
-  }
+  if (head.subarray(0, 4).toString("latin1") === "PAR1") return await openParquet(connection, path);
   const gzipped = head[0] === 0x1f && head[1] === 0x8b;
-  const start = gzipped ? await gunzipHead(path) : head;
-  if (start.length === 0) throw new UserError(`${path} is empty.`, { remedy });
-  if (start.some((byte) => byte < 9 || (byte > 13 && byte < 32))) {
-    throw new UserError(`${path} is a binary file, not a table of orders.`, { remedy });
+  const folder = mkdtempSync(join(tmpdir(), "orders-"));
+  const copy = join(folder, "orders.csv");
+  const remove = () => rmSync(folder, { recursive: true, force: true });
+  try {
+    const converted = gzipped || utf16Of(head) !== undefined;
+    if (converted) await writeUtf8(path, copy, gzipped);
+    const start = converted ? await readHead(copy) : head;
+    if (start.length === 0) throw new UserError(`${path} is empty.`, { remedy });
+    if (start.some((byte) => byte < 9 || (byte > 13 && byte < 32)))
+      throw new UserError(`${path} is a binary file, not a table of orders.`, { remedy });
+    return { ...openCsv(connection, path, start, converted, copy), [Symbol.dispose]: remove };
+  } catch (error) {
+    remove();
+    throw error;
   }
-  return openCsv(connection, path, literal, start, gzipped);
 }
 
 async function readHead(path: string): Promise<Buffer> {
@@ -40,13 +56,13 @@ async function readHead(path: string): Promise<Buffer> {
     if (status.isDirectory()) throw new UserError(`${path} is a folder, not a file of orders.`, { remedy });
     if (!status.isFile()) throw new UserError(`${path} is not a regular file.`, { remedy });
     await using file = await open(path);
-    const { buffer, bytesRead } = await file.read({ buffer: Buffer.alloc(headBytes) });
+    const { buffer, bytesRead } = await file.read({ buffer: Buffer.alloc(65_536) });
     return buffer.subarray(0, bytesRead);
   } catch (error) {
     if (error instanceof UserError) throw error;
     if ((error as NodeJS.ErrnoException).code === "ENOENT") {
-      const looked = `Check the path; it was looked for at ${resolve(path)}.`;
-      throw new UserError(`There is no file ${path}.`, { remedy: looked, cause: error });
+      const expected = `Check the path. The file was expected at ${resolve(path)}.`;
+      throw new UserError(`There is no file ${path}.`, { remedy: expected, cause: error });
     }
     throw new UserError(`${path} can't be read: ${(error as Error).message}.`, {
       remedy: "Check the path and that you may read the file.",
@@ -55,70 +71,109 @@ async function readHead(path: string): Promise<Buffer> {
   }
 }
 
-/** Reads it all: DuckDB takes the first part of a cut gzip file for the whole, and checks no sum. */
-async function gunzipHead(path: string): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let length = 0;
+/** The encoding that a UTF-16 byte order mark names. */
+function utf16Of(start: Uint8Array): string | undefined {
+  if (start[0] === 0xff && start[1] === 0xfe) return "utf-16le";
+  return start[0] === 0xfe && start[1] === 0xff ? "utf-16be" : undefined;
+}
+
+/**
+ * Copies a text file as UTF-8. DuckDB has no Windows-1252, and it accepts an incomplete gzip file as complete.
+ * @throws UserError when the gzip file is damaged or the copy can't be written.
+ */
+async function writeUtf8(path: string, target: string, gzipped: boolean): Promise<void> {
+  const write = async (encoding: string) => {
+    let decoder: TextDecoder | undefined;
+    await pipeline(
+      createReadStream(path),
+      gzipped ? createGunzip() : new PassThrough(),
+      async function* (chunks: AsyncIterable<Buffer>) {
+        for await (const chunk of chunks) {
+          decoder ??= new TextDecoder(utf16Of(chunk) ?? encoding, { fatal: true });
+          yield decoder.decode(chunk, { stream: true });
+        }
+        yield decoder?.decode() ?? "";
+      },
+      createWriteStream(target),
+    );
+  };
   try {
-    await pipeline(createReadStream(path), createGunzip(), async (source: AsyncIterable<Buffer>) => {
-      for await (const chunk of source) {
-        if (length < headBytes) chunks.push(chunk);
-        length += chunk.length;
-      }
+    await write("utf-8").catch(async (error) => {
+      if (error.code !== "ERR_ENCODING_INVALID_ENCODED_DATA") throw error;
+      // Every byte is a character of Windows-1252, which includes Latin-1.
+      await write("windows-1252");
     });
   } catch (error) {
-    throw new UserError(`${path} is a damaged or incomplete gzip file: ${(error as Error).message}.`, {
+    const { code = "", message } = error as NodeJS.ErrnoException;
+    if (!code.startsWith("Z_"))
+      throw new UserError(`${path} can't be converted to UTF-8: ${message}.`, {
+        remedy: `Check that ${tmpdir()} has space left, or save the file as CSV in UTF-8.`,
+        cause: error,
+      });
+    throw new UserError(`${path} is a damaged or incomplete gzip file: ${message}.`, {
       remedy: "Copy or export the file again.",
       cause: error,
     });
   }
-  return Buffer.concat(chunks);
 }
 
-async function openParquet(connection: DuckDBConnection, path: string, table: string): Promise<OrderFile> {
-  const described = await wrapped(path, connection.runAndReadAll(`DESCRIBE FROM ${table}`));
-  const columns = described
-    .getRowObjects()
-    .map((row) => ({ name: String(row.column_name), type: String(row.column_type) }));
-  const names = columns.map((_, index) => `c${index}`).join(", ");
+async function openParquet(connection: DuckDBConnection, path: string): Promise<OrderFile> {
+  const table = `read_parquet(${fileLiteral(path)}, binary_as_string = true)`;
+  const described = await readable(path, connection.runAndReadAll(`FROM ${table} LIMIT 0`));
+  // The fields of a STRUCT are columns, too: customer.id.
+  const columns = described.columnNames().flatMap((name, index) => {
+    const type = described.columnType(index);
+    const path = quotedIdentifier(name);
+    if (!(type instanceof DuckDBStructType)) return [{ name, type: String(type), path }];
+    return type.entryNames.map((field, i) => ({
+      name: `${name}.${field}`,
+      type: String(type.entryTypes[i]),
+      path: `t.${path}.${quotedIdentifier(field)}`,
+    }));
+  });
+  const values = columns.map((column, index) => `${column.path} AS c${index}`).join(", ");
   return {
     columns,
     copyInto: async (name, select) => {
-      const sql = `CREATE OR REPLACE TEMP TABLE ${name} AS SELECT ${select} FROM ${table} AS t(${names})`;
-      await wrapped(path, connection.run(sql));
+      const sql = `CREATE OR REPLACE TEMP TABLE ${name} AS SELECT ${select} FROM (SELECT ${values} FROM ${table} AS t) AS t`;
+      await readable(path, connection.run(sql));
     },
+    [Symbol.dispose]: () => undefined,
   };
 }
 
+/** Reads `path`, or its copy in UTF-8 when there is one or the file turns out not to be UTF-8. */
 function openCsv(
   connection: DuckDBConnection,
   path: string,
-  literal: string,
   start: Buffer,
-  gzipped: boolean,
-): OrderFile {
+  converted: boolean,
+  copy: string,
+): Omit<OrderFile, typeof Symbol.dispose> {
   const { names, delimiter } = parseHeader(start);
-  if (names.every((name) => name === "")) {
+  if (names.every((name) => name === ""))
     throw new UserError(`The first line of ${path} is empty; it must name the columns.`, { remedy });
-  }
   const types = names.map((_, index) => `c${index}: 'VARCHAR'`).join(", ");
-  const dialect = `auto_detect = false, header = true, delim = ${quotedString(delimiter)}, quote = '"', escape = '"', comment = ''`;
-  const read = (select: string, encoding: string, padded: boolean): string =>
-    `SELECT ${select} FROM read_csv(${literal}, ${dialect}, columns = {${types}}, encoding = '${encoding}', ` +
-    `compression = '${gzipped ? "gzip" : "none"}', null_padding = ${padded}, parallel = ${!padded})`;
+  const dialect = `auto_detect = false, header = true, delim = ${quotedString(delimiter)}, quote = '"', escape = '"', comment = '', compression = 'none'`;
   return {
     columns: names.map((name) => ({ name, type: "VARCHAR" })),
     copyInto: async (name, select) => {
-      let encoding = "utf-8";
+      let file = converted ? copy : path;
       let padded = false;
       for (;;) {
+        const options = `${dialect}, columns = {${types}}, null_padding = ${padded}, parallel = ${!padded}`;
         try {
-          await connection.run(`CREATE OR REPLACE TEMP TABLE ${name} AS ${read(select, encoding, padded)}`);
+          await connection.run(
+            `CREATE OR REPLACE TEMP TABLE ${name} AS SELECT ${select} FROM read_csv(${fileLiteral(file)}, ${options}) AS t`,
+          );
           return;
         } catch (error) {
           const { message } = error as Error;
-          if (encoding === "utf-8" && message.includes("not utf-8 encoded")) encoding = "latin-1";
-          // A row that ends early keeps what it has; one with too many values fails again, as they may be shifted.
+          if (file === path && message.includes("not utf-8 encoded")) {
+            await writeUtf8(path, copy, false);
+            file = copy;
+          }
+          // A row that ends early keeps its values. A row with too many values fails again: they may be shifted.
           else if (!padded && message.includes("Expected Number of Columns")) padded = true;
           else throw unreadable(path, error);
         }
@@ -128,8 +183,8 @@ function openCsv(
 }
 
 /**
- * Names of the columns and what separates them. The header tells it more surely than the rows, where a decimal
- * comma or a text may look like a delimiter.
+ * Names of the columns, and the delimiter. The header shows the delimiter better than DuckDB's sniffer, which looks at
+ * the rows: there a decimal comma or a text can look like one, and a row that is too long adds a column.
  */
 function parseHeader(start: Buffer): { names: string[]; delimiter: string } {
   const header = /^(?:"(?:[^"]|"")*"|[^"\r\n])*/.exec(decode(start))![0];
@@ -147,16 +202,16 @@ function parseHeader(start: Buffer): { names: string[]; delimiter: string } {
   return { names, delimiter };
 }
 
-/** UTF-8 without its byte order mark, else Latin-1; the last character may be cut. */
+/** UTF-8 without its byte order mark, otherwise Windows-1252; the last character can be incomplete. */
 function decode(bytes: Buffer): string {
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes, { stream: true });
   } catch {
-    return bytes.toString("latin1");
+    return new TextDecoder("windows-1252").decode(bytes);
   }
 }
 
-async function wrapped<T>(path: string, work: Promise<T>): Promise<T> {
+async function readable<T>(path: string, work: Promise<T>): Promise<T> {
   return await work.catch((error) => {
     throw unreadable(path, error);
   });
@@ -170,9 +225,10 @@ function unreadable(path: string, error: unknown): UserError {
     .filter((line) => line !== "")
     .join("; ");
   return new UserError(`${path} can't be read as a table: ${sentence}`, {
-    remedy: "Mend the file or export it again as CSV in UTF-8 or as Parquet.",
+    remedy: "Fix the file, or export it again as CSV in UTF-8 or as Parquet.",
     cause: error,
   });
 }
 
-const globEscaped = (path: string): string => path.replaceAll(/[*?[]/g, "[$&]");
+/** The path as SQL, without patterns. */
+const fileLiteral = (path: string): string => quotedString(resolve(path).replaceAll(/[*?[]/g, "[$&]"));

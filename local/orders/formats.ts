@@ -17,6 +17,14 @@ export interface TextColumn {
 export type Decimal = "." | ",";
 
 const iso = "ISO 8601";
+/** Numbers for dates, with the seconds since 1970 as SQL. A number is a date if it is from 1980 to 2099. */
+const numberFormats: Readonly<Record<string, (value: string) => string>> = {
+  epoch: (value) => value,
+  epoch_ms: (value) => `${value} / 1000`,
+  epoch_us: (value) => `${value} / 1000000`,
+  // Excel counts days; 1970-01-01 is day 25569.
+  excel: (value) => `(${value} - 25569) * 86400`,
+};
 const dateFormats = [
   iso,
   "%Y%m%d",
@@ -28,16 +36,23 @@ const dateFormats = [
   "%m/%d/%y",
   "%d-%m-%Y",
   "%m-%d-%Y",
+  "%b %d, %Y",
+  "%d %b %Y",
+  "%d-%b-%Y",
+  ...Object.keys(numberFormats),
 ];
 const timesOfDay = ["", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p"];
 
 /**
- * SQL: TIMESTAMPTZ of a text in a strptime format, which a time of day may follow, or in ISO 8601; UTC where it
- * names no zone. NULL for what is no date or not from 1900 to 2199, as no order is.
+ * SQL for the TIMESTAMPTZ of a text in a date format, which a time of day can follow, or in ISO 8601; UTC without a
+ * zone. NULL for what is not a date from 1900 to 2199.
  */
 export function dateOf(value: string, format: string, times: readonly string[] = timesOfDay): string {
+  const seconds = numberFormats[format]?.(`TRY_CAST(${value} AS DOUBLE)`);
+  if (seconds !== undefined)
+    return `CASE WHEN ${seconds} BETWEEN 315532800 AND 4102444799 THEN to_timestamp(${seconds}) END`;
   const formats = times.map((time) => quotedString(format + time)).join(", ");
-  // DuckDB's cast wants the seconds before a zone, and no blank.
+  // DuckDB's cast needs the seconds before a zone, and no blank.
   const closedUp = `regexp_replace(${value}, ' ?([+-]\\d\\d:?(\\d\\d)?)$', '\\1')`;
   const withSeconds = `regexp_replace(${closedUp}, '([T ]\\d\\d:\\d\\d)(Z|[+-].*)$', '\\1:00\\2')`;
   const timestamp =
@@ -48,57 +63,92 @@ export function dateOf(value: string, format: string, times: readonly string[] =
   return `CASE WHEN ${known} THEN ${timestamp} END`;
 }
 
+/** Codes of ISO 4217 and short names, before or after an amount. */
+const currencies = [
+  ...Intl.supportedValuesOf("currency"),
+  ...[
+    "US",
+    "CA",
+    "AU",
+    "NZ",
+    "HK",
+    "A",
+    "C",
+    "R",
+    "Rs",
+    "kr",
+    "Kč",
+    "zł",
+    "Ft",
+    "lei",
+    "SFr",
+    "Fr",
+    "Dh",
+    "TL",
+  ],
+  ...["euros?", "dollars?", "rupees?"],
+].join("|");
+
 /**
- * SQL: DOUBLE of a text, NULL for what is no number. Of dot and comma the one that isn't the decimal sign
- * separates thousands; blanks, apostrophes and currency signs don't count.
+ * SQL for the DOUBLE of a text, NULL for what is not a number. Of dot and comma the one that is not the decimal sign
+ * separates thousands (or lakhs, as in 1,23,456). Blanks, apostrophes and currencies do not count. (5), 5- and the
+ * Unicode minus are negative.
  */
 export function numberOf(value: string, decimal: Decimal): string {
   const number = decimal === "," ? `translate(${value}, ',.', '.,')` : value;
-  const bare = `regexp_replace(${number}, '[\\s\\p{Z}\\p{Sc}'']', '', 'g')`;
-  const grouped = `regexp_matches(${bare}, '^[+-]?[1-9]\\d{0,2}(,\\d{3})+(\\.\\d*)?$')`;
+  const bare = `regexp_replace(translate(${number}, '−', '-'), '[\\s\\p{Z}\\p{Sc}''’]', '', 'g')`;
+  const sign = "[+(-]?";
+  const plain = `regexp_replace(regexp_replace(${bare}, '(?i)^(${sign})(?:${currencies})[.,]?(${sign}[\\d.])', '\\1\\2'), '(?i)([\\d.][)-]?)(?:${currencies})[.,]?$', '\\1')`;
+  const signed = `regexp_replace(${plain}, '^(?:\\(([^()-]+)\\)|([^()-]+)-)$', '-\\1\\2')`;
+  const grouped = `regexp_matches(${signed}, '^[+-]?([1-9]\\d{0,2}(,\\d{3})+|[1-9]\\d?(,\\d\\d)+,\\d{3})(\\.\\d*)?$')`;
   return `coalesce(TRY_CAST(${number} AS DOUBLE),
-    TRY_CAST(CASE WHEN ${grouped} THEN replace(${bare}, ',', '') ELSE ${bare} END AS DOUBLE))`;
+    TRY_CAST(CASE WHEN ${grouped} THEN replace(${signed}, ',', '') ELSE ${signed} END AS DOUBLE))`;
 }
 
-/** The format for dateOf: what was told, or the one that converts the most values; throws a UserError when two do. */
-export async function chooseDateFormat(column: TextColumn, told: string | undefined): Promise<string> {
+/**
+ * The format for dateOf: the given one, or the one that converts the most values.
+ * @throws UserError when two formats convert the most values to different dates.
+ */
+export async function chooseDateFormat(column: TextColumn, given: string | undefined): Promise<string> {
   if (/^(DATE|TIMESTAMP)/.test(column.type)) return iso;
-  if (told !== undefined) {
-    await column.connection.run(`SELECT ${dateOf("''", told)}`).catch((cause) => {
-      const remedy = "Write it as for strptime, for example --date-format %d.%m.%Y.";
-      throw new UserError(`--date-format ${told} is not a date format.`, { remedy, cause });
+  if (given !== undefined) {
+    await column.connection.run(`SELECT ${dateOf("''", given)}`).catch((cause) => {
+      const remedy = `Write it as for strptime, for example --date-format %d.%m.%Y, or ${Object.keys(numberFormats).join(", ")}.`;
+      throw new UserError(`--date-format ${given} is not a date format.`, { remedy, cause });
     });
-    return told;
+    return given;
   }
-  // The day is enough to tell the formats apart, and there are few different days.
-  const days = `regexp_extract(${column.text}, '^[^ T]+')`;
+  // The day is enough to distinguish the formats, and there are few different days.
+  const days = `regexp_replace(${column.text}, '[ T]\\d{1,2}:.*$', '')`;
   const dayOf = (value: string, format: string): string => dateOf(value, format, [""]);
   const { best, rival, example } = await recognise(column.connection, days, dateFormats, dayOf);
   if (best === undefined) throw await noDate(column, "in a known format");
   if (rival === undefined) return best;
   const message = `The dates of column ${column.name} in ${column.path} are ambiguous: ${example} can be ${best} or ${rival}.`;
-  throw new UserError(message, { remedy: `Say which: --date-format ${best} or --date-format ${rival}.` });
+  throw new UserError(message, { remedy: `Choose one: --date-format ${best} or --date-format ${rival}.` });
 }
 
-/** The decimal sign for numberOf: what was told, or the one that converts the most values; throws a UserError when both do. */
-export async function chooseDecimal(column: TextColumn, told: Decimal | undefined): Promise<Decimal> {
+/**
+ * The decimal sign for numberOf: the given one, or the one that converts the most values.
+ * @throws UserError when both convert the most values to different numbers.
+ */
+export async function chooseDecimal(column: TextColumn, given: Decimal | undefined): Promise<Decimal> {
   if (column.type !== "VARCHAR") return ".";
-  const decimals: readonly Decimal[] = told === undefined ? [".", ","] : [told];
+  const decimals: readonly Decimal[] = given === undefined ? [".", ","] : [given];
   const { best, rival, example } = await recognise(column.connection, column.text, decimals, numberOf);
   if (best === undefined) {
-    throw new UserError(
-      `Column ${column.name} of ${column.path} has no number to be an amount (${await sample(column)}).`,
-      { remedy: "Name the column of the amounts: --columns amount=NAME, or their decimal sign: --decimal." },
-    );
+    throw new UserError(`Column ${column.name} of ${column.path} has no numbers (${await sample(column)}).`, {
+      remedy: "Name the column of the amounts: --columns amount=NAME, or their decimal sign: --decimal.",
+    });
   }
   if (rival === undefined) return best;
   throw new UserError(
     `The amounts of column ${column.name} in ${column.path} are ambiguous: ${example} can have decimals or thousands.`,
-    { remedy: "Say which sign starts the decimals: --decimal . or --decimal ,." },
+    { remedy: "Choose the sign before the decimals: --decimal . or --decimal ,." },
   );
 }
 
-/** What to throw when a column has no date, with a value that it has. */
+/** The error for a column without dates, with one of its values. */
 export async function noDate(column: TextColumn, format: string): Promise<UserError> {
   const message = `Column ${column.name} of ${column.path} has no date ${format} (${await sample(column)}).`;
   const remedy =
@@ -107,8 +157,8 @@ export async function noDate(column: TextColumn, format: string): Promise<UserEr
 }
 
 /**
- * The first candidate that converts the most values, with a rival that converts as many but one, the example,
- * differently.
+ * The first candidate that converts the most values, and a rival that converts as many, but at least one value, the
+ * example, differently.
  */
 async function recognise<C extends string>(
   connection: DuckDBConnection,
@@ -133,7 +183,7 @@ async function recognise<C extends string>(
 }
 
 async function sample({ connection, text }: TextColumn): Promise<string> {
-  const [found] = await rows(connection, `SELECT any_value(nullif(trim(${text}), '')) FROM order_text`);
+  const [found] = await rows(connection, `SELECT any_value(${text}) FROM order_text`);
   return found![0] === null ? "all are blank" : `for example ${found![0]}`;
 }
 

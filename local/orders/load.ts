@@ -1,23 +1,27 @@
-import type { DuckDBConnection } from "@duckdb/node-api";
+import { type DuckDBConnection, quotedString } from "@duckdb/node-api";
 import { UserError } from "../../lib/user-error.ts";
+import { openLocalWarehouse } from "../runtime/local-stack.ts";
 import { mapColumns, type OrderColumn } from "./columns.ts";
 import { openOrderFile } from "./file.ts";
 import { chooseDateFormat, chooseDecimal, type Decimal, dateOf, noDate, numberOf } from "./formats.ts";
+import { readingWarnings } from "./reading-warnings.ts";
 
 export interface OrdersOptions {
   /** CSV, gzipped CSV or Parquet, recognised by content. */
-  file: string;
-  /** Our name to the file's name, as in --columns customer_id=CustID,ordered_at=Date. @default names and synonyms are recognised */
-  columns?: Record<string, string>;
-  /** A strptime format, which a time of day may follow, or "ISO 8601". @default recognised */
-  dateFormat?: string;
+  readonly file: string;
+  /** Our name to the file's name. @default recognised. @example { customer_id: "CustID", ordered_at: "Date" } */
+  readonly columns?: Readonly<Record<string, string>>;
+  /** A strptime format, which a time of day can follow, "ISO 8601", or the name of a number format. @default recognised */
+  readonly dateFormat?: string;
   /** @default recognised */
-  decimal?: Decimal;
+  readonly decimal?: Decimal;
+  /** Ids that stand for customers without an account. Their orders are left out. @default none */
+  readonly guests?: readonly string[];
   /** Throws when these orders must not replace the old ones. */
-  check?: (days: OrderDays) => void;
+  readonly check?: (days: OrderDays) => void;
 }
 
-/** First and last day of the rows that have a date, YYYY-MM-DD, UTC. */
+/** First and last day of the orders, YYYY-MM-DD, UTC. Days before 1971 and after today do not count. */
 interface OrderDays {
   first_order_on: string;
   last_order_on: string;
@@ -25,32 +29,56 @@ interface OrderDays {
 
 export interface OrdersSummary extends OrderDays {
   file: string;
+  /** Rows of the file. */
   rows: number;
   /** Our name to the file's name. */
   columns: Record<string, string>;
   date_format: string;
   decimal: Decimal;
+  /** How the file was read where it could mean something else, for people. */
+  warnings: string[];
+}
+
+/** Blanks around a value: of ASCII, of Unicode, and those of no width. */
+const BLANKS =
+  " \t\n\v\f\r\u00a0\u00ad\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b\u200c\u200d\u200e\u200f\u202f\u205f\u2060\u3000\ufeff";
+
+/** Reads the order log into raw.orders of the local warehouse, like loadOrders. */
+export async function readOrders(dataDir: string, options: OrdersOptions): Promise<OrdersSummary> {
+  const warehouse = await openLocalWarehouse(dataDir);
+  try {
+    return await warehouse.withConnection((connection) => loadOrders(connection, options));
+  } finally {
+    await warehouse.close();
+  }
 }
 
 /**
  * Reads the file and replaces raw.orders atomically: order_id (the row's number, from 1, when the file has no such
- * column), customer_id, ordered_at (UTC, also where no zone is given), amount, payment_method, quantity. Every row
- * of the file is a row of the table, in the file's order; a value that is blank, or can't be converted, is NULL.
- * Blanks around a text are dropped. The session's time zone becomes UTC. Throws a UserError, and leaves the old table
- * as it was, when the file, its columns or its formats can't be made out, the check fails or the table can't be written.
+ * column), customer_id, ordered_at (UTC, also without a zone), amount, payment_method, quantity. A row is an order,
+ * in the file's order; see ORDERS for files with several rows per order. A value that is blank, or can't be
+ * converted, is NULL. The session's time zone becomes UTC.
+ * @throws UserError, and leaves the old table, when the file, its columns or its formats can't be recognised, the check
+ * fails, or the table can't be written.
  */
 export async function loadOrders(
   connection: DuckDBConnection,
   options: OrdersOptions,
 ): Promise<OrdersSummary> {
   const path = options.file;
-  const file = await openOrderFile(connection, path);
+  using file = await openOrderFile(connection, path);
   const names = file.columns.map(({ name }) => name);
   const positions = mapColumns(path, names, options.columns ?? {});
   const column = (text: OrderColumn) => {
     const { name, type } = file.columns[positions.get(text) ?? -1] ?? { name: text, type: "VARCHAR" };
     return { connection, path, name, type, text };
   };
+  for (const { name, type } of [...positions.keys()].map(column)) {
+    if (/\]$|^(STRUCT|MAP|UNION)/.test(type))
+      throw new UserError(`Column ${name} of ${path} holds several values in each row (${type}).`, {
+        remedy: `Name a column with one value: --columns. The columns: ${names.join(", ")}.`,
+      });
+  }
   await connection.run("SET TimeZone = 'UTC'");
   try {
     await file.copyInto("order_text", textColumns(positions));
@@ -63,69 +91,122 @@ export async function loadOrders(
     }
     const dates = column("ordered_at");
     const dateFormat = await chooseDateFormat(dates, options.dateFormat);
-    const decimal = await chooseDecimal(column("amount"), options.decimal);
+    const priced = positions.has("unit_price");
+    const amounts = column(priced ? "unit_price" : "amount");
+    const decimal = await chooseDecimal(amounts, options.decimal);
+    const value = numberOf(amounts.text, decimal);
     const quantity = numberOf("quantity", column("quantity").type === "VARCHAR" ? decimal : ".");
-    const range = await replaceOrders(
-      connection,
-      path,
-      `SELECT order_id, customer_id, ${dateOf("ordered_at", dateFormat)} AS ordered_at,
-        ${numberOf("amount", decimal)} AS amount, payment_method,
+    await connection.run(
+      `CREATE OR REPLACE TEMP TABLE order_rows AS
+      SELECT row, content, ${await wholeIds(connection, "order_id")}, ${await wholeIds(connection, "customer_id")},
+        ${dateOf("ordered_at", dateFormat)} AS ordered_at,
+        ${priced ? `round(${value} * ${quantity}, 6)` : value} AS amount,
+        ${amounts.text} IS NOT NULL AS has_amount, payment_method,
         CASE WHEN ${quantity} = trunc(${quantity}) THEN TRY_CAST(${quantity} AS BIGINT) END AS quantity
       FROM order_text`,
-      () => noDate(dates, `in the format ${dateFormat}`),
-      options.check,
     );
+    const days = await daysOf(connection);
+    if (days === undefined) throw await noDate(dates, `from 1971 to today in the format ${dateFormat}`);
+    options.check?.(days);
     const columns = Object.fromEntries([...positions].map(([target, index]) => [target, names[index]!]));
-    return { file: path, rows, ...range, columns, date_format: dateFormat, decimal };
+    const guestRows = await removeGuests(connection, options.guests ?? []);
+    const warnings = [...(await readingWarnings(connection, columns)), ...guestRows];
+    const select = positions.has("order_id")
+      ? ORDERS.replace("$priced", String(priced))
+      : "SELECT order_id, customer_id, ordered_at, amount, payment_method, quantity FROM order_rows ORDER BY row";
+    await replaceOrders(connection, path, select);
+    return { file: path, rows, ...days, columns, date_format: dateFormat, decimal, warnings };
   } finally {
-    await connection.run("DROP TABLE IF EXISTS temp.order_text");
+    await connection.run("DROP TABLE IF EXISTS temp.order_text; DROP TABLE IF EXISTS temp.order_rows");
   }
 }
 
-/** SELECT list of all order columns as text. */
+/** SELECT list of the order columns as text, of the row's number and of a hash of all its values. */
 function textColumns(positions: ReadonlyMap<OrderColumn, number>): string {
-  const valueIn = (column: OrderColumn): string => {
+  const text = (column: OrderColumn): string => {
     const index = positions.get(column);
-    return index === undefined ? "NULL::VARCHAR" : `c${index}::VARCHAR`;
+    return index === undefined
+      ? `NULL::VARCHAR AS ${column}`
+      : `nullif(trim(c${index}::VARCHAR, ${quotedString(BLANKS)}), '') AS ${column}`;
   };
-  const trimmed = (column: OrderColumn): string => `nullif(trim(${valueIn(column)}), '') AS ${column}`;
   return [
-    positions.has("order_id") ? trimmed("order_id") : "(row_number() OVER ())::VARCHAR AS order_id",
-    trimmed("customer_id"),
-    trimmed("ordered_at"),
-    trimmed("payment_method"),
-    `${valueIn("amount")} AS amount`,
-    `${valueIn("quantity")} AS quantity`,
+    "row_number() OVER () AS row",
+    "hash(t) AS content",
+    positions.has("order_id") ? text("order_id") : "(row_number() OVER ())::VARCHAR AS order_id",
+    ...(["customer_id", "ordered_at", "payment_method", "amount", "unit_price", "quantity"] as const).map(
+      text,
+    ),
   ].join(", ");
 }
 
-/** Swaps the table in one transaction; its first and last day tell whether there is a date at all. */
-async function replaceOrders(
-  connection: DuckDBConnection,
-  path: string,
-  select: string,
-  noDateProblem: () => Promise<UserError>,
-  check: OrdersOptions["check"],
-): Promise<OrderDays> {
+/** SQL of an id. When all ids are whole numbers, 17850.0 is 17850: tools that know blanks only as floats write it. */
+async function wholeIds(connection: DuckDBConnection, column: "order_id" | "customer_id"): Promise<string> {
+  const found = await connection.runAndReadAll(
+    `SELECT bool_and(regexp_full_match(${column}, '\\d+(\\.0+)?')) FILTER (regexp_matches(${column}, '\\d')) FROM order_text`,
+  );
+  return found.getRows()[0]![0] === true ? `regexp_replace(${column}, '\\.0+$', '') AS ${column}` : column;
+}
+
+/**
+ * Orders from rows with order ids. Rows that are equal in all columns of the file count once. Rows of one order id,
+ * customer and day are one order. Their amounts are lines, which add up, or they repeat the order's total. A row
+ * without customer or date takes them from the other rows of its order.
+ */
+const ORDERS = `
+  WITH filled AS (
+    SELECT DISTINCT ON (content) row, order_id, has_amount, amount, payment_method, quantity,
+      coalesce(customer_id, CASE WHEN min(customer_id) OVER ids = max(customer_id) OVER ids THEN min(customer_id) OVER ids END) AS customer_id,
+      coalesce(ordered_at, CASE WHEN min(ordered_at) OVER ids = max(ordered_at) OVER ids THEN min(ordered_at) OVER ids END) AS ordered_at
+    FROM order_rows
+    WINDOW ids AS (PARTITION BY coalesce(order_id, row::VARCHAR || ' without id'))
+    ORDER BY content, row
+  ),
+  orders AS (
+    SELECT min(row) AS row, order_id, customer_id, min(ordered_at) AS ordered_at,
+      count(amount) AS amounts, count(DISTINCT amount) > 1 AS differ, bool_or(has_amount AND amount IS NULL) AS wrong,
+      round(sum(amount), 6) AS total, any_value(amount) AS amount,
+      arg_min(payment_method, row) AS payment_method, sum(quantity)::BIGINT AS quantity
+    FROM filled
+    GROUP BY order_id, customer_id, ordered_at::DATE, CASE WHEN order_id IS NULL THEN row END
+  ),
+  file AS (
+    SELECT $priced OR coalesce(avg(differ::INTEGER) FILTER (amounts > 1) >= 0.5, false) AS has_lines FROM orders
+  )
+  SELECT order_id, customer_id, ordered_at,
+    CASE WHEN wrong THEN NULL WHEN amounts > 1 AND (differ OR has_lines) THEN total ELSE amount END AS amount,
+    payment_method, quantity
+  FROM orders, file
+  ORDER BY row`;
+
+/** Deletes the rows of these customers; returns the warning about it. */
+async function removeGuests(connection: DuckDBConnection, guests: readonly string[]): Promise<string[]> {
+  if (guests.length === 0) return [];
+  const { rowsChanged } = await connection.run(
+    `DELETE FROM order_rows WHERE customer_id IN (${guests.map(quotedString).join()})`,
+  );
+  return [`Rows of guests (customer ${guests.join(", ")}) that are left out: ${rowsChanged}.`];
+}
+
+/** First and last day of the file, also those of guests; undefined when no order has a day that counts. */
+async function daysOf(connection: DuckDBConnection): Promise<OrderDays | undefined> {
+  const range = await connection.runAndReadAll(
+    "SELECT min(ordered_at)::DATE::VARCHAR, max(ordered_at)::DATE::VARCHAR FROM order_rows WHERE ordered_at::DATE BETWEEN '1971-01-01' AND current_date",
+  );
+  const [first_order_on, last_order_on] = range.getRows()[0] as [string | null, string | null];
+  return first_order_on === null || last_order_on === null ? undefined : { first_order_on, last_order_on };
+}
+
+async function replaceOrders(connection: DuckDBConnection, path: string, select: string): Promise<void> {
   try {
-    await connection.run("BEGIN");
-    await connection.run("CREATE SCHEMA IF NOT EXISTS raw");
-    await connection.run(`CREATE OR REPLACE TABLE raw.orders AS ${select}`);
-    const range = await connection.runAndReadAll(
-      "SELECT min(ordered_at)::DATE::VARCHAR, max(ordered_at)::DATE::VARCHAR FROM raw.orders",
+    await connection.run(
+      `BEGIN; CREATE SCHEMA IF NOT EXISTS raw; CREATE OR REPLACE TABLE raw.orders AS ${select}; COMMIT`,
     );
-    const [first_order_on, last_order_on] = range.getRows()[0] as [string | null, string | null];
-    if (first_order_on === null || last_order_on === null) throw await noDateProblem();
-    check?.({ first_order_on, last_order_on });
-    await connection.run("COMMIT");
-    return { first_order_on, last_order_on };
   } catch (error) {
     await connection.run("ROLLBACK").catch(() => undefined);
-    if (error instanceof UserError) throw error;
     const [reason] = (error as Error).message.split("\n");
     throw new UserError(`The orders of ${path} can't be stored: ${reason}`, {
       status: 503,
-      remedy: "Check that the disk has space left and that nothing else is writing, then try again.",
+      remedy: "Check that the disk has space left and that no other process is writing, then try again.",
       cause: error,
     });
   }

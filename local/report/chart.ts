@@ -1,4 +1,4 @@
-/** Colours that people with any colour vision tell apart (Okabe & Ito 2008, the blue lighter); facts have the text's colour. */
+/** Colours that are distinct with any colour vision (Okabe & Ito 2008, with a lighter blue). Facts have the text's colour. */
 export const SERIES = {
   actual: { label: "What happened", color: "currentColor", dash: [] },
   model: { label: "Model", color: "#1f83c4", dash: [] },
@@ -11,12 +11,12 @@ export type Series = keyof typeof SERIES;
 
 export interface Chart {
   readonly id: string;
-  /** The finding, or the question. */
+  /** The finding, or the question that the chart answers. */
   readonly title: string;
   /** How to read it. */
   readonly caption: string;
   readonly legend?: readonly Series[];
-  /** Vega-Lite, its data inside. */
+  /** Vega-Lite specification with its data. */
   readonly spec: object;
 }
 
@@ -39,7 +39,7 @@ const CONFIG = {
   },
 };
 
-/** A chart as wide as its place on the page, in the page's colours; `description` is read aloud instead of it. */
+/** A chart as wide as its container, in the page's colours. Screen readers read `description`. */
 export const specification = (description: string, height: number, content: object): object => ({
   $schema: "https://vega.github.io/schema/vega-lite/v6.json",
   description,
@@ -63,10 +63,10 @@ export const category = (field: string, title: string, more: object = {}) => ({
   axis: { labelAngle: 0 },
   ...more,
 });
-/** A line of a tooltip. */
+/** One line of a tooltip. */
 export const line = (field: string, title: string, format?: string) =>
   format === undefined ? { field, type: "nominal", title } : quantity(field, title, { format });
-/** Colour or dashes by the name of the series in `label`. */
+/** Colour or dashes by the series name in the field `label`. */
 export const bySeries = (series: readonly Series[], property: "color" | "dash") => ({
   field: "label",
   type: "nominal",

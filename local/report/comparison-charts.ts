@@ -11,12 +11,12 @@ import {
 import { percent } from "./numbers.ts";
 import type { Results } from "./results.ts";
 
-/** What the predictions are compared with. */
+/** The period that predictions are compared with. */
 export interface Period {
   readonly evaluation: "holdout" | "backtest";
-  /** As in "purchases ...": after the run date. */
+  /** Completes "purchases ...", for example "after the run date". */
   readonly during: string;
-  /** As in "purchases before ...": the run date. */
+  /** Completes "purchases before ...", for example "the run date". */
   readonly start: string;
 }
 
@@ -27,7 +27,7 @@ type Point = {
   readonly label: string;
 };
 
-/** The points of a curve, of the given predictors; none when the run has no such figures. */
+/** The points of a curve for the given predictors; empty when the run has no such figures. */
 function pointsOf(
   { metrics }: Results,
   { evaluation }: Period,
@@ -47,26 +47,19 @@ const LEGEND = ["actual", "model"] as const;
 const PURCHASES = quantity("value", "Purchases per customer");
 const purchases = line("value", "Purchases per customer", ".2f");
 
-/** Expected and actual purchases by earlier repeat purchases, as figures of Fader, Hardie & Lee (2005) have them. */
+/** Expected and actual purchases by earlier repeat purchases, like the figures of Fader, Hardie & Lee (2005). */
 export function purchasesByFrequency(results: Results, period: Period): Chart | null {
   const points = pointsOf(results, period, "purchases_by_frequency", EXPECTED_AND_ACTUAL);
   if (points.length === 0) return null;
-  const customers = new Map(
-    pointsOf(results, period, "customers_by_frequency", EXPECTED_AND_ACTUAL).map(({ bucket, value }) => [
-      bucket,
-      value,
-    ]),
-  );
   const values = points.map((point) => ({
     ...point,
     group: point.bucket === 7 ? "7+" : String(point.bucket),
-    customers: customers.get(point.bucket),
   }));
   return {
     id: "purchases-by-frequency",
     title: "Do customers come back as often as the model expects?",
     caption:
-      "Customers are grouped by how often they had bought again before; where the two lines meet, the model was right on average.",
+      "Customers are grouped by their number of earlier repeat purchases. Where the two lines meet, the model was right on average.",
     legend: LEGEND,
     spec: specification(`Expected and actual purchases ${period.during}, by repeat purchases before.`, 280, {
       data: { values },
@@ -75,18 +68,13 @@ export function purchasesByFrequency(results: Results, period: Period): Chart | 
         x: category("group", `Repeat purchases before ${period.start}`, { sort: { field: "bucket" } }),
         y: PURCHASES,
         color: bySeries(LEGEND, "color"),
-        tooltip: [
-          line("label", "Line"),
-          line("group", "Repeat purchases before"),
-          purchases,
-          line("customers", "Customers in the group", ",.0f"),
-        ],
+        tooltip: [line("label", "Line"), line("group", "Repeat purchases before"), purchases],
       },
     }),
   };
 }
 
-/** Mean purchases expected and actual, by tenth of the customers as the model orders them. */
+/** Mean expected and actual purchases, by tenth of the customers in the model's order. */
 export function calibration(results: Results, period: Period): Chart | null {
   const values = pointsOf(results, period, "purchases_by_decile", EXPECTED_AND_ACTUAL);
   if (values.length === 0) return null;
@@ -94,9 +82,9 @@ export function calibration(results: Results, period: Period): Chart | null {
   const { color } = SERIES.model;
   return {
     id: "calibration",
-    title: "Do those expected to buy more really buy more?",
+    title: "Do customers who are expected to buy more really buy more?",
     caption:
-      "Customers are ordered by expected purchases and cut into ten equal groups; a point at the top of its bar is a group where the model was right on average.",
+      "Customers are ordered by expected purchases and divided into ten equal groups. Where a point is at the top of its bar, the model was right on average.",
     legend: LEGEND,
     spec: specification(`Expected and actual purchases ${period.during}, by tenth of the customers.`, 280, {
       data: { values },
@@ -115,7 +103,7 @@ export function calibration(results: Results, period: Period): Chart | null {
 
 const RANKINGS = ["oracle", "model", "rfm", "past_spend"] as const;
 
-/** Part of the period's revenue that the first customers of each ranking brought. */
+/** Share of the period's revenue that the first customers of each ranking brought. */
 export function gainCurves(results: Results, period: Period): Chart | null {
   const labels = Object.fromEntries(RANKINGS.map((name) => [name, name]));
   const points = pointsOf(results, period, "cumulative_revenue_gain", labels);
@@ -130,7 +118,7 @@ export function gainCurves(results: Results, period: Period): Chart | null {
     id: "gain",
     title: `Revenue of the best 20 % of customers: ${at20.join(", ")}`,
     caption:
-      "Pick how many customers to reach; the higher a line is there, the more of the revenue they brought. Where lines lie on each other, the rankings do equally well.",
+      "Choose how many customers to reach. The higher a line is at that point, the more of the revenue these customers brought. Where lines overlap, the rankings are equally good.",
     legend,
     spec: specification(`Cumulative share of revenue ${period.during}, by ranking of the customers.`, 340, {
       data: { values: [...points.map((point) => ({ ...point, share: point.bucket / 100 })), ...diagonal] },

@@ -6,7 +6,10 @@ import { UserError } from "../../lib/user-error.ts";
 const MARTS = ["rfm", "rfm_segments"];
 const FORMATS = { parquet: "FORMAT parquet, COMPRESSION zstd", csv: "FORMAT csv, HEADER" };
 
-/** Writes the run date's rows of the marts as Parquet and CSV, each file whole or not at all; returns their paths. */
+/**
+ * Writes the run date's rows of the marts as Parquet and CSV and returns the paths. A file is complete or not there.
+ * @throws UserError when a file can't be written.
+ */
 export async function exportMarts(
   warehouse: DuckDbWarehouse,
   runDate: string,
@@ -27,7 +30,7 @@ export async function exportMarts(
         rmSync(temporary, { force: true });
         throw new UserError(`${path} can't be written: ${(error as Error).message}`, {
           remedy:
-            "Make room there, or choose another folder with --export. The tables and the report are done.",
+            "Free some space, or choose another folder with --export. The tables and the report are complete.",
           cause: error,
         });
       }

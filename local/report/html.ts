@@ -1,4 +1,4 @@
-/** A piece of markup that may stand in a page as it is. */
+/** Markup that goes into a page unescaped. */
 export class Html {
   readonly text: string;
   constructor(text: string) {
@@ -8,7 +8,7 @@ export class Html {
 
 type Part = Html | string | number | false | null | undefined | readonly Part[];
 
-/** Markup from a template literal: whatever is put in is escaped unless it is `Html` itself; lists are joined. */
+/** Markup from a template literal. Values are escaped unless they are `Html`; lists are joined; null and false are left out. */
 export function html(strings: TemplateStringsArray, ...parts: readonly Part[]): Html {
   return new Html(strings.map((text, i) => text + markup(parts[i])).join(""));
 }
@@ -20,10 +20,10 @@ function markup(part: Part): string {
   return String(part).replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 }
 
-/** A value as JSON that a script element can hold: no text in it can end the element or open a comment. */
+/** JSON for a script element: no text in it can end the element or open a comment. */
 export const scriptJson = (value: unknown): Html =>
   new Html(JSON.stringify(value).replaceAll("<", "\\u003c"));
 
-/** JavaScript for a script element. In minified code `</script` stands only in strings and patterns, where `<\/` is the same. */
+/** JavaScript for a script element. Minified code has `</script` only in strings and patterns, where `<\/` means the same. */
 export const scriptCode = (code: string): Html =>
   new Html(code.replaceAll(/<\/(?=script)/gi, "<\\/").replace(/^\/\/# sourceMappingURL=.*$/m, ""));

@@ -1,27 +1,36 @@
 import { readFileSync } from "node:fs";
+import { activeDistribution } from "./active-distribution.ts";
 import { type Chart, SERIES } from "./chart.ts";
-import { COLUMNS, comparedPeriod, evaluationTable, introduction, totalError } from "./comparison.ts";
+import { COLUMNS, comparedPeriod, introduction, totalError, verdicts } from "./comparison.ts";
 import { calibration, gainCurves, type Period, purchasesByFrequency } from "./comparison-charts.ts";
-import { activeDistribution, valueDistribution } from "./distribution-charts.ts";
 import { type Html, html, scriptCode, scriptJson } from "./html.ts";
-import { percent, sum, twoDecimals, whole } from "./numbers.ts";
-import type { Results } from "./results.ts";
-import { heatMap, segmentMap } from "./segment-charts.ts";
-import { modelParameters, rejectedOrders, segmentTable, topCustomers } from "./tables.ts";
+import { oneDecimal, percent, sum, twoDecimals, whole } from "./numbers.ts";
+import type { Model, Results } from "./results.ts";
+import { segmentMap } from "./segment-map.ts";
+import {
+  type Cell,
+  evaluationTable,
+  parameterOf,
+  parameterTable,
+  type ResultTable,
+  rejectedTable,
+  segmentTable,
+  topCustomerTable,
+} from "./tables.ts";
 
 export interface ReportContext {
   readonly runId: string;
   readonly status: string;
   readonly warnings: readonly string[];
-  /** The name of the file that the orders came from. */
+  /** Name of the order log's file. */
   readonly ordersFile: string;
-  /** When the run ended, ISO 8601. */
+  /** End of the run, ISO 8601. */
   readonly generatedAt: string;
 }
 
 /**
- * The results of a run as one HTML document for a reader in marketing. It needs nothing from the network: scripts,
- * charts and data are inside. What a run does not have (a model, something to compare with) is left out, or said.
+ * The results of a run as one HTML document for marketing. It needs no network: scripts, charts and data are inside.
+ * Parts that need a model, or something to compare predictions with, are left out when the run does not have it.
  */
 export function renderReport(results: Results, context: ReportContext): string {
   const period = comparedPeriod(results);
@@ -30,9 +39,9 @@ export function renderReport(results: Results, context: ReportContext): string {
     headlines(results, period),
     segments(results),
     ...(results.scoring ? [trust(results, period), expectations(results)] : []),
-    topCustomers(results),
-    results.scoring && modelParameters(results, results.scoring),
-    rejectedOrders(results),
+    results.topCustomers.length > 0 && section(topCustomerTable(results)),
+    results.scoring && model(results, results.scoring),
+    section(rejectedTable(results)),
   ];
   return html`<!doctype html>
 <html lang="en">
@@ -65,10 +74,10 @@ const LIBRARIES = ["vega", "vega-lite", "vega-embed"].map(
 
 function header({ calendar, segments, scoring, fitted }: Results, context: ReportContext): Html {
   const facts = {
-    "Run date (orders before it count)": calendar.run_date,
+    "Run date (orders before this day count)": calendar.run_date,
     Horizon: `the next ${calendar.horizon_weeks} weeks`,
     Customers: whole(sum(segments.map((row) => row.customers))),
-    Orders: `${whole(calendar.orders)}, and ${whole(calendar.rejected_orders)} set aside`,
+    Orders: `${whole(calendar.orders)}, ${whole(calendar.rejected_orders)} more set aside`,
     "First and last order": `${calendar.first_order_on} to ${calendar.last_order_on}`,
     "Orders from": context.ordersFile,
     Model: scoring?.model_id ?? "none: RFM only",
@@ -78,7 +87,7 @@ function header({ calendar, segments, scoring, fitted }: Results, context: Repor
   const reason = fitted.find(({ sample }) => sample === "production")?.reason ?? fitted[0]?.reason;
   return html`<header>
     <h1>Customer value on ${calendar.run_date}</h1>
-    <p class="quiet">Who the customers are${scoring && `, what to expect of them over the next ${calendar.horizon_weeks} weeks, and how far to trust it`}. Amounts are in the shop's currency.</p>
+    <p class="quiet">Who the customers are${scoring && `, what to expect from them over the next ${calendar.horizon_weeks} weeks, and how reliable that is`}. Amounts are in the shop's currency.</p>
     ${
       scoring === null &&
       html`<div class="notice" role="note"><strong>RFM only.</strong> No model scored in this run: there are segments, but no expected purchases and no expected value. ${reason}</div>`
@@ -107,33 +116,76 @@ function headlines(results: Results, period: Period | null): Html {
 }
 
 function segments(results: Results): Html {
-  const paid = results.cells.some((cell) => cell.monetary_value > 0);
   return html`<h2>Segments</h2>
-    <p>Every customer gets a score of 1 to 5 for how recently and how often they bought; the pair of scores decides the segment.</p>
+    <p>Every customer gets a score of 1 to 5 for how recently and how often they bought. The two scores decide the segment.</p>
     ${results.cells.length > 0 && figure(segmentMap(results))}
-    ${segmentTable(results)}
-    ${results.cells.length > 0 && html`<div class="pair">${figure(heatMap(results, "customers"))}${paid && figure(heatMap(results, "monetary_value"))}</div>`}`;
+    ${table(segmentTable(results))}`;
 }
 
-/** Whether predictions came true: charts of the compared period, then the table of every evaluation that there is. */
+/** Whether predictions came true: charts of the compared period, then the table of every evaluation. */
 function trust(results: Results, period: Period | null): Html {
   const title = html`<h2>Can the predictions be trusted?</h2>`;
   if (period === null) {
-    return html`${title}<p>There is nothing to compare them with: no weeks were held out of the history, and the log has no orders after the run date.</p>`;
+    return html`${title}<p>There is nothing to compare them with: the run had no hold-out, and the log has no orders after the run date.</p>`;
   }
+  const evaluations = (["backtest", "holdout"] as const).map((evaluation) => {
+    const content = evaluationTable(results, evaluation);
+    return (
+      content &&
+      html`<h3>${content.title}</h3>
+        <ul class="verdicts">${verdicts(results, evaluation).map((verdict) => html`<li>${verdict}</li>`)}</ul>
+        ${table(content)}`
+    );
+  });
   return html`${title}
     <p>${introduction(results, period)}</p>
     <div class="pair">${figure(purchasesByFrequency(results, period))}${figure(calibration(results, period))}</div>
     ${figure(gainCurves(results, period))}
-    ${evaluationTable(results, "backtest", "Back-test: after the run date")}
-    ${evaluationTable(results, "holdout", `Hold-out: the last ${results.calendar.holdout_weeks} weeks before the run date`)}
+    ${evaluations}
     <p class="quiet">${COLUMNS}</p>`;
 }
 
 function expectations(results: Results): Html | null {
-  if (results.activeBins.length === 0 || results.valueBins.length === 0) return null;
-  return html`<h2>What is expected of customers</h2>
-    <div class="pair">${figure(activeDistribution(results))}${figure(valueDistribution(results))}</div>`;
+  if (results.activeBins.length === 0) return null;
+  return html`<h2>Who is still active?</h2>${figure(activeDistribution(results))}`;
+}
+
+/** The model that scored, with what its parameters mean for the average customer. */
+function model({ calendar, fitted }: Results, scoring: Model): Html {
+  const value = (name: string) => parameterOf(scoring, name);
+  const [r, alpha, a, b] = [value("r"), value("alpha"), value("a"), value("b")];
+  // Means of the gamma distribution of rates and of the beta distribution of drop-out (Fader, Hardie & Lee 2005, section 3).
+  const inWords =
+    r && alpha && a && b
+      ? `On average, an active customer makes ${twoDecimals((r / alpha) * (365.25 / 7))} repeat purchases a year, and ${percent(a / (a + b))} of customers leave for good after a repeat purchase.`
+      : "";
+  const content = parameterTable(scoring);
+  return html`<h2>The model, for analysts</h2>
+    <p>${content.title}: BG/NBD for purchases and Gamma-Gamma for their value, by maximum likelihood. ${inWords}</p>
+    <p>${scoring.run_date !== calendar.run_date && `The scores come from an earlier model, ${scoring.model_id}. `}${fitted.find(({ sample }) => sample === "production")?.reason}</p>
+    ${table(content)}
+    <p class="quiet">Log-likelihood: BG/NBD ${oneDecimal(value("bg_nbd_log_likelihood"))}, Gamma-Gamma ${oneDecimal(value("gamma_gamma_log_likelihood"))}.</p>`;
+}
+
+const section = (content: ResultTable | null): Html | null =>
+  content && html`<h2>${content.title}</h2>${table(content)}`;
+
+/** A table that scrolls in its own box where the page is narrow. */
+function table({ title, columns, words = [], rows }: ResultTable): Html {
+  const align = (column: number) => (column === 0 || words.includes(columns[column]!) ? "words" : "number");
+  const content = (cell: Cell) => {
+    if (typeof cell === "string") return html`${cell}`;
+    const { text, note, share } = cell;
+    const bar = share !== undefined && html` class="share" style="--share:${(100 * share).toFixed(1)}%"`;
+    return html`<span${bar}>${text}</span>${note !== undefined && html`<small>${note}</small>`}`;
+  };
+  return html`<div class="table" role="region" aria-label="${title}" tabindex="0"><table>
+    <thead><tr>${columns.map((name, column) => html`<th scope="col" class="${align(column)}">${name}</th>`)}</tr></thead>
+    <tbody>${rows.map(
+      ([name, ...others]) =>
+        html`<tr><th scope="row" class="words">${content(name!)}</th>${others.map((cell, i) => html`<td class="${align(i + 1)}">${content(cell)}</td>`)}</tr>`,
+    )}</tbody>
+  </table></div>`;
 }
 
 function figure(chart: Chart | null): Html | null {

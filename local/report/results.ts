@@ -1,29 +1,6 @@
 import { z } from "zod";
-import type { Row, Warehouse } from "../../contracts/warehouse.ts";
-import type { MetricRow } from "../../jobs/clv/metrics.ts";
+import type { Warehouse } from "../../contracts/warehouse.ts";
 
-const calendar = z.object({
-  run_date: z.string(),
-  first_order_on: z.string(),
-  last_order_on: z.string(),
-  orders: z.number(),
-  rejected_orders: z.number(),
-  holdout_weeks: z.number(),
-  calibration_end: z.string(),
-  horizon_weeks: z.number(),
-});
-const segment = z.object({
-  segment: z.string(),
-  position: z.number(),
-  advice: z.string(),
-  customers: z.number(),
-  customer_share: z.number(),
-  monetary_value: z.number(),
-  revenue_share: z.number().nullable(),
-  mean_p_active: z.number().nullable(),
-  expected_value: z.number().nullable(),
-});
-const rejected = z.object({ rejection_reason: z.string(), orders: z.number() });
 const model = z.looseObject({
   model_id: z.string(),
   run_date: z.string(),
@@ -33,54 +10,78 @@ const model = z.looseObject({
   is_champion: z.boolean(),
   reason: z.string(),
 });
-const customer = z.object({
-  customer_id: z.string(),
-  segment: z.string(),
-  recency_days: z.number(),
-  frequency: z.number(),
-  monetary_value: z.number(),
-  p_active: z.number().nullable(),
-  expected_purchases: z.number().nullable(),
-  expected_value: z.number().nullable(),
+const results = z.object({
+  calendar: z.object({
+    run_date: z.string(),
+    first_order_on: z.string(),
+    last_order_on: z.string(),
+    orders: z.number(),
+    rejected_orders: z.number(),
+    holdout_weeks: z.number(),
+    calibration_end: z.string(),
+    horizon_weeks: z.number(),
+  }),
+  /** `amount` is the sum of the amounts, in the shop's currency; null when no order has one. */
+  rejected: z.array(
+    z.object({ rejection_reason: z.string(), orders: z.number(), amount: z.number().nullable() }),
+  ),
+  segments: z.array(
+    z.object({
+      segment: z.string(),
+      position: z.number(),
+      advice: z.string(),
+      customers: z.number(),
+      customer_share: z.number(),
+      monetary_value: z.number(),
+      revenue_share: z.number().nullable(),
+      mean_p_active: z.number().nullable(),
+      expected_value: z.number().nullable(),
+    }),
+  ),
+  /** Models that were fitted on this run date, by sample. */
+  fitted: z.array(model),
+  /** The model that scored; null when the run gave RFM only. */
+  scoring: model.nullable(),
+  metrics: z.array(
+    z.object({
+      evaluation: z.enum(["holdout", "champion", "backtest"]),
+      predictor: z.string(),
+      metric: z.string(),
+      bucket: z.number().nullable(),
+      value: z.number(),
+    }),
+  ),
+  topCustomers: z.array(
+    z.object({
+      customer_id: z.string(),
+      segment: z.string(),
+      recency_days: z.number(),
+      frequency: z.number(),
+      monetary_value: z.number(),
+      p_active: z.number().nullable(),
+      expected_purchases: z.number().nullable(),
+      expected_value: z.number().nullable(),
+    }),
+  ),
+  /** Customers and revenue by pair of recency and frequency scores. */
+  cells: z.array(
+    z.object({
+      r_score: z.number(),
+      f_score: z.number(),
+      segment: z.string(),
+      customers: z.number(),
+      monetary_value: z.number(),
+    }),
+  ),
+  /** Customers by P(active), in bins of 0.05; `bin` is the lower end. */
+  activeBins: z.array(z.object({ bin: z.number(), customers: z.number() })),
+  /** Rows of each table on the run date. */
+  tables: z.record(z.string(), z.number()),
 });
-const cell = z.object({
-  r_score: z.number(),
-  f_score: z.number(),
-  segment: z.string(),
-  customers: z.number(),
-  monetary_value: z.number(),
-});
-const metric = z.object({
-  evaluation: z.enum(["holdout", "champion", "backtest"]),
-  predictor: z.string(),
-  metric: z.string(),
-  bucket: z.number().nullable(),
-  value: z.number(),
-}) as unknown as z.ZodType<MetricRow & { evaluation: "holdout" | "champion" | "backtest" }>;
-const bin = z.object({ bin: z.number(), customers: z.number() });
 
 export type Model = z.output<typeof model>;
-
-/** What the tables say of a run date: what is shown to a person. */
-export interface Results {
-  readonly calendar: z.output<typeof calendar>;
-  readonly rejected: readonly z.output<typeof rejected>[];
-  readonly segments: readonly z.output<typeof segment>[];
-  /** The model that was fitted on this run date, by sample. */
-  readonly fitted: readonly Model[];
-  /** The model that scored; null when the run gave RFM only. */
-  readonly scoring: Model | null;
-  readonly metrics: readonly z.output<typeof metric>[];
-  readonly topCustomers: readonly z.output<typeof customer>[];
-  /** Customers and value by pair of recency and frequency scores. */
-  readonly cells: readonly z.output<typeof cell>[];
-  /** Customers by P(active), in bins of 0.05 (bin: its lower end). */
-  readonly activeBins: readonly z.output<typeof bin>[];
-  /** Customers by expected value; bin: power of two that it is at least, -1 for less than 1. */
-  readonly valueBins: readonly z.output<typeof bin>[];
-  /** Rows of each table on the run date. */
-  readonly tables: Readonly<Record<string, number>>;
-}
+/** The results of a run date. Terminal, JSON and report show the same object. */
+export type Results = z.output<typeof results>;
 
 const TABLES = [
   "rfm.customer_history",
@@ -97,53 +98,43 @@ const TABLES = [
   "mlops_mkt.rfm_segments",
 ];
 
-/** Reads the results of a run date from the tables, each row validated. */
+/** Reads the results of a run date (YYYY-MM-DD) from the tables, and validates them. */
 export async function readResults(warehouse: Warehouse, runDate: string): Promise<Results> {
-  const parameters = { run_date: { type: "DATE", value: runDate } } as const;
-  const rows = async <S extends z.ZodType>(schema: S, sql: string): Promise<z.output<S>[]> =>
-    z.array(schema).parse(await warehouse.query(sql, parameters)) as z.output<S>[];
+  const rows = (sql: string) => warehouse.query(sql, { run_date: { type: "DATE", value: runDate } });
   const onRunDate = "WHERE run_date = @run_date";
-
-  const counts = await warehouse.query(
-    TABLES.map((table) => `SELECT '${table}' AS name, COUNT(*) AS row_count FROM ${table} ${onRunDate}`).join(
-      " UNION ALL ",
-    ),
-    parameters,
-  );
-  const [calendarOfRun] = await rows(calendar, `SELECT * FROM rfm.run_calendar ${onRunDate}`);
-  const [scoring] = await rows(
-    model,
+  const sizes = TABLES.map((name) => `SELECT '${name}' AS name, COUNT(*) AS size FROM ${name} ${onRunDate}`);
+  const [calendar] = await rows(`SELECT * FROM rfm.run_calendar ${onRunDate}`);
+  const [scoring = null] = await rows(
     `SELECT * FROM rfm.models WHERE sample = 'production' AND model_id IN (SELECT MAX(model_id) FROM mlops_mkt.rfm ${onRunDate}) ORDER BY run_date DESC LIMIT 1`,
   );
-  return {
-    calendar: calendarOfRun!,
+  return results.parse({
+    calendar,
+    scoring,
     rejected: await rows(
-      rejected,
-      `SELECT rejection_reason, COUNT(*) AS orders FROM rfm.rejected_orders ${onRunDate} GROUP BY rejection_reason ORDER BY orders DESC, rejection_reason`,
+      `SELECT rejection_reason, COUNT(*) AS orders, ROUND(SUM(IF(amount BETWEEN -1e12 AND 1e12, amount, NULL)) * 100) / 100 AS amount FROM rfm.rejected_orders ${onRunDate} GROUP BY rejection_reason ORDER BY orders DESC, rejection_reason`,
     ),
-    segments: await rows(segment, `SELECT * FROM mlops_mkt.rfm_segments ${onRunDate} ORDER BY position`),
-    fitted: await rows(model, `SELECT * FROM rfm.models ${onRunDate} ORDER BY sample`),
-    scoring: scoring ?? null,
-    metrics: await rows(
-      metric,
-      `SELECT evaluation, predictor, metric, bucket, value FROM rfm.model_metrics ${onRunDate}`,
-    ),
+    segments: await rows(`SELECT * FROM mlops_mkt.rfm_segments ${onRunDate} ORDER BY position`),
+    fitted: await rows(`SELECT * FROM rfm.models ${onRunDate} ORDER BY sample`),
+    metrics: await rows(`SELECT * FROM rfm.model_metrics ${onRunDate}`),
     topCustomers: await rows(
-      customer,
       `SELECT * FROM mlops_mkt.rfm ${onRunDate} ORDER BY expected_value DESC, monetary_value DESC, customer_id LIMIT 10`,
     ),
     cells: await rows(
-      cell,
       `SELECT r_score, f_score, segment, COUNT(*) AS customers, SUM(monetary_value) AS monetary_value FROM mlops_mkt.rfm ${onRunDate} GROUP BY r_score, f_score, segment ORDER BY r_score, f_score`,
     ),
     activeBins: await rows(
-      bin,
       `SELECT LEAST(FLOOR(p_active * 20), 19) / 20 AS bin, COUNT(*) AS customers FROM mlops_mkt.rfm ${onRunDate} AND p_active IS NOT NULL GROUP BY bin ORDER BY bin`,
     ),
-    valueBins: await rows(
-      bin,
-      `SELECT IF(expected_value < 1, -1, FLOOR(LOG(GREATEST(expected_value, 1), 2))) AS bin, COUNT(*) AS customers FROM mlops_mkt.rfm ${onRunDate} AND expected_value IS NOT NULL GROUP BY bin ORDER BY bin`,
-    ),
-    tables: Object.fromEntries(counts.map((row: Row) => [String(row.name), Number(row.row_count)])),
-  };
+    tables: Object.fromEntries((await rows(sizes.join(" UNION ALL "))).map(({ name, size }) => [name, size])),
+  });
+}
+
+/** Figures of one evaluation: predictor to metric to value. Curves (metrics with buckets) are not in it. */
+export function figuresOf({ metrics }: Results, evaluation: string): Record<string, Record<string, number>> {
+  const figures: Record<string, Record<string, number>> = {};
+  for (const row of metrics) {
+    if (row.evaluation !== evaluation || row.bucket !== null) continue;
+    figures[row.predictor] = { ...figures[row.predictor], [row.metric]: row.value };
+  }
+  return figures;
 }

@@ -1,72 +1,80 @@
-import { type Html, html } from "./html.ts";
-import { fourSignificant, oneDecimal, percent, sum, twoDecimals, whole } from "./numbers.ts";
-import type { Model, Results } from "./results.ts";
+import {
+  fourSignificant,
+  oneDecimal,
+  percent,
+  points,
+  sum,
+  threeDecimals,
+  twoDecimals,
+  whole,
+} from "./numbers.ts";
+import { figuresOf, type Model, type Results } from "./results.ts";
 
-/** A table that scrolls in its own box where the page is narrow; the columns named in `words` are aligned as text. */
-export function table(
-  name: string,
-  head: readonly string[],
-  rows: readonly (readonly (Html | string)[])[],
-  words: readonly string[] = [],
-): Html {
-  const align = head.map((title, column) => (column === 0 || words.includes(title) ? "words" : "number"));
-  return html`<div class="table" role="region" aria-label="${name}" tabindex="0"><table>
-    <thead><tr>${head.map((title, column) => html`<th scope="col" class="${align[column]}">${title}</th>`)}</tr></thead>
-    <tbody>${rows.map(
-      ([first, ...others]) =>
-        html`<tr><th scope="row" class="words">${first}</th>${others.map((content, i) => html`<td class="${align[i + 1]}">${content}</td>`)}</tr>`,
-    )}</tbody>
-  </table></div>`;
+/** A table of results, which the terminal and the report show in their own ways. */
+export interface ResultTable {
+  readonly title: string;
+  /** The first column and those named in `words` hold text, the others numbers. */
+  readonly columns: readonly string[];
+  readonly words?: readonly string[];
+  readonly rows: readonly (readonly Cell[])[];
+}
+/** `note` explains the value, for example by its 95 % interval; the report draws `share` (0 to 1) as a bar. */
+export type Cell = string | { readonly text: string; readonly note?: string; readonly share?: number };
+
+const shareOf = (share: number | null): Cell => ({ text: percent(share), share: share ?? 0 });
+
+export function segmentTable({ segments, scoring }: Results): ResultTable {
+  return {
+    title: "Segments",
+    columns: [
+      "Segment",
+      "Customers",
+      "of all",
+      "Revenue",
+      "of all",
+      ...(scoring ? ["P(active)", "Expected value", "per customer"] : []),
+    ],
+    rows: segments.map((row) => [
+      { text: row.segment, note: row.advice },
+      whole(row.customers),
+      shareOf(row.customer_share),
+      whole(row.monetary_value),
+      shareOf(row.revenue_share),
+      ...(scoring
+        ? [
+            twoDecimals(row.mean_p_active),
+            whole(row.expected_value),
+            twoDecimals(row.expected_value === null ? null : row.expected_value / row.customers),
+          ]
+        : []),
+    ]),
+  };
 }
 
-const withBar = (share: number | null): Html =>
-  html`<span class="share" style="--share:${(100 * (share ?? 0)).toFixed(1)}%">${percent(share)}</span>`;
-
-export function segmentTable({ segments, scoring, calendar }: Results): Html {
-  const expected = [`Expected, next ${calendar.horizon_weeks} weeks`, "Expected per customer"];
-  return table(
-    "Segments",
-    ["Segment", "Customers", "of all", "Revenue so far", "of all", ...(scoring ? expected : [])],
-    segments.map((row) => {
-      const each = row.expected_value === null ? null : row.expected_value / row.customers;
-      return [
-        html`${row.segment}<small>${row.advice}</small>`,
-        whole(row.customers),
-        withBar(row.customer_share),
-        whole(row.monetary_value),
-        withBar(row.revenue_share),
-        ...(scoring ? [whole(row.expected_value), twoDecimals(each)] : []),
-      ];
-    }),
-  );
-}
-
-export function topCustomers({ topCustomers, scoring, calendar }: Results): Html | null {
-  if (topCustomers.length === 0) return null;
-  const by = scoring ? `expected value over the next ${calendar.horizon_weeks} weeks` : "revenue so far";
-  const expected = ["Probably active", "Expected purchases", "Expected value"];
-  return html`<h2>Top customers by ${by}</h2>${table(
-    "Top customers",
-    [
+export function topCustomerTable({ topCustomers, scoring, calendar }: Results): ResultTable {
+  const by = scoring ? `expected value over the next ${calendar.horizon_weeks} weeks` : "revenue";
+  return {
+    title: `Top customers by ${by}`,
+    columns: [
       "Customer",
       "Segment",
       "Days since purchase",
       "Purchases",
-      "Revenue so far",
-      ...(scoring ? expected : []),
+      "Revenue",
+      ...(scoring ? ["P(active)", "Expected purchases", "Expected value"] : []),
     ],
-    topCustomers.map((row) => [
+    words: ["Segment"],
+    rows: topCustomers.map((row) => [
       row.customer_id,
       row.segment,
       whole(row.recency_days),
       whole(row.frequency),
       whole(row.monetary_value),
       ...(scoring
-        ? [percent(row.p_active), oneDecimal(row.expected_purchases), whole(row.expected_value)]
+        ? [twoDecimals(row.p_active), oneDecimal(row.expected_purchases), whole(row.expected_value)]
         : []),
     ]),
-    ["Segment"],
-  )}`;
+  };
 }
 
 const PARAMETERS = {
@@ -78,41 +86,88 @@ const PARAMETERS = {
   q: "Gamma-Gamma: shape of its rate among customers",
   gamma: "Gamma-Gamma: scale of its rate among customers",
 };
+export const parameterOf = (model: Model, name: string): number | null =>
+  typeof model[name] === "number" ? model[name] : null;
 
-/** The parameters of the model that scored, with what they mean for the average customer. */
-export function modelParameters({ calendar, fitted }: Results, model: Model): Html {
-  const value = (name: string) => model[name] as number | null;
-  const [r, alpha, a, b] = [value("r"), value("alpha"), value("a"), value("b")];
-  // Means of the gamma distribution of rates and of the beta distribution of drop-out (Fader, Hardie & Lee 2005, section 3)
-  const inWords =
-    r && alpha && a && b
-      ? `In words: an active customer makes ${twoDecimals((r / alpha) * (365.25 / 7))} repeat purchases a year on average, and after each one ${percent(a / (a + b))} of customers leave for good, on average.`
-      : "";
-  return html`<h2>The model, for analysts</h2>
-    <p>BG/NBD for purchases and Gamma-Gamma for their value, fitted by maximum likelihood on ${whole(model.customers)} customers before ${model.run_date}. ${inWords}</p>
-    <p>${model.run_date !== calendar.run_date && `The scores are those of an earlier model, ${model.model_id}. `}${fitted.find(({ sample }) => sample === "production")?.reason}</p>
-    ${table(
-      "Model parameters",
-      ["Parameter", "Meaning", "Estimate", "Standard error"],
-      Object.entries(PARAMETERS).map(([name, meaning]) => [
-        name,
-        meaning,
-        fourSignificant(value(name)),
-        fourSignificant(value(`${name}_se`)),
-      ]),
-      ["Meaning"],
-    )}
-    <p class="quiet">Log-likelihood: BG/NBD ${oneDecimal(value("bg_nbd_log_likelihood"))}, Gamma-Gamma ${oneDecimal(value("gamma_gamma_log_likelihood"))}.</p>`;
+export function parameterTable(model: Model): ResultTable {
+  return {
+    title: `Model ${model.model_id}, fitted on ${whole(model.customers)} customers before ${model.run_date}`,
+    columns: ["Parameter", "Estimate", "Standard error"],
+    rows: Object.entries(PARAMETERS).map(([name, note]) => [
+      { text: name, note },
+      fourSignificant(parameterOf(model, name)),
+      fourSignificant(parameterOf(model, `${name}_se`)),
+    ]),
+  };
 }
 
-export function rejectedOrders({ rejected, calendar }: Results): Html | null {
+const METHODS = {
+  model: "Model",
+  champion: "Champion before this run",
+  rfm: "RFM score",
+  past_spend: "Past spend",
+  past_rate: "Past rate continues",
+  oracle: "Perfect hindsight",
+};
+
+/** The model and the baselines in the back-test or in the hold-out; null when the run has no such evaluation. */
+export function evaluationTable(results: Results, evaluation: "holdout" | "backtest"): ResultTable | null {
+  const figures = figuresOf(results, evaluation);
+  if (Object.keys(figures).length === 0) return null;
+  if (evaluation === "holdout") {
+    const { model: champion } = figuresOf(results, "champion");
+    if (champion) figures.champion = champion;
+  }
+  const { holdout_weeks } = results.calendar;
+  return {
+    title:
+      evaluation === "backtest"
+        ? "Back-test: after the run date"
+        : `Hold-out: the last ${holdout_weeks} weeks before the run date`,
+    columns: [
+      "Method",
+      "Revenue of best tenth",
+      "Model’s lead",
+      "Rank correlation",
+      "MAE",
+      "RMSE",
+      "Purchases",
+    ],
+    rows: Object.entries(METHODS).flatMap(([predictor, name]) => {
+      const row = figures[predictor];
+      if (row === undefined) return [];
+      return [
+        [
+          name,
+          withInterval(row, "top_decile_revenue_share", percent),
+          withInterval(row, "top_decile_revenue_share_difference", points),
+          threeDecimals(row.spearman),
+          threeDecimals(row.count_mae),
+          threeDecimals(row.count_rmse),
+          whole(row.total_purchases),
+        ],
+      ];
+    }),
+  };
+}
+
+function withInterval(
+  row: Readonly<Record<string, number>>,
+  metric: string,
+  format: (value: number | undefined) => string,
+): Cell {
+  const [low, high] = [row[`${metric}_low`], row[`${metric}_high`]];
+  const text = format(row[metric]);
+  return low === undefined || high === undefined ? text : { text, note: `${format(low)} to ${format(high)}` };
+}
+
+/** Orders that the run did not use, with their money; null when it used all. */
+export function rejectedTable({ rejected, calendar }: Results): ResultTable | null {
   if (rejected.length === 0) return null;
   const all = sum(rejected.map(({ orders }) => orders));
-  return html`<h2>Orders set aside</h2>
-    <p>${whole(all)} orders (${percent(all / (calendar.orders + all))} of those before the run date) could not be used.</p>
-    ${table(
-      "Orders set aside",
-      ["Reason", "Orders", "of all set aside"],
-      rejected.map((row) => [row.rejection_reason, whole(row.orders), percent(row.orders / all)]),
-    )}`;
+  return {
+    title: `Set aside: ${whole(all)} of ${whole(calendar.orders + all)} orders (rfm.rejected_orders)`,
+    columns: ["Reason", "Orders", "Sum of amounts"],
+    rows: rejected.map((row) => [row.rejection_reason, whole(row.orders), twoDecimals(row.amount)]),
+  };
 }

@@ -1,7 +1,7 @@
 import type { BigQuery, TableField } from "@google-cloud/bigquery";
 import { BigQueryJobs } from "../../adapters/bigquery-jobs.ts";
 import { bundleRoutines } from "../../components/routine-bundle.ts";
-import { planTables } from "../../components/warehouse.ts";
+import { defaultMartsDataset, planTables } from "../../components/warehouse.ts";
 import { routines } from "../../jobs/clv/routines.ts";
 import type { BigQueryEmulator } from "./bigquery.ts";
 
@@ -19,9 +19,9 @@ export const bigQueryClient = ({
  */
 export async function prepareWarehouse(emulator: BigQueryEmulator, ordersCsv: string): Promise<void> {
   const client = bigQueryClient(emulator);
-  for (const dataset of ["raw", "rfm", "ops", "mlops_mkt"]) await client.createDataset(dataset);
+  for (const dataset of ["raw", "rfm", "ops", defaultMartsDataset()]) await client.createDataset(dataset);
   for (const { dataset, name, columns, partitionBy, clusterBy } of planTables())
-    await client.dataset(dataset === "marketing" ? "mlops_mkt" : dataset).createTable(name, {
+    await client.dataset(dataset === "marketing" ? defaultMartsDataset() : dataset).createTable(name, {
       schema: { fields: columns.map((column): TableField => ({ ...column })) },
       ...(partitionBy === undefined ? {} : { timePartitioning: { type: "DAY", field: partitionBy } }),
       ...(clusterBy.length === 0 ? {} : { clustering: { fields: clusterBy } }),

@@ -1,6 +1,6 @@
 import Table from "cli-table3";
 import type { Plan } from "../../../cli/plan.ts";
-import { count } from "../../../local/report/terminal.ts";
+import { whole as count } from "../../../local/report/numbers.ts";
 import { nameOf } from "./checker.ts";
 import type { Action } from "./dataform.ts";
 import type { RowDiff } from "./row-diff.ts";

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import type { DuckDbWarehouse } from "../../../adapters/duckdb.ts";
 import { formatError } from "../../../lib/user-error.ts";
-import { elapsed } from "../../../local/report/terminal.ts";
+import { elapsed } from "../../../local/report/numbers.ts";
 import { nameOf, SqlChecker, tablesFile, tablesOf } from "./checker.ts";
 import { compile } from "./dataform.ts";
 import { runUnitTest, unitTestsOf, withDuckDb } from "./unit-tests.ts";

@@ -1,0 +1,74 @@
+import assert from "node:assert/strict";
+import type { Storage } from "@google-cloud/storage";
+import { CloudStorageArtifacts } from "./cloud-storage.ts";
+
+describe("Cloud Storage artifacts", () => {
+  const files = new Map<string, string>();
+  let failures: { code: number }[];
+  let calls: number;
+  const answer = () => {
+    calls += 1;
+    const failure = failures.shift();
+    if (failure !== undefined) throw Object.assign(new Error(`answered ${failure.code}`), failure);
+  };
+  const storage = {
+    bucket: (bucket: string) => ({
+      file: (path: string) => ({
+        download: async () => {
+          answer();
+          const text = files.get(`${bucket} ${path}`);
+          if (text === undefined) throw Object.assign(new Error("No such object"), { code: 404 });
+          return [Buffer.from(text)];
+        },
+        save: async (text: string, options: object) => {
+          answer();
+          assert.deepEqual(options, { resumable: false });
+          files.set(`${bucket} ${path}`, text);
+        },
+      }),
+    }),
+  };
+  const artifacts = new CloudStorageArtifacts(storage as unknown as Storage);
+  beforeEach(() => {
+    files.clear();
+    failures = [];
+    calls = 0;
+  });
+
+  it("are written to and read from the bucket and the path of the URL", async () => {
+    await artifacts.write("gs://my-bucket/runs/a b.json", "ä");
+    assert.deepEqual([...files], [["my-bucket runs/a b.json", "ä"]]);
+    assert.equal(await artifacts.read("gs://my-bucket/runs/a b.json"), "ä");
+  });
+
+  it("are undefined where there is none, which is asked once", async () => {
+    assert.equal(await artifacts.read("gs://b/none"), undefined);
+    assert.equal(calls, 1);
+  });
+
+  it("are read and written again after 503, and not after 403", async () => {
+    failures = [{ code: 503 }];
+    await artifacts.write("gs://b/a", "1");
+    failures = [{ code: 503 }];
+    assert.equal(await artifacts.read("gs://b/a"), "1");
+    assert.equal(calls, 4);
+    failures = [{ code: 403 }];
+    await assert.rejects(artifacts.read("gs://b/a"), { code: 403 });
+    failures = [{ code: 403 }];
+    await assert.rejects(artifacts.write("gs://b/a", "2"), { code: 403 });
+    assert.equal(calls, 6);
+  });
+
+  it("say what a URL must be like", async () => {
+    for (const url of ["file:///a/b", "gs://bucket", "gs://bucket/", "gs:///path", "xgs://bucket/path"]) {
+      const message = `${url} is not a file in Cloud Storage; allowed is gs://bucket/path.`;
+      await assert.rejects(artifacts.read(url), { name: "UserError", message });
+      await assert.rejects(artifacts.write(url, ""), { name: "UserError", message });
+    }
+    assert.equal(calls, 0);
+  });
+
+  it("have a client of their own if none is given", () => {
+    assert.ok(new CloudStorageArtifacts() instanceof CloudStorageArtifacts);
+  });
+});

@@ -1,0 +1,95 @@
+import type { BgNbdParameters } from "./bg-nbd.ts";
+import { type BgNbdStatistics, fitBgNbd } from "./bg-nbd-fit.ts";
+import type { GammaGammaParameters } from "./gamma-gamma.ts";
+import { fitGammaGamma, type GammaGammaStatistics } from "./gamma-gamma-fit.ts";
+import { CannotFit, type Fit } from "./maximum-likelihood.ts";
+
+/** All history before the run date, or all history before the hold-out. */
+export type Sample = "production" | "calibration";
+
+/** Both models, fitted on one sample. */
+export interface FittedModel {
+  readonly sample: Sample;
+  readonly bgNbd: Fit<BgNbdParameters>;
+  /** Null: the expected value of a purchase is the mean of the customer's own purchases. */
+  readonly gammaGamma: Fit<GammaGammaParameters> | null;
+  readonly customers: number;
+}
+
+export interface FitResult {
+  readonly production: FittedModel;
+  /** What is evaluated on the hold-out, or a sentence on why there is none. */
+  readonly calibration: FittedModel | string;
+  /** Why Gamma-Gamma is not used, a sentence; null when it is used. */
+  readonly valueReason: string | null;
+}
+
+type InSample<Statistics> = readonly (Statistics & { sample: string })[];
+
+/**
+ * Fits BG/NBD and Gamma-Gamma on all history and, where there is a hold-out, on the history before it. What is
+ * evaluated must be what scores, so Gamma-Gamma is used only if it fits both samples.
+ * @throws CannotFit when there is no BG/NBD model of all history.
+ */
+export function fitModel(
+  purchases: InSample<BgNbdStatistics>,
+  values: InSample<GammaGammaStatistics>,
+  holdoutWeeks: number,
+): FitResult {
+  const production = fitBgNbd(of(purchases, "production"));
+  const calibration =
+    holdoutWeeks > 0
+      ? orReason(() => fitBgNbd(of(purchases, "calibration")))
+      : "The history is too short for a hold-out of a week.";
+  const samples: Sample[] = typeof calibration === "string" ? ["production"] : ["production", "calibration"];
+  const gammaGamma = orReason(() => samples.map((sample) => fitValue(of(values, sample), sample)));
+  const fitted = (sample: Sample, bgNbd: Fit<BgNbdParameters>): FittedModel => ({
+    sample,
+    bgNbd,
+    gammaGamma: typeof gammaGamma === "string" ? null : gammaGamma[samples.indexOf(sample)]!,
+    customers: of(purchases, sample).reduce((sum, { customers }) => sum + customers, 0),
+  });
+  return {
+    production: fitted("production", production),
+    calibration: typeof calibration === "string" ? calibration : fitted("calibration", calibration),
+    valueReason: typeof gammaGamma === "string" ? gammaGamma : null,
+  };
+}
+
+const of = <Statistics>(rows: InSample<Statistics>, sample: Sample) =>
+  rows.filter((row) => row.sample === sample);
+
+/** With a larger p, purchases differ from their customer's mean by less than 1 % (p ** -0.5). */
+const SAME_VALUE = 1e4;
+
+/**
+ * A Gamma-Gamma model that gives every customer a finite value.
+ * @throws CannotFit when the fit did not converge, or the mean value of all customers is infinite (q <= 1).
+ */
+function fitValue(values: readonly GammaGammaStatistics[], sample: Sample): Fit<GammaGammaParameters> {
+  const fit = fitGammaGamma(values);
+  const which = sample === "production" ? "" : " on the history before the hold-out";
+  const { p, q } = fit.parameters;
+  if (!fit.converged && p > SAME_VALUE) {
+    throw new CannotFit(
+      `Gamma-Gamma has no variation to fit${which}: all purchases of a customer have almost the same value.`,
+    );
+  }
+  if (!fit.converged) throw new CannotFit(`The fit of Gamma-Gamma${which} did not converge.`);
+  if (q <= 1) {
+    throw new CannotFit(
+      `Gamma-Gamma's q${which} is ${q.toPrecision(4)}: customers differ so much that their mean value is infinite (q <= 1).`,
+    );
+  }
+  return fit;
+}
+
+/** The result of the fit, or the reason why there is none. */
+function orReason<T extends object>(work: () => T): T | string {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof CannotFit) return error.message;
+    throw error;
+  }
+}

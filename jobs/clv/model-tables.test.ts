@@ -1,0 +1,142 @@
+import assert from "node:assert/strict";
+import { type ModelWarehouse, openModelWarehouse } from "../../test/model-warehouse.ts";
+import {
+  readBacktest,
+  readChampion,
+  readHoldout,
+  readHoldoutWeeks,
+  readPurchaseStatistics,
+  readValueStatistics,
+  replaceMetrics,
+  replaceModels,
+} from "./model-tables.ts";
+
+const DAY = "2024-01-01";
+const OTHER_DAY = "2024-02-01";
+const OUTCOME = { x: 2, t: 9, rfm_score: 7.5, past_spend: 30, actual_purchases: 1, actual_value: 12 };
+
+describe("tables of the model", () => {
+  let tables: ModelWarehouse;
+  before(async () => {
+    tables = await openModelWarehouse();
+  });
+  after(() => tables.close());
+
+  it("gives the weeks of the hold-out on the run date, 0 when there is no calendar", async () => {
+    await tables.fill("run_calendar", DAY, [{ holdout_weeks: 13 }]);
+    assert.equal(await readHoldoutWeeks(tables.warehouse, DAY), 13);
+    assert.equal(await readHoldoutWeeks(tables.warehouse, OTHER_DAY), 0);
+  });
+
+  it("reads the statistics of the run date by the names of the papers", async () => {
+    await tables.fill("model_statistics", DAY, [{ sample: "production", x: 2, t_x: 4, t: 9, customers: 3 }]);
+    await tables.fill("value_statistics", DAY, [
+      { sample: "calibration", x: 2, mean_value: 5, customers: 3 },
+    ]);
+    assert.deepEqual(await readPurchaseStatistics(tables.warehouse, DAY), [
+      { sample: "production", x: 2, tX: 4, T: 9, customers: 3 },
+    ]);
+    assert.deepEqual(await readValueStatistics(tables.warehouse, DAY), [
+      { sample: "calibration", x: 2, meanValue: 5, customers: 3 },
+    ]);
+    assert.deepEqual(await readPurchaseStatistics(tables.warehouse, OTHER_DAY), []);
+    assert.deepEqual(await readValueStatistics(tables.warehouse, OTHER_DAY), []);
+  });
+
+  it("reads the customers of the hold-out and of the back-test", async () => {
+    const customer = { ...OUTCOME, t_x: 4, value_count: 0, mean_value: null };
+    const scored = { ...OUTCOME, weeks: 4, predicted_purchases: 0.5, predicted_value: 6 };
+    await tables.fill("holdout", DAY, [customer]);
+    await tables.fill("backtest", DAY, [scored]);
+    assert.deepEqual(await readHoldout(tables.warehouse, DAY), [customer]);
+    assert.deepEqual(await readBacktest(tables.warehouse, DAY), [scored]);
+  });
+
+  it("refuses a row without a value that the model needs", async () => {
+    await tables.fill("model_statistics", OTHER_DAY, [
+      { sample: "production", x: 2, t_x: null, t: 9, customers: 3 },
+    ]);
+    await assert.rejects(readPurchaseStatistics(tables.warehouse, OTHER_DAY), /t_x/);
+  });
+
+  describe("the champion", () => {
+    const model = (model_id: string, sample: string, r: number, is_champion = true) => ({
+      model_id,
+      sample,
+      is_champion,
+      ...{ r, alpha: 2, a: 3, b: 4, p: 5, q: 6, gamma: 7 },
+    });
+    const idOf = async (date: string, when: "before" | "until") =>
+      (await readChampion(tables.warehouse, date, when))?.model_id;
+
+    before(async () => {
+      await tables.fill("models", "2024-03-01", [
+        model("old", "production", 1),
+        model("old", "calibration", 9),
+      ]);
+      await tables.fill("models", "2024-03-02", [model("new", "production", 1)]);
+      await tables.fill("models", "2024-03-03", [model("refused", "production", 1, false)]);
+    });
+
+    it("is the last one before the run date, or up to it", async () => {
+      assert.equal(await idOf("2024-03-01", "before"), undefined);
+      assert.equal(await idOf("2024-03-01", "until"), "old");
+      assert.equal(await idOf("2024-03-02", "before"), "old");
+      assert.equal(await idOf("2024-03-02", "until"), "new");
+      assert.equal(await idOf("2024-03-09", "until"), "new");
+    });
+
+    it("has the parameters that were fitted without its hold-out", async () => {
+      assert.deepEqual(await readChampion(tables.warehouse, "2024-03-01", "until"), {
+        model_id: "old",
+        run_date: "2024-03-01",
+        bgNbd: { r: 9, alpha: 2, a: 3, b: 4 },
+        gammaGamma: { p: 5, q: 6, gamma: 7 },
+      });
+    });
+
+    it("has no Gamma-Gamma when that was not used", async () => {
+      for (const missing of ["p", "q", "gamma"]) {
+        const { [missing]: _, ...rest } = model("own-mean", "production", 1) as Record<string, unknown>;
+        await tables.fill("models", "2024-03-04", [rest]);
+        const champion = await readChampion(tables.warehouse, "2024-03-04", "until");
+        assert.deepEqual([champion?.model_id, champion?.gammaGamma], ["own-mean", null]);
+      }
+    });
+  });
+
+  it("replaces the models of the run date only", async () => {
+    const count = async () => (await tables.rows("models")).length;
+    const row = { run_date: "2024-04-01", model_id: "m", sample: "production" };
+    const before = await count();
+    assert.equal(await replaceModels(tables.warehouse, "2024-04-01", [row]), 1);
+    assert.equal(await replaceModels(tables.warehouse, "2024-04-01", [{ ...row, model_id: "n" }]), 1);
+    assert.equal(await count(), before + 1);
+    assert.equal(await replaceModels(tables.warehouse, "2024-04-01", []), 0);
+    assert.equal(await count(), before);
+  });
+
+  it("replaces the metrics of one evaluation on the run date only", async () => {
+    const metric = { predictor: "model", metric: "count_mae", bucket: null, value: 0.5 } as const;
+    for (const [date, evaluation] of [
+      [DAY, "holdout"],
+      [DAY, "champion"],
+      [OTHER_DAY, "holdout"],
+    ] as const) {
+      await replaceMetrics(tables.warehouse, date, evaluation, "old", [{ ...metric, value: 9 }]);
+    }
+    assert.equal(await replaceMetrics(tables.warehouse, DAY, "holdout", "new", [metric]), 1);
+    const expected = [
+      [DAY, "new", "holdout", 0.5],
+      [DAY, "old", "champion", 9],
+      [OTHER_DAY, "old", "holdout", 9],
+    ].map(([run_date, model_id, evaluation, value]) => ({
+      ...metric,
+      run_date,
+      model_id,
+      evaluation,
+      value,
+    }));
+    assert.deepEqual(await tables.rows("model_metrics"), expected);
+  });
+});

@@ -1,0 +1,425 @@
+import assert from "node:assert/strict";
+import type { RunSettings } from "../../contracts/run.ts";
+import type { Row } from "../../contracts/warehouse.ts";
+import { type SampleCustomer, simulateCustomers } from "../../test/cdnow.ts";
+import { modelStep } from "../../test/model-step.ts";
+import { type ModelWarehouse, openModelWarehouse } from "../../test/model-warehouse.ts";
+import { fitBgNbd } from "./bg-nbd-fit.ts";
+import { fitGammaGamma } from "./gamma-gamma-fit.ts";
+import { evaluate } from "./metrics.ts";
+import { predictHoldout } from "./predictions.ts";
+import { seededRandom } from "./random.ts";
+import { train } from "./train.ts";
+
+const DAY = "2024-06-01";
+const EARLIER = "2024-05-01";
+const WEEKS = 20;
+
+const BG_NBD = { r: 0.6, alpha: 6, a: 0.8, b: 2.5 };
+const VALUE = { p: 4, q: 3.5, gamma: 20 };
+const simulate = (seed: number, bgNbd = BG_NBD, value = VALUE): SampleCustomer[] =>
+  simulateCustomers(bgNbd, value, 300, 40, WEEKS, seededRandom(seed));
+
+const purchasesOf = (customers: readonly SampleCustomer[]) =>
+  customers.map(({ x, tX, T }) => ({ x, tX, T, customers: 1 }));
+const valuesOf = (customers: readonly SampleCustomer[]) =>
+  customers
+    .filter(({ paidRepeats }) => paidRepeats > 0)
+    .map(({ paidRepeats, meanValue }) => ({ x: paidRepeats, meanValue, customers: 1 }));
+const holdoutOf = (customers: readonly SampleCustomer[]) =>
+  customers.map((customer) => ({
+    x: customer.x,
+    t_x: customer.tX,
+    t: customer.T,
+    value_count: customer.paidRepeats,
+    mean_value: customer.paidRepeats === 0 ? null : customer.meanValue,
+    rfm_score: customer.x,
+    past_spend: customer.pastSpend,
+    actual_purchases: customer.actualPurchases,
+    actual_value: customer.actualRevenue,
+  }));
+
+describe("train", () => {
+  const all = simulate(1);
+  const early = simulate(2);
+  const first = {
+    production: { bgNbd: fitBgNbd(purchasesOf(all)), gammaGamma: fitGammaGamma(valuesOf(all)) },
+    calibration: { bgNbd: fitBgNbd(purchasesOf(early)), gammaGamma: fitGammaGamma(valuesOf(early)) },
+  };
+  const calibrated = {
+    ...first.calibration.bgNbd.parameters,
+    ...first.calibration.gammaGamma.parameters,
+  };
+
+  let tables: ModelWarehouse;
+  before(async () => {
+    tables = await openModelWarehouse();
+  });
+  after(() => tables.close());
+  beforeEach(async () => {
+    await fill({ production: all, calibration: early });
+    for (const day of [EARLIER, DAY, "2024-07-01"]) await tables.fill("models", day, []);
+  });
+
+  /** Fills the inputs of the run date; the hold-out is that of the calibration sample. */
+  async function fill(
+    samples: { production: SampleCustomer[]; calibration: SampleCustomer[] },
+    holdout_weeks = WEEKS,
+  ) {
+    const entries = Object.entries(samples);
+    await tables.fill("run_calendar", DAY, [{ holdout_weeks }]);
+    await tables.fill(
+      "model_statistics",
+      DAY,
+      entries.flatMap(([sample, customers]) =>
+        purchasesOf(customers).map(({ tX, T, ...row }) => ({ sample, t_x: tX, t: T, ...row })),
+      ),
+    );
+    await tables.fill(
+      "value_statistics",
+      DAY,
+      entries.flatMap(([sample, customers]) =>
+        valuesOf(customers).map(({ meanValue, ...row }) => ({ sample, mean_value: meanValue, ...row })),
+      ),
+    );
+    await tables.fill("holdout", DAY, holdoutOf(samples.calibration));
+  }
+
+  const champion = (parameters: Row, run_date = EARLIER) =>
+    tables.fill("models", run_date, [
+      { model_id: "champion", sample: "calibration", is_champion: true, ...parameters },
+    ]);
+
+  async function run(settings: Partial<RunSettings> = {}) {
+    const step = modelStep("train", { run_date: DAY, ...settings });
+    await train(step, tables.warehouse);
+    const models = (await tables.rows("models")).filter(({ run_date }) => run_date === DAY);
+    const metrics = await tables.rows("model_metrics");
+    return {
+      models,
+      metrics: (evaluation: string) => metrics.filter((row) => row.evaluation === evaluation),
+      figure: (metric: string, evaluation = "holdout") =>
+        metrics.find(
+          (row) => row.evaluation === evaluation && row.predictor === "model" && row.metric === metric,
+        )?.value,
+      scoring: step.report.outputs.model_id,
+      warnings: step.report.warnings,
+      rows: step.report.rows,
+      artifact: JSON.parse(step.artifacts.get("model")!),
+    };
+  }
+
+  describe("the first model", () => {
+    it("is fitted on both samples, becomes the champion and scores", async () => {
+      const { models, scoring, warnings, rows, artifact } = await run();
+      assert.deepEqual(warnings, []);
+      assert.match(scoring!, /^bgnbd-gg-[0-9a-f]{12}$/);
+      assert.equal(rows["rfm.models"], 2);
+      const reason = "There is no champion yet: the first model that converged becomes it.";
+      for (const [i, sample] of (["calibration", "production"] as const).entries()) {
+        const { bgNbd, gammaGamma } = first[sample];
+        assert.deepEqual(models[i], {
+          run_date: DAY,
+          model_id: scoring,
+          sample,
+          ...bgNbd.parameters,
+          ...gammaGamma.parameters,
+          r_se: bgNbd.standardErrors.r,
+          alpha_se: bgNbd.standardErrors.alpha,
+          a_se: bgNbd.standardErrors.a,
+          b_se: bgNbd.standardErrors.b,
+          p_se: gammaGamma.standardErrors.p,
+          q_se: gammaGamma.standardErrors.q,
+          gamma_se: gammaGamma.standardErrors.gamma,
+          bg_nbd_log_likelihood: bgNbd.logLikelihood,
+          gamma_gamma_log_likelihood: gammaGamma.logLikelihood,
+          customers: 300,
+          converged: true,
+          is_champion: true,
+          reason,
+        });
+      }
+      assert.equal(artifact.model_id, scoring);
+      assert.deepEqual(artifact.decision, { promoted: true, reason });
+      assert.equal(artifact.fits.length, 2);
+    });
+
+    it("is evaluated on the hold-out with the parameters that were fitted without it", async () => {
+      const { metrics, rows, scoring, artifact } = await run();
+      const model = { bgNbd: calibrated, gammaGamma: calibrated };
+      const expected = evaluate(predictHoldout(model, holdoutOf(early), WEEKS));
+      const written = metrics("holdout");
+      assert.equal(written.length, expected.length);
+      for (const row of expected) {
+        const found = written.find(
+          ({ predictor, metric, bucket }) =>
+            predictor === row.predictor && metric === row.metric && bucket === row.bucket,
+        );
+        assert.ok(Math.abs(Number(found?.value) - row.value) < 1e-9, `${row.predictor} ${row.metric}`);
+        assert.equal(found?.model_id, scoring);
+      }
+      assert.equal(rows["rfm.model_metrics"], expected.length);
+      assert.equal(artifact.holdout.length, expected.length);
+      assert.deepEqual(metrics("champion"), []);
+    });
+
+    it("has the same id, and writes the same rows, when the run is repeated", async () => {
+      const one = await run();
+      const other = await run();
+      assert.deepEqual(other.models, one.models);
+      assert.deepEqual(other.metrics("holdout"), one.metrics("holdout"));
+      await fill({ production: simulate(3), calibration: early });
+      assert.notEqual((await run()).scoring, one.scoring);
+    });
+  });
+
+  describe("against a champion", () => {
+    it("scores when it is better, and the champion is evaluated on the same hold-out", async () => {
+      await champion({ ...calibrated, alpha: 100 });
+      const { scoring, models, warnings, metrics, figure, rows } = await run();
+      assert.deepEqual(warnings, []);
+      assert.equal(models[0]?.is_champion, true);
+      assert.notEqual(scoring, "champion");
+      assert.match(String(models[0]?.reason), /^Better than the champion: count_mae/);
+      const model = { bgNbd: { ...calibrated, alpha: 100 }, gammaGamma: calibrated };
+      const expected = evaluate(predictHoldout(model, holdoutOf(early), WEEKS));
+      const mae = expected.find((row) => row.predictor === "model" && row.metric === "count_mae");
+      assert.ok(Math.abs(Number(figure("count_mae", "champion")) - mae!.value) < 1e-9);
+      assert.ok(metrics("champion").every(({ model_id }) => model_id === "champion"));
+      assert.equal(rows["rfm.model_metrics"], metrics("champion").length + metrics("holdout").length);
+    });
+
+    it("scores when it is as good, without any tolerance", async () => {
+      await champion(calibrated);
+      const { scoring, models } = await run({ promotion_tolerance: 0 });
+      assert.notEqual(scoring, "champion");
+      assert.match(String(models[0]?.reason), /^No worse than the champion/);
+    });
+
+    it("does not score when it is worse; it is kept, and a warning says why", async () => {
+      await champion(calibrated);
+      // The hold-out is that of customers who behave as the champion expects.
+      await fill({ production: all, calibration: simulate(4, { r: 3, alpha: 6, a: 0.1, b: 9 }) });
+      await tables.fill("holdout", DAY, holdoutOf(early));
+      const { scoring, models, warnings } = await run();
+      assert.equal(scoring, "champion");
+      assert.deepEqual(
+        models.map(({ is_champion, converged }) => [is_champion, converged]),
+        [
+          [false, true],
+          [false, true],
+        ],
+      );
+      assert.equal(warnings.length, 1);
+      assert.match(
+        warnings[0]!,
+        /^The champion of 2024-05-01 scores, not the model fitted now\. Worse than the champion beyond/,
+      );
+    });
+
+    it("is compared by the metric of the settings", async () => {
+      await champion({ ...calibrated, alpha: 100 });
+      const { models } = await run({ promotion_metric: "spearman", promotion_tolerance: 1 });
+      assert.match(String(models[0]?.reason), /spearman/);
+    });
+
+    it("is not compared with a champion of the same or a later date", async () => {
+      for (const date of [DAY, "2024-07-01"]) {
+        await champion(calibrated, date);
+        const { models } = await run();
+        assert.match(String(models[0]?.reason), /^There is no champion yet/);
+      }
+    });
+
+    it("does not score without a hold-out, as the two cannot be compared", async () => {
+      await champion(calibrated);
+      await fill({ production: all, calibration: [] }, 0);
+      const { scoring, warnings, models } = await run();
+      assert.equal(scoring, "champion");
+      assert.equal(models.length, 1);
+      assert.match(warnings.join("\n"), /cannot be compared/);
+    });
+  });
+
+  describe("without an evaluation", () => {
+    it("promotes the first model, and warns that the history is too short", async () => {
+      await fill({ production: all, calibration: early }, 0);
+      const { scoring, models, warnings, metrics } = await run();
+      assert.equal(models.length, 1);
+      assert.deepEqual([models[0]?.sample, models[0]?.model_id], ["production", scoring]);
+      assert.deepEqual(metrics("holdout"), []);
+      assert.deepEqual(warnings, [
+        "The model could not be evaluated on a hold-out. The history is too short for a hold-out of a week.",
+      ]);
+    });
+
+    it("warns with the reason when the history before the hold-out cannot be fitted", async () => {
+      await fill({ production: all, calibration: early.map((customer) => ({ ...customer, x: 0, tX: 0 })) });
+      const { models, warnings } = await run();
+      assert.equal(models.length, 1);
+      assert.match(
+        warnings.join("\n"),
+        /^The model could not be evaluated on a hold-out\. No customer bought/,
+      );
+    });
+
+    it("writes no metrics when there are no customers in the hold-out", async () => {
+      await tables.fill("holdout", DAY, []);
+      const { models, metrics, warnings } = await run();
+      assert.equal(models.length, 2);
+      assert.deepEqual([metrics("holdout"), warnings], [[], []]);
+    });
+  });
+
+  describe("a model of purchases that did not converge", () => {
+    // Purchases at a steady rate to the end: the best a is 0.
+    const steady = all.map((customer, i) => ({ ...customer, x: 5 + (i % 9), tX: 99 + (i % 2), T: 100 }));
+
+    it("is kept and not used: the run gives RFM only", async () => {
+      await fill({ production: steady, calibration: early });
+      const { scoring, models, warnings } = await run();
+      assert.equal(scoring, "");
+      assert.deepEqual(
+        models.map(({ sample, converged, is_champion }) => [sample, converged, is_champion]),
+        [
+          ["calibration", true, false],
+          ["production", false, false],
+        ],
+      );
+      assert.equal(warnings.length, 1);
+      assert.match(warnings[0]!, /^No model can be used, so the run gives RFM only\. .*did not converge/);
+      assert.equal(models[1]?.a_se, null);
+    });
+
+    it("leaves the champion", async () => {
+      await champion(calibrated);
+      await fill({ production: steady, calibration: early });
+      const { scoring, warnings } = await run();
+      assert.equal(scoring, "champion");
+      assert.match(warnings.join("\n"), /^The champion of 2024-05-01 scores.*did not converge/);
+    });
+  });
+
+  it("gives RFM only when no model can be fitted, and deletes the rows of an earlier try", async () => {
+    await champion(calibrated);
+    await run();
+    await fill({ production: [], calibration: [] });
+    const { scoring, models, warnings, metrics, artifact } = await run();
+    assert.deepEqual([scoring, models, metrics("holdout"), metrics("champion")], ["", [], [], []]);
+    assert.match(
+      warnings.join("\n"),
+      /^No model could be fitted, so the run gives RFM only\. There are no customers/,
+    );
+    assert.equal(artifact.model_id, null);
+    assert.match(artifact.reason, /no customers/);
+  });
+
+  it("does not take a fault for a history that cannot be fitted", async () => {
+    await assert.rejects(
+      train(
+        modelStep("train", { run_date: DAY }),
+        Object.assign(Object.create(tables.warehouse), {
+          async *stream() {
+            yield { sample: "production" };
+          },
+        }),
+      ),
+      { name: "ZodError" },
+    );
+  });
+
+  describe("when Gamma-Gamma does not fit", () => {
+    const heavyTail = (seed: number) => simulate(seed, BG_NBD, { p: 4, q: 0.7, gamma: 20 });
+    /** These customers once for each price, which all their purchases have. */
+    const withPrices = (customers: SampleCustomer[], prices: number[]): SampleCustomer[] =>
+      prices.flatMap((meanValue) => customers.map((customer) => ({ ...customer, meanValue })));
+    const NOTE = "The expected value of a purchase is the mean of the customer's own purchases. ";
+
+    async function runWithOwnMeans(reason: RegExp) {
+      const result = await run();
+      assert.match(result.scoring!, /^bgnbd-[0-9a-f]{12}$/);
+      assert.equal(result.warnings.length, 1);
+      assert.ok(result.warnings[0]!.startsWith(NOTE));
+      assert.match(result.warnings[0]!, reason);
+      for (const row of result.models) {
+        for (const column of ["p", "q", "gamma", "p_se", "q_se", "gamma_se", "gamma_gamma_log_likelihood"])
+          assert.equal(row[column], null, column);
+        assert.equal(row.converged, true);
+        assert.equal(row.is_champion, true);
+        assert.ok(String(row.reason).endsWith(` ${result.warnings[0]}`));
+      }
+      assert.ok(result.warnings[0]!.endsWith(result.artifact.valueReason));
+      return result;
+    }
+
+    it("evaluates and scores with the means of the customers' own purchases if the mean is infinite", async () => {
+      const samples = { production: heavyTail(1), calibration: heavyTail(2) };
+      await fill(samples);
+      const { figure } = await runWithOwnMeans(/Gamma-Gamma's q is 0\.\d{4}: .*infinite \(q <= 1\)\.$/);
+      const expected = evaluate(
+        predictHoldout(
+          { bgNbd: fitBgNbd(purchasesOf(samples.calibration)).parameters, gammaGamma: null },
+          holdoutOf(samples.calibration),
+          WEEKS,
+        ),
+      );
+      const total = expected.find((row) => row.predictor === "model" && row.metric === "total_revenue");
+      assert.ok(Math.abs(Number(figure("total_revenue")) / total!.value - 1) < 1e-9);
+    });
+
+    it("does so too if only one of the samples has an infinite mean", async () => {
+      await fill({ production: all, calibration: heavyTail(2) });
+      await runWithOwnMeans(/q on the history before the hold-out is 0\./);
+      await fill({ production: heavyTail(1), calibration: early });
+      await runWithOwnMeans(/Gamma-Gamma's q is 0\./);
+    });
+
+    it("says so if every customer always pays the same", async () => {
+      const fixed = (customers: SampleCustomer[]) => withPrices(customers, [9.99, 19.99, 39.99]);
+      await fill({ production: fixed(all), calibration: fixed(early) });
+      await runWithOwnMeans(
+        /has no variation to fit: all purchases of a customer have almost the same value\.$/,
+      );
+    });
+
+    it("says so if there is one price", async () => {
+      const fixed = (customers: SampleCustomer[]) => withPrices(customers, [5]);
+      await fill({ production: fixed(all), calibration: fixed(early) });
+      await runWithOwnMeans(/on 1 distinct/);
+    });
+
+    it("says so if the fit did not converge for another reason", async () => {
+      // Customers do not differ: q grows without end.
+      const same = (customers: SampleCustomer[]) => {
+        const random = seededRandom(9);
+        return customers.map((customer) => {
+          const sum = Array.from({ length: customer.x }, () => -Math.log(1 - random()));
+          const meanValue = customer.x === 0 ? 0 : sum.reduce((one, other) => one + other, 0) / customer.x;
+          return { ...customer, meanValue };
+        });
+      };
+      await fill({ production: same(all), calibration: same(early) });
+      await runWithOwnMeans(/The fit of Gamma-Gamma did not converge\.$/);
+    });
+  });
+
+  describe("with retrain no", () => {
+    it("lets the last champion score, also one of the run date, and changes no table", async () => {
+      await champion(calibrated, DAY);
+      const before = [await tables.rows("models"), await tables.rows("model_metrics")];
+      const { scoring, artifact } = await run({ retrain: "no" });
+      assert.equal(scoring, "champion");
+      assert.deepEqual(artifact, { model_id: "champion", reason: "retrain is no." });
+      assert.deepEqual([await tables.rows("models"), await tables.rows("model_metrics")], before);
+    });
+
+    it("says what to do when there is no champion", async () => {
+      await champion(calibrated, "2024-07-01");
+      await assert.rejects(run({ retrain: "no" }), {
+        name: "UserError",
+        message: "There is no champion up to 2024-06-01 that could score.",
+        remedy: "Run the date with retrain=yes, which is the default.",
+      });
+    });
+  });
+});
