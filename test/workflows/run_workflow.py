@@ -23,6 +23,19 @@ render.STANDARD_LIBRARY.update({"null": None, "true": True, "false": False})
 TYPE_LOOKUP[ContextDict] = "map"
 
 
+class LogJson:
+    """The emulator logs values as JSON, and ends when one is bytes."""
+
+    @staticmethod
+    def dumps(value: Any, **options: Any) -> str:
+        return json.dumps(value, default=repr, **options)
+
+    loads = json.loads
+
+
+main.json = render.json = LogJson
+
+
 def render_str(value: Any, context: dict[str, Any]) -> Any:
     """The value of an expression has its own type. The emulator makes text of null and bytes."""
     if "${" not in value:

@@ -32,7 +32,12 @@ export async function runWorkflow(
       join(bin, "python"),
       [join(here, "run_workflow.py"), file, JSON.stringify(argument)],
       {
-        env: { ...process.env, ...environment, GOOGLE_CLOUD_WORKFLOW_EXECUTION_ID: "execution-1" },
+        env: {
+          ...process.env,
+          ...environment,
+          GOOGLE_CLOUD_WORKFLOW_ID: "orchestrator",
+          GOOGLE_CLOUD_WORKFLOW_EXECUTION_ID: "execution-1",
+        },
         maxBuffer: 2 ** 26,
       },
     );
