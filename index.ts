@@ -12,10 +12,11 @@ import { Identities } from "./components/identities.ts";
 import { Messenger } from "./components/messenger.ts";
 import { Monitoring } from "./components/monitoring.ts";
 import { planLabels, planNames } from "./components/names.ts";
-import { Orchestrator } from "./components/orchestrator.ts";
+import { Orchestrator, type OrchestratorArgs } from "./components/orchestrator.ts";
 import { readSettings } from "./components/settings.ts";
 import { planState } from "./components/state.ts";
 import { Warehouse } from "./components/warehouse.ts";
+import { WorkflowsOrchestrator } from "./components/workflows-orchestrator.ts";
 import { INVOKER_DEADLINE, Workload } from "./components/workload.ts";
 import { formatError, UserError } from "./lib/user-error.ts";
 
@@ -49,17 +50,18 @@ const identities = new Identities(
     names,
     optional: [
       ...(orchestrator.kind === "composer" ? (["composer"] as const) : []),
+      ...(orchestrator.kind === "workflows" ? (["workflow", "scheduler"] as const) : []),
       ...(settings.github ? (["deploy", "preview"] as const) : []),
     ],
   },
   providers,
 );
 const { accounts } = identities;
-/** Airflow runs as its own account, or as that of the environment that exists. */
-const airflow =
-  orchestrator.kind === "composer"
-    ? accounts.composer!.member
-    : pulumi.output(`serviceAccount:${orchestrator.serviceAccount}`);
+/** Who requests runs: the workflow, the stack's Airflow, or the Airflow that exists. */
+const requester =
+  orchestrator.kind === "existing-composer"
+    ? pulumi.output(`serviceAccount:${orchestrator.serviceAccount}`)
+    : (accounts.workflow ?? accounts.composer)!.member;
 
 new Warehouse(
   "warehouse",
@@ -71,7 +73,7 @@ new Warehouse(
     marketing,
     protectData: settings.protectData,
     jobs: accounts.jobs.member,
-    orchestrator: airflow,
+    orchestrator: requester,
   },
   providers,
 );
@@ -93,7 +95,7 @@ const workload = new Workload(
     accounts,
     callers: {
       push: accounts.push.member,
-      orchestrator: airflow,
+      orchestrator: requester,
       ...Object.fromEntries(settings.invokerCallers.map((member) => [member, member])),
     },
   },
@@ -114,57 +116,64 @@ const messenger = new Messenger(
       account: accounts.push,
       deadline: INVOKER_DEADLINE,
     },
-    publishers: { requests: { orchestrator: airflow }, events: { jobs: accounts.jobs.member } },
-    listeners: { orchestrator: airflow },
+    publishers: { requests: { orchestrator: requester }, events: { jobs: accounts.jobs.member } },
+    listeners: { orchestrator: requester },
   },
   providers,
 );
 
-new Orchestrator(
-  "orchestrator",
-  {
-    names,
-    labels,
-    project,
-    region,
-    place: orchestrator.kind === "composer" ? { ...orchestrator, account: accounts.composer! } : orchestrator,
-    settings: {
-      dag_id: dagId,
-      environment,
-      project,
-      region,
-      schedule: {
-        cron: schedule.cron,
-        time_zone: schedule.timeZone,
-        start_date: "2026-01-01",
-        catchup: false,
-        max_active_runs: 1,
-      },
-      invoker_url: workload.url,
-      requests_topic: messenger.topics.requests.name,
-      events_topic: messenger.topics.events.name,
-      warehouse_location: settings.warehouseLocation,
-      maximum_bytes_billed: settings.bytesBilledLimit,
-      tables: {
-        mart: `${marketing.project}.${marketing.dataset}.rfm`,
-        checks: `${project}.ops.checks`,
-        models: `${project}.rfm.models`,
-      },
-      run: settings.run,
-      limits: {
-        run_seconds: toSeconds(RUN_LIMIT),
-        poll_seconds: 30,
-        ask_seconds: 600,
-        retries: 2,
-        retry_delay_seconds: 60,
-      },
-      notification_emails: settings.notificationEmails,
-      runbook_url: `${runbook}#failed-run`,
-      labels,
-    },
+/** What the workflow and the DAG need to know. */
+const orchestratorSettings: OrchestratorArgs["settings"] = {
+  dag_id: dagId,
+  environment,
+  project,
+  region,
+  schedule: {
+    cron: schedule.cron,
+    time_zone: schedule.timeZone,
+    start_date: "2026-01-01",
+    catchup: false,
+    max_active_runs: 1,
   },
-  providers,
-);
+  invoker_url: workload.url,
+  requests_topic: messenger.topics.requests.name,
+  events_topic: messenger.topics.events.name,
+  warehouse_location: settings.warehouseLocation,
+  maximum_bytes_billed: settings.bytesBilledLimit,
+  tables: {
+    mart: `${marketing.project}.${marketing.dataset}.rfm`,
+    checks: `${project}.ops.checks`,
+    models: `${project}.rfm.models`,
+  },
+  run: settings.run,
+  limits: {
+    run_seconds: toSeconds(RUN_LIMIT),
+    poll_seconds: 30,
+    ask_seconds: 600,
+    retries: 2,
+    retry_delay_seconds: 60,
+  },
+  notification_emails: settings.notificationEmails,
+  runbook_url: `${runbook}#failed-run`,
+  labels,
+};
+const orchestratorArgs = { names, labels, project, region, settings: orchestratorSettings };
+if (orchestrator.kind === "workflows") {
+  new WorkflowsOrchestrator(
+    "orchestrator",
+    {
+      ...orchestratorArgs,
+      protectData: settings.protectData,
+      account: accounts.workflow!,
+      scheduler: accounts.scheduler!,
+    },
+    providers,
+  );
+} else {
+  const place =
+    orchestrator.kind === "composer" ? { ...orchestrator, account: accounts.composer! } : orchestrator;
+  new Orchestrator("orchestrator", { ...orchestratorArgs, place }, providers);
+}
 
 new Monitoring(
   "monitoring",
@@ -202,6 +211,7 @@ const delivery =
           invoker: accounts.invoker,
           push: accounts.push,
           ...(accounts.composer ? { composer: accounts.composer } : {}),
+          ...(accounts.workflow ? { workflow: accounts.workflow, scheduler: accounts.scheduler! } : {}),
         },
       },
     },

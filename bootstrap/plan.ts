@@ -19,6 +19,7 @@ export const APIS: Readonly<Record<string, string>> = {
   "cloudquotas.googleapis.com": "raises quotas",
   "compute.googleapis.com": "lists regions, and has Vertex AI's machines",
   "cloudkms.googleapis.com": "holds the key of the stack's secrets",
+  "cloudscheduler.googleapis.com": "starts the workflow",
   "cloudresourcemanager.googleapis.com": "grants rights on the project",
   "composer.googleapis.com": "runs Airflow",
   "iam.googleapis.com": "has the service accounts and roles",
@@ -30,6 +31,8 @@ export const APIS: Readonly<Record<string, string>> = {
   "serviceusage.googleapis.com": "creates service agents",
   "storage.googleapis.com": "stores the stack's state and the files of runs",
   "sts.googleapis.com": "accepts the identity of workflows",
+  "workflowexecutions.googleapis.com": "starts executions of the workflow",
+  "workflows.googleapis.com": "runs the workflow",
 };
 
 /** What a person does once for a stack, in order. */

@@ -75,6 +75,7 @@ export async function apis({ client, stack, app, settings }: Context): Promise<F
 
 export async function composer(context: Context): Promise<Finding> {
   const { project, region, orchestrator } = context.settings;
+  if (orchestrator.kind === "workflows") return ok("not needed: the orchestrator is workflows");
   const parent = `composer.googleapis.com/v1/projects/${project}/locations/${region}`;
   if (orchestrator.kind === "composer") {
     const { imageVersion } = orchestrator;

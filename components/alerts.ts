@@ -72,14 +72,14 @@ export function planAlerts(args: AlertPlanArgs): Readonly<Partial<Record<Alert, 
       text: "The final event of a run says that it failed, in which step and why. Pull it, mend the cause and run the date again.",
     },
     "unconfirmed-run": {
-      title: "Airflow could not confirm a run",
+      title: "A run could not be confirmed",
       severity: "ERROR",
       condition: {
         conditionMatchedLog: {
-          filter: `resource.type="cloud_composer_environment" AND textPayload:${JSON.stringify(failureLine(dagId))}`,
+          filter: failureFilter(dagId),
         },
       },
-      text: "A task of the DAG failed for good: the invoker was not well, the run failed or gave no sign of its end in time, or its tables are not right. The log line tells the run, the task and why.",
+      text: "A step of the Orchestrator failed: the invoker did not answer, the run failed or did not end in time, or its tables are not right. The log line has the run, the step and the reason.",
     },
     ...(success === undefined
       ? {}
@@ -135,6 +135,11 @@ export function planAlerts(args: AlertPlanArgs): Readonly<Partial<Record<Alert, 
     },
   };
 }
+
+/** The line of a failure, as Airflow logs it (text) and as Workflows does (JSON). */
+const failureFilter = (dagId: string): string =>
+  `(resource.type="cloud_composer_environment" AND textPayload:${JSON.stringify(failureLine(dagId))}) OR ` +
+  `(resource.type="workflows.googleapis.com/Workflow" AND jsonPayload.event="run_failed" AND jsonPayload.dag_id="${dagId}")`;
 
 /** How the line begins that the DAG writes when a task failed for good. */
 export const failureLine = (dagId: string): string => `{"event": "run_failed", "dag_id": "${dagId}"`;

@@ -23,6 +23,7 @@ export const PERMISSIONS: Readonly<Record<string, readonly string[]>> = {
   "gcp:billing/budget:Budget": [],
   "gcp:cloudrunv2/service:Service": crud("run.services", ["list"]).concat("run.operations.get"),
   "gcp:cloudrunv2/serviceIamMember:ServiceIamMember": policy("run.services"),
+  "gcp:cloudscheduler/job:Job": crud("cloudscheduler.jobs"),
   "gcp:composer/environment:Environment": crud("composer.environments").concat("composer.operations.get"),
   "gcp:iam/workloadIdentityPool:WorkloadIdentityPool": crud("iam.workloadIdentityPools", [
     // The provider lists them at every read.
@@ -58,6 +59,7 @@ export const PERMISSIONS: Readonly<Record<string, readonly string[]>> = {
   "gcp:storage/bucket:Bucket": crud("storage.buckets"),
   "gcp:storage/bucketIAMMember:BucketIAMMember": policy("storage.buckets"),
   "gcp:storage/bucketObject:BucketObject": crud("storage.objects"),
+  "gcp:workflows/workflow:Workflow": crud("workflows.workflows").concat("workflows.operations.get"),
 };
 
 /** What the provider itself needs: the project that pays for its calls, and the project's number. */

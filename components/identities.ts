@@ -13,7 +13,7 @@ export interface IdentitiesArgs {
   readonly transform?: (args: gcp.serviceaccount.AccountArgs, role: Role) => gcp.serviceaccount.AccountArgs;
 }
 
-type OptionalRole = "composer" | "deploy" | "preview";
+type OptionalRole = "composer" | "workflow" | "scheduler" | "deploy" | "preview";
 type Account = gcp.serviceaccount.Account;
 export type Accounts = Readonly<Record<Exclude<Role, OptionalRole>, Account>> &
   Readonly<Partial<Record<OptionalRole, Account>>>;
@@ -24,6 +24,8 @@ const DESCRIPTIONS: Readonly<Record<Role, string>> = {
   push: "Pub/Sub, when it pushes to the invoker.",
   jobs: "The jobs of a run: read orders, write tables and artifacts, publish the final event.",
   composer: "Airflow: requests runs, waits for their final event, checks the tables.",
+  workflow: "The workflow of Workflows: requests runs, waits for their final event, checks the tables.",
+  scheduler: "Cloud Scheduler: starts the workflow of Workflows.",
   deploy: "The workflow that deploys what was merged.",
   preview: "The workflow that previews a pull request: reads the stack's state, and nothing of the project.",
 };

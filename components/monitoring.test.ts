@@ -66,13 +66,14 @@ describe("Monitoring", () => {
     assert.match(filter(failed).filter, /one_of\("customer-value-dev-failures"\)$/);
   });
 
-  it("is raised by the line that the DAG writes when a task failed, at most every five minutes", async () => {
+  it("is raised by the line that the DAG or the workflow writes when a step failed, at most every five minutes", async () => {
     const { get } = await monitoring();
     const { conditions, alertStrategy } = get(ALERT, "monitoring-unconfirmed-run").inputs;
     const [{ conditionMatchedLog }] = conditions as [{ conditionMatchedLog: { filter: string } }];
     assert.equal(
       conditionMatchedLog.filter,
-      String.raw`resource.type="cloud_composer_environment" AND textPayload:"{\"event\": \"run_failed\", \"dag_id\": \"customer-value-dev\""`,
+      String.raw`(resource.type="cloud_composer_environment" AND textPayload:"{\"event\": \"run_failed\", \"dag_id\": \"customer-value-dev\"")` +
+        ` OR (resource.type="workflows.googleapis.com/Workflow" AND jsonPayload.event="run_failed" AND jsonPayload.dag_id="customer-value-dev")`,
     );
     // What a condition on logs must have: cloud.google.com/monitoring/api/ref_v3/rest/v3/projects.alertPolicies
     assert.deepEqual(alertStrategy, { notificationRateLimit: { period: "300s" }, autoClose: "86400s" });

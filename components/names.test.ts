@@ -20,6 +20,8 @@ const allowed: Record<keyof Names, RegExp> = {
   repositories: /^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/,
   services: /^[a-z]([a-z0-9-]{0,47}[a-z0-9])?$/,
   composers: /^[a-z]([a-z0-9-]{0,62}[a-z0-9])?$/,
+  workflows: /^[A-Za-z]([\w-]{0,62}[A-Za-z0-9])?$/,
+  schedulerJobs: /^[\w-]{1,500}$/,
   metrics: /^[a-z]([a-z0-9-]{0,99})$/,
   identityPools: /^(?!gcp-)[a-z0-9-]{4,32}$/,
   buckets: /^(?!goog)(?!.*google)[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$/,
@@ -36,6 +38,8 @@ describe("names", () => {
       push: "customer-value-dev-push",
       jobs: "customer-value-dev-jobs",
       composer: "customer-value-dev-composer",
+      workflow: "customer-value-dev-workflow",
+      scheduler: "customer-value-dev-scheduler",
       deploy: "customer-value-dev-deploy",
       preview: "customer-value-dev-preview",
     });

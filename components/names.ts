@@ -11,7 +11,10 @@ export interface Identity {
 
 /** Kinds of resources: the roles there are, and the most characters that the service allows in a name. */
 const KINDS = {
-  serviceAccounts: { longest: 30, roles: ["invoker", "push", "jobs", "composer", "deploy", "preview"] },
+  serviceAccounts: {
+    longest: 30,
+    roles: ["invoker", "push", "jobs", "composer", "workflow", "scheduler", "deploy", "preview"],
+  },
   topics: { longest: 255, roles: ["requests", "events", "requests-dead-letter", "events-dead-letter"] },
   subscriptions: {
     longest: 255,
@@ -21,6 +24,8 @@ const KINDS = {
   repositories: { longest: 63, roles: ["images"] },
   services: { longest: 49, roles: ["invoker"] },
   composers: { longest: 63, roles: ["orchestrator"] },
+  workflows: { longest: 63, roles: ["orchestrator"] },
+  schedulerJobs: { longest: 500, roles: ["orchestrator"] },
   metrics: { longest: 100, roles: ["successes", "failures"] },
   identityPools: { longest: 32, roles: ["github"] },
   // Names of buckets are shared by everybody on Google Cloud, hence the project in them.

@@ -156,8 +156,15 @@ describe("settings", () => {
       assert.equal(read({ ...minimal, onDestroy }, stack).protectData, protectData, `${stack} ${onDestroy}`);
   });
 
+  it("choose the orchestrator", () => {
+    const kindOf = (orchestrator: string) =>
+      read({ ...minimal, ...existing, orchestrator }).orchestrator.kind;
+    for (const kind of ["workflows", "composer", "existing-composer"]) assert.equal(kindOf(kind), kind);
+    assert.equal(read(minimal).orchestrator.kind, "composer");
+  });
+
   for (const [file, keys] of [
-    ["Pulumi.dev.yaml", Object.keys(minimal)],
+    ["Pulumi.dev.yaml", [...Object.keys(minimal), "orchestrator"]],
     ["Pulumi.prod.yaml", undefined],
   ] as const)
     it(`of ${file} are valid`, () => {

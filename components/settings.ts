@@ -63,7 +63,7 @@ export const declared = z.object({
     .default("Etc/UTC")
     .meta({ example: "Europe/Paris" }),
   orchestrator: z
-    .enum(["composer", "existing-composer"])
+    .enum(["workflows", "composer", "existing-composer"])
     .default("composer")
     .meta({ example: "existing-composer" }),
   composerImageVersion: matching(
@@ -196,7 +196,9 @@ export function readSettings(config: ConfigReader, stack: string) {
           dagBucket: existing.composerDagBucket,
           serviceAccount: existing.composerServiceAccount,
         }
-      : { kind: "composer" as const, imageVersion: values.composerImageVersion },
+      : values.orchestrator === "workflows"
+        ? { kind: "workflows" as const }
+        : { kind: "composer" as const, imageVersion: values.composerImageVersion },
     notificationEmails: values.notificationEmails,
     protectData:
       (values.onDestroy ?? (environment === "prod" ? "keep-data" : "destroy-data")) === "keep-data",

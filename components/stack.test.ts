@@ -172,6 +172,30 @@ describe("stack", function () {
     assert.deepEqual(found.flat(), []);
   });
 
+  it("passes every policy with a Composer environment that exists, which requests the runs", async () => {
+    const account = "composer@their-project.iam.gserviceaccount.com";
+    const settings = {
+      ...settingsOf("prod"),
+      "customer-value:orchestrator": "existing-composer",
+      "customer-value:composerEnvironment": "data-platform",
+      "customer-value:composerDagBucket": "europe-west1-data-platform-bucket",
+      "customer-value:composerServiceAccount": account,
+    };
+    const program = await runStack("prod", { settings });
+    const found = await Promise.all(resourcesIn(program).map((it) => evaluate(policies("prod"), it)));
+    assert.deepEqual(found.flat(), []);
+    const types = resourcesIn(program).map(({ type }) => type);
+    assert.ok(!types.some((type) => /composer|workflows|cloudscheduler/.test(type)));
+    const rights = grants(program).split("\n\n");
+    const [requester] = rights.filter((text) => text.startsWith(`serviceAccount:${account}\n`));
+    const workflow = grants(await runStack("dev"))
+      .split("\n\n")
+      .find((text) => text.startsWith("serviceAccount:customer-value-dev-workflow@"));
+    // The same rights on topics, tables and the invoker as the workflow's, which writes its own log.
+    const count = (text = "") => text.split("\n").length;
+    assert.equal(count(requester), count(workflow) - 1);
+  });
+
   it("matches the diagram in docs/architecture.md (golden)", async () => {
     const file = new URL("../docs/architecture.md", import.meta.url);
     const page = readFileSync(file, "utf8");

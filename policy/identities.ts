@@ -48,6 +48,7 @@ const runsAs: Readonly<Record<string, string>> = {
   "gcp:cloudrunv2/job:Job": "template.template.serviceAccount",
   "gcp:cloudrunv2/service:Service": "template.serviceAccount",
   "gcp:composer/environment:Environment": "config.nodeConfig.serviceAccount",
+  "gcp:workflows/workflow:Workflow": "serviceAccount",
 };
 
 /** Code runs as its own service account; the default ones of Compute and App Engine may do nearly everything. */

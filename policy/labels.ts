@@ -13,6 +13,7 @@ export const labelled: Readonly<Record<string, readonly string[]>> = {
   pubsub: ["Subscription", "Topic"],
   secretmanager: ["RegionalSecret", "Secret"],
   storage: ["Bucket"],
+  workflows: ["Workflow"],
 };
 
 /** What takes `userLabels`; its `labels`, if any, are something else. */

@@ -3,6 +3,8 @@ import type { RecordedResource } from "./recording-mocks.ts";
 /** What is drawn, by type: how it is called, the brackets of its shape in Mermaid, and the field that others name it by. */
 const DRAWN: Readonly<Record<string, readonly [kind: string, open: string, close: string, field: string]>> = {
   "gcp:composer/environment:Environment": ["Cloud Composer", "[", "]", "name"],
+  "gcp:cloudscheduler/job:Job": ["Cloud Scheduler", "[", "]", "job"],
+  "gcp:workflows/workflow:Workflow": ["Workflows", "[", "]", "workflow"],
   "gcp:pubsub/topic:Topic": ["topic", "([", "])", "topic"],
   "gcp:pubsub/subscription:Subscription": ["subscription", "[/", "/]", "subscription"],
   "gcp:cloudrunv2/service:Service": ["Cloud Run", "[", "]", "name"],
@@ -53,7 +55,8 @@ export function architectureDiagram(resources: readonly RecordedResource[]): str
     const account =
       inputs.template?.serviceAccount ??
       inputs.config?.nodeConfig?.serviceAccount ??
-      inputs.pushConfig?.oidcToken.serviceAccountEmail;
+      inputs.pushConfig?.oidcToken.serviceAccountEmail ??
+      inputs.serviceAccount?.split("/").at(-1);
     const [field, box = ""] = [how[3], path.at(-2)?.split(":").at(-1)];
     const title = inputs.datasetId ?? name.slice(box.length + 1);
     const names = [`${name}-id`, inputs.name ?? inputs.datasetId].map((it) => `${field} ${it}`);
@@ -72,6 +75,10 @@ export function architectureDiagram(resources: readonly RecordedResource[]): str
     const watches = ({ inputs: policy }: RecordedResource) =>
       JSON.stringify(policy).includes(`"${inputs.name}\\`);
     if (ofType("AlertPolicy").some(watches)) connect(subscription, "raises", alerts, "-.->");
+  }
+  for (const { inputs } of ofType("Job")) {
+    const [, workflow] = /([^/]+)\/executions$/.exec(inputs.httpTarget.uri)!;
+    connect(nodes.get(`job ${inputs.name}`), "starts", nodes.get(`workflow ${workflow}`));
   }
   const launcher = ofType("IAMCustomRole").find(({ name }) => name.endsWith("-launcher"))!.inputs.roleId;
   for (const { inputs } of all) {

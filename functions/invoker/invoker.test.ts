@@ -6,7 +6,7 @@ import fc from "fast-check";
 import { type DestinationStream, pino } from "pino";
 import { type Launcher, type RunState, runState } from "../../contracts/launcher.ts";
 import { runRequest } from "../../contracts/messages.ts";
-import { runDate, runSettings, today } from "../../contracts/run.ts";
+import { runDate, runIdFor, runSettings, today } from "../../contracts/run.ts";
 import { openapi } from "./openapi.ts";
 import { problemDocument } from "./problem-response.ts";
 import { createServer } from "./server.ts";
@@ -160,6 +160,39 @@ describe("invoker", () => {
         for (const pattern of patterns) assert.match(`${detail} ${remedy}`, pattern);
         assert.deepEqual([title, instance], ["Bad Request", "/invoke"]);
         assert.equal(launcher.runs.size, 0);
+      });
+  });
+
+  describe("GET /plan", () => {
+    it("returns the run to request, and launches nothing", async () => {
+      const path = "/plan?run_date=2022-09-25&slot=manual__2022-09-25T00:00:00%2B00:00&horizon_weeks=26";
+      const run_id = runIdFor("2022-09-25", "manual__2022-09-25T00:00:00+00:00");
+      for (const _request of [1, 2]) {
+        const response = await get(path);
+        assert.equal(response.status, 200);
+        const run = { run_id, run_date: "2022-09-25" };
+        assert.deepEqual(await response.json(), {
+          ...run,
+          attempt: 1,
+          request: { ...run, horizon_weeks: 26 },
+        });
+      }
+      assert.equal(launcher.runs.size, 0);
+      assert.ok(lines.every((line) => line.run_id === run_id));
+    });
+
+    const refused: Record<string, RegExp> = {
+      "/plan": /run_date.*slot/s,
+      "/plan?run_date=2022-09-25": /slot/,
+      "/plan?run_date=2022-09-31&slot=s": /a date like 1997-10-01.*"2022-09-31"/,
+      "/plan?run_date=2022-09-25&slot=s&again=true": /again/,
+      "/plan?run_date=2022-09-25&slot=s&horizon_weeks=0": /horizon_weeks/,
+      "/plan?run_date=2022-09-25&slot=s&attempt=2": /no parameter attempt/,
+    };
+    for (const [path, pattern] of Object.entries(refused))
+      it(`refuses ${path}`, async () => {
+        const { detail, remedy } = await problemOf(await get(path), 400);
+        assert.match(`${detail} ${remedy}`, pattern);
       });
   });
 
@@ -432,7 +465,7 @@ describe("invoker", () => {
     });
 
     it("has a handler for each route, which answers as described", async () => {
-      assert.equal(operations.length, 5);
+      assert.equal(operations.length, 6);
       for (const { path, method, operation } of operations) {
         const response = await get(path.replace("{run_id}", "clv-unknown"), method.toUpperCase());
         const described = operation.responses[response.status];

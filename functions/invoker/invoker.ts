@@ -6,6 +6,7 @@ import { runId, runIdFor, runSettings, today } from "../../contracts/run.ts";
 import type { Logger } from "../../lib/log.ts";
 import { parse, UserError } from "../../lib/user-error.ts";
 import { openapi } from "./openapi.ts";
+import { planQuery, planRun } from "./plan.ts";
 
 export interface InvokerOptions {
   /** Starts runs and knows their state: adapters/vertex-ai.ts in the cloud, local/runtime/launcher.ts on one machine. */
@@ -28,6 +29,7 @@ export function createInvoker({ launcher, firstOrderDate, log }: InvokerOptions)
   const routes: Record<string, Record<string, Handler>> = {
     "/healthcheck": { GET: (_request, response) => void response.json({ status: "ok" }) },
     "/invoke": { GET: invoke },
+    "/plan": { GET: plan },
     "/": { POST: push },
     "/runs/{run_id}": { GET: sendState },
     "/openapi.json": { GET: (_request, response) => void response.json(openapi) },
@@ -36,7 +38,7 @@ export function createInvoker({ launcher, firstOrderDate, log }: InvokerOptions)
 
   async function invoke(request: Request, response: Response, subject: Subject): Promise<void> {
     const remedy = `For example: /invoke?run_date=${today()}`;
-    const query = runParameters(request);
+    const query = queryOf(request, runRequest.shape);
     if (query.run_date === undefined) throw new UserError("The parameter run_date is missing.", { remedy });
     const given = parse(runRequest.partial({ run_id: true }), query, "The query is not valid", remedy);
     const { run_date } = given;
@@ -44,6 +46,18 @@ export function createInvoker({ launcher, firstOrderDate, log }: InvokerOptions)
     const created = await launch({ ...given, run_id }, subject);
     const state_url = `/runs/${run_id}`;
     response.status(202).location(state_url).json({ run_id, run_date, created, state_url });
+  }
+
+  async function plan(request: Request, response: Response, subject: Subject): Promise<void> {
+    const query = parse(
+      planQuery,
+      queryOf(request, planQuery.shape),
+      "The query is not valid",
+      `For example: /plan?run_date=${today()}&slot=${today()}`,
+    );
+    const planned = await planRun(launcher, query);
+    subject.run_id = planned.run_id;
+    response.json(planned);
   }
 
   async function push(request: Request, response: Response, subject: Subject): Promise<void> {
@@ -112,9 +126,9 @@ function handlerOf(
 
 const runIdIn = (path: string): string | undefined => /^\/runs\/([^/]+)$/.exec(path)?.[1];
 
-/** The query's parameters. @throws UserError when one is unknown, repeated or empty. */
-function runParameters({ query }: Request): Record<string, string> {
-  const allowed = Object.keys(runRequest.shape);
+/** The query's parameters, which are keys of the shape. @throws UserError when one is unknown, repeated or empty. */
+function queryOf({ query }: Request, shape: object): Record<string, string> {
+  const allowed = Object.keys(shape);
   const remedy = `Allowed, each once: ${allowed.join(", ")}.`;
   const parameters: Record<string, string> = {};
   for (const [name, value] of Object.entries(query)) {

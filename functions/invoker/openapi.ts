@@ -3,6 +3,7 @@ import { createDocument } from "zod-openapi";
 import { runState } from "../../contracts/launcher.ts";
 import { pushEnvelope, runRequest } from "../../contracts/messages.ts";
 import { runDate, runId } from "../../contracts/run.ts";
+import { planQuery, runPlan } from "./plan.ts";
 import { problemDocument } from "./problem-response.ts";
 
 const json = (schema: z.ZodType) => ({ "application/json": { schema } });
@@ -57,6 +58,21 @@ export const openapi = createDocument({
           400: error(
             "run_date is missing or not after the first order, or a parameter is unknown, repeated or out of range.",
           ),
+          ...DEFECT,
+        },
+      },
+    },
+    "/plan": {
+      get: {
+        operationId: "plan",
+        summary: "Returns the run to request for a slot of a schedule",
+        description:
+          "The run of the slot that is queued or running, otherwise its first attempt that has not failed. " +
+          "Launches nothing.",
+        requestParams: { query: planQuery },
+        responses: {
+          200: success("The run to request.", runPlan),
+          400: error("A parameter is missing, unknown, repeated or out of range."),
           ...DEFECT,
         },
       },

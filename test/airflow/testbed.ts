@@ -125,6 +125,12 @@ export class AirflowTestbed {
     return { PUBSUB_EMULATOR_HOST: pubsub.host, BIGQUERY_EMULATOR_HOST: bigquery.endpoint };
   }
 
+  /** Base URLs of the emulated APIs. */
+  get endpoints(): { readonly pubsub: string; readonly bigquery: string } {
+    const { pubsub, bigquery } = this.#emulators;
+    return { pubsub: `http://${pubsub.host}`, bigquery: bigquery.endpoint };
+  }
+
   async #createTopics(): Promise<void> {
     const { pubsub, project } = this;
     const events = this.#options.events ?? EVENTS;

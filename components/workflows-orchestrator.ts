@@ -1,0 +1,155 @@
+import { readFileSync } from "node:fs";
+import * as gcp from "@pulumi/gcp";
+import * as pulumi from "@pulumi/pulumi";
+import { type DagSettings, dagSettings } from "../contracts/dag-settings.ts";
+import { Component } from "./component.ts";
+import { allowOnProject } from "./grants.ts";
+import type { Names } from "./names.ts";
+
+const SOURCE = new URL("../workflows/customer_value.yaml", import.meta.url);
+/** The DAG runs the same query. */
+const CONFIRMATION = new URL("../composer/dags/customer_value.confirmation.sql", import.meta.url);
+
+/** Base URLs of Google's APIs. Tests have other ones. */
+export interface Endpoints {
+  readonly pubsub: string;
+  readonly bigquery: string;
+}
+const GOOGLE: Endpoints = {
+  pubsub: "https://pubsub.googleapis.com",
+  bigquery: "https://bigquery.googleapis.com",
+};
+
+export interface WorkflowPlan {
+  /** The workflow in the language of Workflows, at most 128 KB. */
+  readonly source: string;
+  /** Environment variables of the workflow, each at most 4 KiB. */
+  readonly environment: { readonly SETTINGS: string; readonly CONFIRMATION: string };
+}
+
+export interface WorkflowsOrchestratorArgs {
+  readonly names: Pick<Names, "serviceAccounts" | "workflows" | "schedulerJobs">;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly project: string;
+  readonly region: string;
+  /** Whether Google Cloud refuses to delete the workflow. */
+  readonly protectData: boolean;
+  /** The workflow's service account. What it may do with messages, tables and the invoker is granted where they are. */
+  readonly account: gcp.serviceaccount.Account;
+  /** Cloud Scheduler's service account: starts executions, and nothing else. */
+  readonly scheduler: gcp.serviceaccount.Account;
+  /** The settings that the DAG has too. Parts that are known after the deployment are outputs. */
+  readonly settings: { readonly [K in keyof DagSettings]: pulumi.Input<DagSettings[K]> };
+  /** Changes the arguments of children before they are created. */
+  readonly transform?: {
+    readonly workflow?: (args: gcp.workflows.WorkflowArgs) => gcp.workflows.WorkflowArgs;
+    readonly job?: (args: gcp.cloudscheduler.JobArgs) => gcp.cloudscheduler.JobArgs;
+  };
+}
+
+/**
+ * Requests runs on a schedule, waits for them and checks them: a workflow of Workflows that Cloud Scheduler starts. It
+ * does the same as the DAG of orchestrator.ts, for the price of its steps.
+ */
+export class WorkflowsOrchestrator extends Component<WorkflowsOrchestratorArgs> {
+  readonly workflow: gcp.workflows.Workflow;
+  readonly job: gcp.cloudscheduler.Job;
+
+  constructor(name: string, args: WorkflowsOrchestratorArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("WorkflowsOrchestrator", name, args, opts);
+    const { project, account } = args;
+    allowOnProject(this.named("log-writer"), project, "roles/logging.logWriter", account.member, this.child);
+    this.workflow = this.#workflow();
+    this.#allowScheduler();
+    this.job = this.#job();
+    this.registerOutputs({});
+  }
+
+  #workflow(): gcp.workflows.Workflow {
+    const { names, labels, project, region, protectData, account, settings, transform } = this.args;
+    const plan = pulumi.output(settings).apply((values) => planWorkflow(dagSettings.parse(values)));
+    const args: gcp.workflows.WorkflowArgs = {
+      name: names.workflows.orchestrator,
+      project,
+      region,
+      labels,
+      description: "Customer value: requests a run, waits for its end and confirms it.",
+      serviceAccount: account.name,
+      sourceContents: plan.source,
+      userEnvVars: plan.environment,
+      callLogLevel: "LOG_ERRORS_ONLY",
+      deletionProtection: protectData,
+    };
+    return new gcp.workflows.Workflow(
+      this.named("workflow"),
+      transform?.workflow?.(args) ?? args,
+      this.child,
+    );
+  }
+
+  /** A workflow has no access policy, so the right to start one is on the project. */
+  #allowScheduler(): void {
+    const { names, project, scheduler } = this.args;
+    const role = new gcp.projects.IAMCustomRole(
+      this.named("scheduler"),
+      {
+        roleId: names.serviceAccounts.scheduler.replaceAll("-", "_"),
+        project,
+        title: names.serviceAccounts.scheduler,
+        description: "Starts executions of workflows.",
+        permissions: ["workflows.executions.create"],
+      },
+      this.child,
+    );
+    allowOnProject(this.named("scheduler"), project, role.name, scheduler.member, this.child);
+  }
+
+  #job(): gcp.cloudscheduler.Job {
+    const { names, project, region, scheduler, settings, transform } = this.args;
+    const schedule = pulumi.output(settings.schedule);
+    const args: gcp.cloudscheduler.JobArgs = {
+      name: names.schedulerJobs.orchestrator,
+      project,
+      region,
+      description: `Starts the workflow ${names.workflows.orchestrator}.`,
+      schedule: schedule.cron,
+      timeZone: schedule.time_zone,
+      // Only the call that starts the execution is repeated. If that has happened, the second execution joins its run.
+      retryConfig: { retryCount: 5, minBackoffDuration: "30s", maxBackoffDuration: "600s" },
+      httpTarget: {
+        httpMethod: "POST",
+        uri: pulumi.interpolate`https://workflowexecutions.googleapis.com/v1/${this.workflow.id}/executions`,
+        headers: { "Content-Type": "application/json" },
+        body: Buffer.from(JSON.stringify({ argument: "{}" })).toString("base64"),
+        oauthToken: { serviceAccountEmail: scheduler.email },
+      },
+    };
+    return new gcp.cloudscheduler.Job(this.named("schedule"), transform?.job?.(args) ?? args, this.child);
+  }
+}
+
+/** What the workflow gets of the settings that both Orchestrators share. */
+export function planWorkflow(settings: DagSettings, endpoints: Endpoints = GOOGLE): WorkflowPlan {
+  const { tables, notification_emails: _, ...used } = settings;
+  const { project } = settings;
+  return {
+    source: readFileSync(SOURCE, "utf8"),
+    environment: {
+      SETTINGS: JSON.stringify({
+        ...used,
+        pubsub_url: `${endpoints.pubsub}/v1/projects/${project}`,
+        bigquery_url: `${endpoints.bigquery}/bigquery/v2/projects/${project}`,
+      }),
+      CONFIRMATION: confirmationQuery(tables),
+    },
+  };
+}
+
+/** The query without comments and indentation, which would exceed the limit. */
+function confirmationQuery(tables: DagSettings["tables"]): string {
+  return readFileSync(CONFIRMATION, "utf8")
+    .replace(/--.*/g, "")
+    .replace(/\s+/g, " ")
+    .trim()
+    .replace(/\$\{(\w+)\}/g, (_, name: keyof typeof tables) => `\`${tables[name]}\``);
+}

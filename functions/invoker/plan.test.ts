@@ -1,0 +1,59 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { type RunState, runState } from "../../contracts/launcher.ts";
+import { runIdFor } from "../../contracts/run.ts";
+import { planRun } from "./plan.ts";
+
+const DAY = "1997-10-01";
+
+/** A launcher whose runs of the slot are in these states. */
+const launcherOf = (states: readonly RunState["state"][]) => ({
+  state: async (run_id: string): Promise<RunState | undefined> => {
+    const state = states.find((_, index) => runIdFor(DAY, "slot", index + 1) === run_id);
+    return state && { run_id, run_date: DAY, state, error: null, steps: [] };
+  },
+});
+const attemptOf = async (states: readonly RunState["state"][], again: "yes" | "no") => {
+  const query = { run_date: DAY, slot: "slot", again, horizon_weeks: 26 };
+  const { attempt, ...plan } = await planRun(launcherOf(states), query);
+  const run_id = runIdFor(DAY, "slot", attempt);
+  assert.deepEqual(plan, {
+    run_id,
+    run_date: DAY,
+    request: { run_id, run_date: DAY, horizon_weeks: 26 },
+  });
+  return attempt;
+};
+
+describe("the plan of a run", () => {
+  it("starts with attempt 1", async () => {
+    assert.equal(await attemptOf([], "no"), 1);
+    assert.equal(await attemptOf([], "yes"), 1);
+  });
+
+  it("reuses a run that is queued or running, and one that succeeded unless the date runs again", async () => {
+    for (const state of ["queued", "running"] as const)
+      for (const again of ["yes", "no"] as const) assert.equal(await attemptOf(["failed", state], again), 2);
+    assert.equal(await attemptOf(["cancelled", "succeeded"], "no"), 2);
+    assert.equal(await attemptOf(["cancelled", "succeeded"], "yes"), 3);
+    assert.equal(await attemptOf(["succeeded", "failed"], "no"), 3);
+  });
+
+  it("never plans a second run of a slot while one is queued or running", async () => {
+    const state = fc.constantFrom(...runState.shape.state.options);
+    const again = fc.constantFrom("yes" as const, "no" as const);
+    // The states of a slot's runs when each new run is requested only as planned.
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.tuple(state, again)), async (requests) => {
+        const states: RunState["state"][] = [];
+        for (const [next, again] of requests) {
+          const attempt = await attemptOf(states, again);
+          assert.ok(attempt <= states.length + 1);
+          const isActive = (state: string) => state === "queued" || state === "running";
+          if (states.some(isActive)) assert.ok(isActive(states[attempt - 1] ?? "none"));
+          states[attempt - 1] = next;
+        }
+      }),
+    );
+  });
+});

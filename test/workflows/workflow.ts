@@ -1,0 +1,52 @@
+import { execFile } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { z } from "zod";
+import type { WorkflowPlan } from "../../components/workflows-orchestrator.ts";
+import { pythonEnvironment } from "../uv.ts";
+
+const here = import.meta.dirname;
+
+const logLine = z.object({ severity: z.string(), payload: z.unknown() });
+const end = z.discriminatedUnion("state", [
+  z.object({ state: z.literal("SUCCEEDED"), result: z.unknown() }),
+  z.object({ state: z.literal("FAILED"), error: z.unknown() }),
+]);
+
+/** How an execution ended, and what it logged. */
+export type Execution = z.output<typeof end> & { readonly log: readonly z.output<typeof logLine>[] };
+
+/** Runs a workflow in an emulator of Workflows. @throws Error when the emulator fails. */
+export async function runWorkflow(
+  { source, environment }: WorkflowPlan,
+  argument: unknown = null,
+): Promise<Execution> {
+  const bin = await pythonEnvironment("workflows", "3.11", join(here, "requirements.lock"));
+  const folder = mkdtempSync(join(tmpdir(), "workflow-"));
+  const file = join(folder, "workflow.yaml");
+  writeFileSync(file, source);
+  try {
+    const { stdout } = await promisify(execFile)(
+      join(bin, "python"),
+      [join(here, "run_workflow.py"), file, JSON.stringify(argument)],
+      {
+        env: {
+          ...process.env,
+          ...environment,
+          GOOGLE_CLOUD_WORKFLOW_ID: "orchestrator",
+          GOOGLE_CLOUD_WORKFLOW_EXECUTION_ID: "execution-1",
+        },
+        maxBuffer: 2 ** 26,
+      },
+    );
+    const lines = stdout
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    return { ...end.parse(lines.pop()), log: z.array(logLine).parse(lines) };
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
