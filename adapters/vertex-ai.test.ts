@@ -6,6 +6,7 @@ import { json } from "node:stream/consumers";
 import { type AuthClient, GoogleAuth, OAuth2Client } from "google-auth-library";
 
 import { stepStarted } from "../contracts/step.ts";
+import { checkRequest } from "../test/google-apis/check.ts";
 import { VertexAiLauncher } from "./vertex-ai.ts";
 
 type GaxiosOptions = Parameters<GoogleAuth["request"]>[0];
@@ -29,6 +30,9 @@ describe("Vertex AI launcher", () => {
   async function answer(request: IncomingMessage): Promise<[number, object]> {
     const { pathname, searchParams } = new URL(request.url ?? "/", "http://vertex");
     const body = request.method === "POST" ? await json(request) : undefined;
+    const url = `https://europe-west1-aiplatform.googleapis.com${request.url}`;
+    const { problems } = checkRequest({ method: request.method ?? "", url, body });
+    assert.deepEqual(problems, [], "Google's own description of the API");
     received.push({ what: `${request.method} ${request.url}`, token: request.headers.authorization, body });
     const failure = failures.shift();
     if (typeof failure === "object") return [400, { error: failure }];

@@ -1,116 +1,193 @@
 /**
- * npm run bench: prints how long the main job takes, how long a saved change of a SQL model takes until it is checked,
- * tested and run, and how long fitting takes with more customers. Compare only times of one run on one machine.
+ * npm run bench: the whole main job beside what a notebook does with pandas and lifetimes, on the same orders in one
+ * run, and how soon a saved SQL model is checked, tested and run. Results are compared before times are shown.
+ * Times are of this machine: compare figures of one run only.
  */
-import { spawn, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout } from "node:timers/promises";
+import { parseArgs } from "node:util";
+import { gunzipSync } from "node:zlib";
 import Table from "cli-table3";
-import { fitBgNbd } from "../jobs/clv/bg-nbd-fit.ts";
-import { fitGammaGamma } from "../jobs/clv/gamma-gamma-fit.ts";
-import { readCdnow } from "../test/cdnow.ts";
+import { projectDir } from "../lib/project.ts";
+import { pythonEnvironment } from "../test/uv.ts";
+import { type Measured, measure } from "./measure.ts";
+import { writeShop } from "./shop.ts";
 
-const RUNS = 5;
+const { values: options } = parseArgs({
+  options: {
+    large: { type: "boolean", default: false },
+    runs: { type: "string", default: "3" },
+    help: { type: "boolean", default: false },
+  },
+});
+if (options.help) {
+  process.stdout.write(`Usage: npm run bench -- [options]
 
-const median = (values: readonly number[]): number =>
-  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
-const seconds = (milliseconds: number): string => `${(milliseconds / 1000).toFixed(2)} s`;
-const timed = (work: () => unknown): number => {
-  const startedAt = performance.now();
-  work();
-  return performance.now() - startedAt;
-};
+Measures the main job beside a notebook with pandas and lifetimes, and the time from saving a SQL model to its result.
 
-process.stdout.write(`Node ${process.version}, ${availableParallelism()} cores, median of ${RUNS}\n\n`);
+  --runs <number>  runs on CDNOW and of a saved model, of which the median is shown (default: 3)
+  --large          also a shop of 5,000,000 customers (26 million orders; takes minutes and 8 GB)
+  --help           shows this
+`);
+  process.exit(0);
+}
+const runs = Number(options.runs);
+
+/** A log of orders, and the dates of its run. */
+interface Log {
+  readonly name: string;
+  readonly file: string;
+  readonly runDate: string;
+  readonly holdoutWeeks: number;
+  readonly times: number;
+}
+const HORIZON = 39;
 
 const folder = mkdtempSync(join(tmpdir(), "bench-"));
-const run = (): void => {
-  const script = new URL("../cli/start.ts", import.meta.url).pathname;
-  const { status, stderr } = spawnSync(process.execPath, [script, "--json", "--data-dir", folder], {
-    encoding: "utf8",
-  });
-  if (status !== 0) throw new Error(stderr);
-};
-const firstRun = timed(run);
-const laterRuns = Array.from({ length: RUNS }, () => timed(run));
-rmSync(folder, { recursive: true });
-const main = new Table({ head: ["main job on the full CDNOW log", "time"], style: { head: [] } });
-main.push(["first run in a new folder", seconds(firstRun)], ["later runs", seconds(median(laterRuns))]);
-process.stdout.write(`${main.toString()}\n\n`);
+process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
+process.stdout.write(`Node ${process.version}, ${availableParallelism()} cores\n\n`);
+
+const python = join(
+  await pythonEnvironment("notebook", "3.11", join(import.meta.dirname, "notebook.lock")),
+  "python",
+);
+const table = new Table({
+  head: ["orders", "customers", "npm start", "notebook", "ratio", "memory", "notebook's"],
+  style: { head: [] },
+});
+for (const log of await logs()) {
+  const ours = await repeat(log.times, () => mainJob(log));
+  const theirs = await repeat(log.times, () => notebook(log));
+  compare(log, JSON.parse(ours.stdout), JSON.parse(theirs.stdout));
+  const { customers } = JSON.parse(theirs.stdout);
+  table.push([
+    log.name,
+    customers.toLocaleString("en-US"),
+    seconds(ours.seconds),
+    seconds(theirs.seconds),
+    (theirs.seconds / ours.seconds).toFixed(2),
+    megabytes(ours.peakMb),
+    megabytes(theirs.peakMb),
+  ]);
+}
+process.stdout.write(
+  `The main job (features, hold-out, fit, scores, back-test, checks, report) and a notebook (features, hold-out, fit,\nscores) with equal results. Memory is that of the largest process.\n${table.toString()}\n\n`,
+);
 
 const saved = new Table({
-  head: ["a SQL model is saved (npm run sql -- --watch): checked, tested, run with its dependents", "time"],
+  head: ["a model is saved under npm run sql -- --watch", "time"],
   style: { head: [] },
 });
 for (const model of ["features/customer_features", "features/customer_history", "marts/rfm"])
-  saved.push([model, seconds(median(await savedModel(model)))]);
-process.stdout.write(`${saved.toString()}\n\n`);
+  saved.push([model, seconds(median(await savedModel(model)) / 1000)]);
+process.stdout.write(`Checked, unit tested, and run with all that depends on it.\n${saved.toString()}\n`);
 
-const customers = readCdnow("cdnow");
-const fits = new Table({
-  head: ["fit of both models", "customers", "distinct statistics", "time"],
-  style: { head: [] },
-});
-for (const times of [1, 10, 100]) {
-  const purchases = distinct(customers.map(({ x, tX, T }) => ({ x, tX, T, customers: times })));
-  const buyers = customers.filter(({ paidRepeats }) => paidRepeats > 0);
-  const values = distinct(
-    buyers.map(({ paidRepeats, meanValue }) => ({ x: paidRepeats, meanValue, customers: times })),
-  );
-  const times_ = Array.from({ length: RUNS }, () =>
-    timed(() => [fitBgNbd(purchases), fitGammaGamma(values)]),
-  );
-  fits.push([
-    times === 1 ? "CDNOW" : `every customer ${times} times`,
-    (customers.length * times).toLocaleString("en-US"),
-    (purchases.length + values.length).toLocaleString("en-US"),
-    seconds(median(times_)),
-  ]);
+async function logs(): Promise<Log[]> {
+  const cdnow = join(folder, "cdnow.csv");
+  writeFileSync(cdnow, gunzipSync(readFileSync(join(projectDir, "data/cdnow.csv.gz"))));
+  const found: Log[] = [
+    { name: "CDNOW, 69,659", file: cdnow, runDate: "1997-10-01", holdoutWeeks: 9, times: runs },
+  ];
+  for (const customers of options.large ? [1_000_000, 5_000_000] : [1_000_000]) {
+    const file = join(folder, `shop-${customers}.parquet`);
+    const startedAt = performance.now();
+    const orders = await writeShop({ customers }, file);
+    process.stdout.write(
+      `Wrote a shop of ${orders.toLocaleString("en-US")} orders in ${seconds((performance.now() - startedAt) / 1000)}.\n`,
+    );
+    const name = `shop, ${orders.toLocaleString("en-US")}`;
+    found.push({ name, file, runDate: "2025-06-01", holdoutWeeks: 31, times: 1 });
+  }
+  return found;
 }
-process.stdout.write(`${fits.toString()}\n`);
 
-/** Milliseconds from saving a SQL model until all is complete, on the full CDNOW log, for each save. */
+/** The whole main job, in a new data folder. */
+async function mainJob({ file, runDate, holdoutWeeks }: Log): Promise<Measured> {
+  const data = join(folder, "data");
+  rmSync(data, { recursive: true, force: true });
+  const args = ["--orders", file, "--run-date", runDate, "--holdout-weeks", String(holdoutWeeks)];
+  const settings = ["--horizon-weeks", String(HORIZON), "--json", "--data-dir", data];
+  return await measure(process.execPath, join(projectDir, "cli/start.ts"), ...args, ...settings);
+}
+
+async function notebook({ file, runDate, holdoutWeeks }: Log): Promise<Measured> {
+  const script = join(import.meta.dirname, "notebook.py");
+  const out = join(folder, "notebook.parquet");
+  return await measure(python, script, file, runDate, String(holdoutWeeks), String(HORIZON), out);
+}
+
+/** Fails unless both found the same model and the same error of the hold-out. */
+function compare(
+  { name }: Log,
+  ours: { model: Record<string, number>; holdout: Record<string, Record<string, number>> },
+  theirs: Record<string, number>,
+): void {
+  const pairs = {
+    customers: [ours.model.customers, theirs.customers],
+    r: [ours.model.r, theirs.r],
+    alpha: [ours.model.alpha, theirs.alpha],
+    a: [ours.model.a, theirs.a],
+    b: [ours.model.b, theirs.b],
+    p: [ours.model.p, theirs.p],
+    q: [ours.model.q, theirs.q],
+    gamma: [ours.model.gamma, theirs.v],
+    "count MAE": [ours.holdout.model?.count_mae, theirs.count_mae],
+    "top decile": [ours.holdout.model?.top_decile_revenue_share, theirs.top_decile],
+  };
+  for (const [figure, [one = Number.NaN, other = Number.NaN]] of Object.entries(pairs))
+    if (!(Math.abs(one / other - 1) < 2e-3))
+      throw new Error(`${name}: ${figure} is ${one} here and ${other} in the notebook.`);
+}
+
+/** Runs the work so often; the one of median time. */
+async function repeat(times: number, work: () => Promise<Measured>): Promise<Measured> {
+  const all: Measured[] = [];
+  for (let time = 0; time < times; time += 1) all.push(await work());
+  return all.toSorted((one, other) => one.seconds - other.seconds)[Math.floor(all.length / 2)]!;
+}
+
+/** Milliseconds from saving a model to when all is done, on the full CDNOW log, each time that it is saved. */
 async function savedModel(model: string): Promise<number[]> {
-  const root = new URL("../", import.meta.url).pathname;
-  const folder = mkdtempSync(join(tmpdir(), "bench-"));
-  const [sql, data] = [join(folder, "sql"), join(folder, "data")];
-  cpSync(join(root, "sql"), sql, { recursive: true });
+  const [sql, data] = [join(folder, "sql"), join(folder, "sql-data")];
+  for (const each of [sql, data]) rmSync(each, { recursive: true, force: true });
+  cpSync(join(projectDir, "sql"), sql, { recursive: true });
   const file = join(sql, "definitions", `${model}.sqlx`);
-  const args = [join(root, "cli/sql.ts"), "--sql-dir", sql, "--data-dir", data, "--watch"];
+  const args = [join(projectDir, "cli/sql.ts"), "--sql-dir", sql, "--data-dir", data, "--watch"];
   const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  const prints = async (what: RegExp): Promise<void> => {
+  const printed = async (what: RegExp): Promise<void> => {
     for (let line = await lines.next(); !what.test(String(line.value)); line = await lines.next())
       if (line.done) throw new Error(`npm run sql ended before it printed ${what}`);
   };
-  await prints(/^Watching/);
+  await printed(/^Watching/);
   const times: number[] = [];
-  for (let time = 0; time < RUNS; time += 1) {
+  for (let time = 0; time < runs; time += 1) {
     const startedAt = performance.now();
     const condition = `run_date = @run_date AND ${time} = ${time}`;
     writeFileSync(file, readFileSync(file, "utf8").replace("run_date = @run_date", condition));
-    await prints(/ actions in /);
+    await printed(/ actions in /);
     times.push(performance.now() - startedAt);
-    // The file system reports a save right after this one as the same.
+    // Otherwise the file system may report this save and the next one together.
     await setTimeout(500);
   }
   child.kill();
   await once(child, "close");
-  rmSync(folder, { recursive: true });
   return times;
 }
 
-/** Equal rows become one, with the sum of their customers. */
-function distinct<S extends { customers: number }>(rows: readonly S[]): S[] {
-  const byKey = new Map<string, S>();
-  for (const row of rows) {
-    const key = JSON.stringify({ ...row, customers: 0 });
-    const same = byKey.get(key);
-    byKey.set(key, same === undefined ? row : { ...same, customers: same.customers + row.customers });
-  }
-  return [...byKey.values()];
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
+}
+
+function seconds(value: number): string {
+  return `${value.toFixed(value < 10 ? 1 : 0)} s`;
+}
+
+function megabytes(value: number | undefined): string {
+  return value === undefined ? "–" : `${Math.round(value)} MB`;
 }

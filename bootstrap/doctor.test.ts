@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { deployPermissions } from "../components/deploy-permissions.ts";
+import { checkRequest } from "../test/google-apis/check.ts";
 import { APIS } from "./plan.ts";
 
 type Answer = object | number | "never";
@@ -72,11 +73,16 @@ describe("doctor", function () {
   this.timeout(60_000);
   const main = new URL("../cli/doctor.ts", import.meta.url).pathname;
   let server: Server;
+  /** What Google's own descriptions of the APIs do not allow in the requests. */
+  const wrong: string[] = [];
   let answers: Record<string, Answer>;
   before(async () => {
     server = createServer(async (request, response) => {
       const [path = ""] = (request.url ?? "").slice(1).split("?");
       const body = await text(request);
+      const sent = body === "" ? undefined : JSON.parse(body);
+      const url = `https://${(request.url ?? "").slice(1)}`;
+      wrong.push(...checkRequest({ method: request.method ?? "", url, body: sent }).problems);
       const asIfDev = path.replaceAll(/my-project-prod|my-shop/g, PROJECT).replace("value-prod", "value-dev");
       let answer = request.headers.authorization === "Bearer a-token" ? (answers[asIfDev] ?? 404) : 401;
       const asked = body === "" ? [] : JSON.parse(body).permissions;
@@ -89,6 +95,7 @@ describe("doctor", function () {
     }).listen(0, "127.0.0.1");
     await once(server, "listening");
   });
+  afterEach(() => assert.deepEqual(wrong.splice(0), []));
   after(() => {
     server.closeAllConnections();
     server.close();

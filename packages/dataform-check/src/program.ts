@@ -193,7 +193,7 @@ async function serve(port: number, page: () => Promise<string>): Promise<void> {
     server.once("error", failed).listen(port, "127.0.0.1", done);
   }).catch((cause) => {
     if (cause.code !== "EADDRINUSE") throw cause;
-    throw new UserError(`Port ${port} of 127.0.0.1 is taken by another process.`, {
+    throw new UserError(`Port ${port} of 127.0.0.1 is in use by another process.`, {
       remedy: `End that process, or choose another port: --port ${port + 1}.`,
       cause,
     });

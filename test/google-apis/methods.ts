@@ -1,0 +1,31 @@
+/** The methods of Google's REST APIs that the project calls, by API and version. */
+export const METHODS: Readonly<Record<string, readonly string[]>> = {
+  "aiplatform/v1": [
+    "projects.locations.list",
+    "projects.locations.pipelineJobs.cancel",
+    "projects.locations.pipelineJobs.create",
+    "projects.locations.pipelineJobs.get",
+  ],
+  "artifactregistry/v1": ["projects.locations.list"],
+  "bigquery/v2": [
+    "datasets.get",
+    "datasets.insert",
+    "jobs.get",
+    "jobs.getQueryResults",
+    "jobs.insert",
+    "jobs.query",
+    "tabledata.insertAll",
+    "tables.get",
+    "tables.insert",
+    "tables.list",
+    "tables.patch",
+  ],
+  "cloudbilling/v1": ["projects.getBillingInfo"],
+  "cloudkms/v1": ["projects.locations.keyRings.cryptoKeys.get", "projects.locations.list"],
+  "cloudresourcemanager/v3": ["projects.get", "projects.testIamPermissions"],
+  "composer/v1": ["projects.locations.environments.get", "projects.locations.imageVersions.list"],
+  "run/v1": ["projects.locations.list"],
+  "serviceusage/v1": ["services.batchGet"],
+  "serviceusage/v1beta1": ["services.consumerQuotaMetrics.get"],
+  "storage/v1": ["buckets.get", "buckets.insert", "objects.get", "objects.insert", "objects.list"],
+};
