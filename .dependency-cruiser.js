@@ -40,7 +40,7 @@ export default {
       { path: "^jobs/", pathNot: ["^jobs/$1/", "^jobs/job\\.ts$"] },
     ),
     only("policy", ...SHARED, "components/settings\\.ts"),
-    only("components", ...SHARED, "jobs/pipeline\\.ts", "jobs/clv/routines\\.ts"),
+    only("components", ...SHARED, "jobs/(pipeline|bundle)\\.ts", "jobs/clv/routines\\.ts"),
     only("bootstrap", ...SHARED, "components/"),
     only("local", ...SHARED, "functions/", "jobs/"),
     rule(
@@ -51,8 +51,8 @@ export default {
     ),
     rule(
       "test-support",
-      "Only tests import test/; npm run airflow starts the test bed.",
-      { pathNot: ["^cli/airflow\\.ts$", TESTS] },
+      "Only tests and benchmarks import test/; npm run airflow starts the test bed.",
+      { pathNot: ["^cli/airflow\\.ts$", "^bench/", TESTS] },
       { path: "^test/" },
     ),
   ],

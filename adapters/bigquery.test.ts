@@ -125,7 +125,7 @@ WHEN NOT MATCHED BY TARGET THEN INSERT (\`run_date\`, \`x\`) VALUES (\`run_date\
     });
 
     it("a log once: its rows stay", async () => {
-      assert.deepEqual(await warehouse.materialize(model("log"), {}), { rows: 0, bytesBilled: 0 });
+      assert.deepEqual(await warehouse.materialize(model("append"), {}), { rows: 0, bytesBilled: 0 });
       assert.deepEqual(fake.tables.get("shop.rfm.t")?.schema, { fields: FIELDS });
       assert.deepEqual(statements(), []);
     });

@@ -40,7 +40,7 @@ export class BigQueryWarehouse implements Warehouse {
         { remedy: "Make the query read less, or raise the setting bytesBilledLimit." },
       );
     await this.#provideTable(model, fields);
-    if (model.materialization === "log") return { rows: 0, bytesBilled: 0 };
+    if (model.materialization === "append") return { rows: 0, bytesBilled: 0 };
     const replaced =
       model.materialization === "partition"
         ? `${quote(model.partitionBy ?? "run_date")} = @run_date`
@@ -51,7 +51,7 @@ export class BigQueryWarehouse implements Warehouse {
 
   async *stream(sql: string, parameters: Parameters = {}): AsyncGenerator<Row> {
     const { job } = await this.#jobs.run(sql, parameters);
-    const rows = job.getQueryResultsStream({ wrapIntegers: { integerTypeCastFunction: Number } });
+    const rows = job.getQueryResultsStream();
     for await (const row of rows) yield toPlain(row) as Row;
   }
 

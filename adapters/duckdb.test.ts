@@ -48,7 +48,7 @@ describe("DuckDB warehouse", () => {
       assert.deepEqual(await rows("a_view"), [{ a: 3, b: 4 }]);
     });
 
-    it("a table, anew each time, with other columns when the query has others", async () => {
+    it("a table, replaced each time, also with other columns", async () => {
       const query = "SELECT x AS a, 1 AS b FROM UNNEST([1, 2]) AS x";
       for (let time = 0; time < 2; time += 1) {
         assert.deepEqual(await warehouse.materialize(model("a_table", "table", query), {}), {
@@ -92,8 +92,8 @@ describe("DuckDB warehouse", () => {
       assert.deepEqual(await rows("emptied"), []);
     });
 
-    it("a log once: its rows stay", async () => {
-      const log = model("a_log", "log", "SELECT CAST(NULL AS STRING) AS id, CAST(NULL AS INT64) AS n");
+    it("an append table once: its rows stay", async () => {
+      const log = model("a_log", "append", "SELECT CAST(NULL AS STRING) AS id, CAST(NULL AS INT64) AS n");
       await warehouse.materialize(log, {});
       assert.deepEqual(await rows("a_log"), []);
       await warehouse.replaceRows(log.target, { id: "x" }, [{ id: "x", n: 1 }]);
@@ -101,7 +101,7 @@ describe("DuckDB warehouse", () => {
       assert.deepEqual(await rows("a_log"), [{ id: "x", n: 1 }]);
     });
 
-    it("integers as INT64, sums and literals, too", async () => {
+    it("integers as INT64, also sums and literals", async () => {
       await warehouse.materialize(
         model("sums", "table", "SELECT SUM(x) AS s, 1 AS b FROM UNNEST([1, 2]) AS x"),
         {},
@@ -112,7 +112,7 @@ describe("DuckDB warehouse", () => {
       assert.deepEqual(types, ["BIGINT", "BIGINT"]);
     });
 
-    it("columns that are new, null in the other partitions, whatever their order", async () => {
+    it("new columns, null in the other partitions, in any order", async () => {
       await warehouse.materialize(
         model("grown", "partition", "SELECT @run_date AS run_date, 1 AS a"),
         on("2024-01-01"),
@@ -127,7 +127,7 @@ describe("DuckDB warehouse", () => {
       ]);
     });
 
-    it("no column of another type, and leaves the table as it was", async () => {
+    it("no column of another type, and keeps the table unchanged", async () => {
       await warehouse.materialize(
         model("typed", "partition", "SELECT @run_date AS run_date, 1 AS a"),
         on("2024-01-01"),
@@ -140,7 +140,7 @@ describe("DuckDB warehouse", () => {
       assert.deepEqual(await rows("typed"), [{ run_date: "2024-01-01", a: 1 }]);
     });
 
-    it("nothing when the query fails in the middle: the partition stays", async () => {
+    it("nothing when the query fails halfway: the partition stays", async () => {
       const of = (x: string) => model("kept", "partition", `SELECT @run_date AS run_date, ${x} AS x`);
       await warehouse.materialize(of("1"), on("2024-01-01"));
       const failing = of("CAST(ERROR('broken') AS INT64)");
@@ -190,7 +190,7 @@ describe("DuckDB warehouse", () => {
     const log = () =>
       model(
         "log",
-        "log",
+        "append",
         `SELECT CAST(NULL AS STRING) AS id, CAST(NULL AS DATE) AS day, CAST(NULL AS TIMESTAMP) AS at,
          CAST(NULL AS FLOAT64) AS f, CAST(NULL AS INT64) AS i, CAST(NULL AS BOOL) AS ok`,
       );
@@ -217,7 +217,7 @@ describe("DuckDB warehouse", () => {
       assert.deepEqual(await warehouse.query("SELECT id FROM d.log"), [{ id: "a" }]);
     });
 
-    it("and they come back as they were", async () => {
+    it("and returns them unchanged", async () => {
       const whole = {
         id: 'it\'s "ä"\n',
         day: "2024-02-29",
@@ -238,7 +238,7 @@ describe("DuckDB warehouse", () => {
       assert.deepEqual(await warehouse.query("SELECT f FROM d.log"), [{ f: null }, { f: null }]);
     });
 
-    it("or none of them, when a value or a column does not fit", async () => {
+    it("or none of them, when a value or a column does not match", async () => {
       await warehouse.replaceRows(log().target, { id: "x" }, [{ id: "x", i: 1 }]);
       for (const [bad, message] of [
         [{ id: "x", i: "many" }, /many/],
@@ -254,7 +254,7 @@ describe("DuckDB warehouse", () => {
     });
   });
 
-  it("gives values back as plain ones", async () => {
+  it("returns plain values", async () => {
     const [row] = await warehouse.query(
       `SELECT DATE '2024-02-29' AS day, TIMESTAMP '2024-02-29 12:00:00+00' AS at, DATETIME '2024-02-29 12:00:00.5' AS local,
        CAST('NaN' AS FLOAT64) AS nan, CAST('-inf' AS FLOAT64) AS inf, CAST(NULL AS FLOAT64) AS nothing,
@@ -279,7 +279,7 @@ describe("DuckDB warehouse", () => {
     });
   });
 
-  it("tells timestamps in UTC on a machine of another time zone", async () => {
+  it("returns timestamps in UTC on a machine in another time zone", async () => {
     const body = `console.log(JSON.stringify(await warehouse.query(
       "SELECT TIMESTAMP '2024-01-01 12:00:00+00' AS at, DATE(TIMESTAMP '2024-01-01 23:00:00+00') AS day")));`;
     const { stdout } = await promisify(execFile)(
@@ -325,11 +325,11 @@ describe("DuckDB warehouse", () => {
   });
 
   describe("opens a file", () => {
-    it("when the process that has it lets it go, and both processes' rows are there", async () => {
+    it("when the other process closes it, and has the rows of both processes", async () => {
       const path = join(folder, "shared.duckdb");
       const body = (id: string) => `const target = { project: warehouse.project, dataset: "d", name: "t" };
         const query = "SELECT CAST(NULL AS STRING) AS id";
-        await warehouse.materialize({ target, materialization: "log", query, clusterBy: [] }, {});
+        await warehouse.materialize({ target, materialization: "append", query, clusterBy: [] }, {});
         await new Promise((done) => setTimeout(done, 300));
         await warehouse.replaceRows(target, { id: "${id}" }, [{ id: "${id}" }]);
         await warehouse.close();`;
@@ -344,7 +344,7 @@ describe("DuckDB warehouse", () => {
       }
     });
 
-    it("or says, after the lock timeout, that another process has it", async () => {
+    it("or reports, after the lock timeout, that another process has it open", async () => {
       const path = join(folder, "taken.duckdb");
       const holder = spawn(
         process.execPath,
@@ -363,8 +363,8 @@ describe("DuckDB warehouse", () => {
       }
     });
 
-    it("or says why not: below a file, a folder without rights, no database", async () => {
-      writeFileSync(join(folder, "file"), "this is no database, however long it is".repeat(1000));
+    it("or reports why not: below a file, a folder without rights, not a database", async () => {
+      writeFileSync(join(folder, "file"), "this is not a database".repeat(1000));
       for (const path of ["file/warehouse.duckdb", "file"]) {
         await assert.rejects(DuckDbWarehouse.open(join(folder, path)), {
           name: "UserError",

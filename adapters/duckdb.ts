@@ -1,15 +1,16 @@
 import { mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { type DuckDBConnection, DuckDBInstance, type DuckDBValue } from "@duckdb/node-api";
 import {
-  DOUBLE,
-  type DuckDBConnection,
-  DuckDBInstance,
-  type DuckDBResultReader,
-  DuckDBScalarFunction,
-  DuckDBTimestampTZValue,
-  DuckDBTimestampValue,
-  type DuckDBValue,
-} from "@duckdb/node-api";
+  bindingsOf,
+  createRoutines,
+  duckDbError,
+  duckDbPathOf as pathOf,
+  quote,
+  readRows,
+  toPlain,
+} from "dataform-check/duckdb";
+import { translate } from "dataform-check/googlesql-to-duckdb";
 import pRetry from "p-retry";
 import {
   type Model,
@@ -22,22 +23,16 @@ import {
   type Warehouse,
 } from "../contracts/warehouse.ts";
 import { UserError } from "../lib/user-error.ts";
-import {
-  parametersOf,
-  positionOf,
-  translate,
-  withoutText,
-} from "../packages/dataform-check/src/googlesql-to-duckdb.ts";
 
 export interface DuckDbOptions {
-  /** Functions that SQL can call, and the dataset that they are in. */
+  /** Functions that SQL can call, and their dataset. @default none, in rfm */
   readonly routines?: readonly Routine[];
   readonly routinesDataset?: string;
-  /** How long to wait for another process that has the file, milliseconds. */
+  /** How long to wait for another process that has the file open, in milliseconds. @default 120000 */
   readonly lockTimeout?: number;
 }
 
-/** The warehouse in a DuckDB file. Only one process at a time can have it open: the others wait for their turn. */
+/** The warehouse in a DuckDB file. One process at a time can have it open; the others wait. */
 export class DuckDbWarehouse implements Warehouse {
   readonly project: string;
   readonly #instance: DuckDBInstance;
@@ -50,28 +45,22 @@ export class DuckDbWarehouse implements Warehouse {
     this.#translations = translations;
   }
 
-  /** Throws a UserError when the file can't be opened or another process keeps it for longer than the lock timeout. */
+  /** @throws UserError when the file can't be opened, or another process has it open for the whole lock timeout. */
   static async open(path: string, options: DuckDbOptions = {}): Promise<DuckDbWarehouse> {
     const instance = await openFile(path, options.lockTimeout ?? 120_000);
     const connection = await instance.connect();
     try {
-      const { rows } = await read(connection, "SELECT current_database() AS project");
+      const [row] = await readRows(connection, "SELECT current_database() AS project");
       const dataset = options.routinesDataset ?? "rfm";
       await connection.run(`SET GLOBAL TimeZone = 'UTC'; CREATE SCHEMA IF NOT EXISTS ${quote(dataset)}`);
-      for (const routine of options.routines ?? []) {
-        connection.registerScalarFunction(scalarFunction(routine));
-        const names = routine.parameters.map(({ name }) => quote(name)).join(", ");
-        await connection.run(
-          `CREATE OR REPLACE MACRO ${quote(dataset)}.${quote(routine.name)}(${names}) AS ${quote(routine.name)}(${names})`,
-        );
-      }
-      return new DuckDbWarehouse(instance, String(rows[0]?.project), join(dirname(path), "translations"));
+      await createRoutines(connection, options.routines ?? [], quote(dataset));
+      return new DuckDbWarehouse(instance, String(row?.project), join(dirname(path), "translations"));
     } finally {
       connection.closeSync();
     }
   }
 
-  /** Runs the work on a connection of its own, in DuckDB's dialect: for what is of the embedded edition alone. */
+  /** Runs the work on a new connection, in DuckDB's dialect. */
   async withConnection<T>(work: (connection: DuckDBConnection) => Promise<T>): Promise<T> {
     const connection = await this.#instance.connect();
     try {
@@ -84,12 +73,12 @@ export class DuckDbWarehouse implements Warehouse {
   async materialize(model: Model, parameters: Parameters): Promise<Outcome> {
     const path = pathOf(model.target);
     const select = await translate(model.query, parameters, this.#translations);
-    const values = bindings(model.query, parameters);
+    const values = bindingsOf(model.query, parameters);
     await this.#makeDataset(model.target.dataset);
     return await this.#transaction(model.query, async (connection) => {
-      // DuckDB has INTEGER for literals and HUGEINT for sums; GoogleSQL's only integer is INT64.
-      const columns = await read(connection, `DESCRIBE ${select}`, values);
-      const wide = columns.rows.filter((column) => /^(HUGEINT|INTEGER)$/.test(String(column.column_type)));
+      // DuckDB's literals are INTEGER and its sums HUGEINT. GoogleSQL's only integer is INT64.
+      const columns = await readRows(connection, `DESCRIBE ${select}`, values);
+      const wide = columns.filter((column) => /^(HUGEINT|INTEGER)$/.test(String(column.column_type)));
       const casts = wide.map(({ column_name }) => {
         const name = quote(String(column_name));
         return `CAST(${name} AS BIGINT) AS ${name}`;
@@ -109,7 +98,7 @@ export class DuckDbWarehouse implements Warehouse {
         );
         await addColumns(connection, model.target, `SELECT * FROM (${query})`, values);
       }
-      if (model.materialization === "log") return { rows: 0, bytesBilled: 0 };
+      if (model.materialization === "append") return { rows: 0, bytesBilled: 0 };
       if (model.materialization === "partition") {
         const date = quote(model.partitionBy ?? "run_date");
         await connection.run(`DELETE FROM ${path} WHERE ${date} = CAST($run_date AS DATE)`, {
@@ -118,8 +107,8 @@ export class DuckDbWarehouse implements Warehouse {
         const inserted = await connection.run(`INSERT INTO ${path} BY NAME ${query}`, values);
         return { rows: inserted.rowsChanged, bytesBilled: 0 };
       }
-      const { rows } = await read(connection, `SELECT COUNT(*) AS rows FROM ${path}`);
-      return { rows: Number(rows[0]?.rows), bytesBilled: 0 };
+      const [row] = await readRows(connection, `SELECT COUNT(*) AS rows FROM ${path}`);
+      return { rows: Number(row?.rows), bytesBilled: 0 };
     });
   }
 
@@ -131,10 +120,10 @@ export class DuckDbWarehouse implements Warehouse {
     const translated = await translate(sql, parameters, this.#translations);
     const connection = await this.#instance.connect();
     try {
-      const result = await connection.stream(translated, bindings(sql, parameters));
+      const result = await connection.stream(translated, bindingsOf(sql, parameters));
       for await (const rows of result.yieldConvertedRowObjects(toPlain)) yield* rows as Row[];
     } catch (error) {
-      throw queryError(sql, error);
+      throw duckDbError(sql, error);
     } finally {
       connection.closeSync();
     }
@@ -150,8 +139,8 @@ export class DuckDbWarehouse implements Warehouse {
       const conditions = Object.keys(key).map((column) => `CAST(${quote(column)} AS VARCHAR) = $${column}`);
       await connection.run(`DELETE FROM ${path} WHERE ${conditions.join(" AND ")}`, { ...key });
       if (rows.length > 0) {
-        // One JSON document, typed by the table: a statement's work does not grow with the rows.
-        const columns = (await read(connection, `DESCRIBE ${path}`)).rows;
+        // One JSON document with the types of the table, so that the statement does not grow with the rows.
+        const columns = await readRows(connection, `DESCRIBE ${path}`);
         const structure = Object.fromEntries(columns.map((row) => [row.column_name, row.column_type]));
         const unknown = Object.keys(Object.assign({}, ...rows)).filter((column) => !(column in structure));
         if (unknown.length > 0)
@@ -173,7 +162,7 @@ export class DuckDbWarehouse implements Warehouse {
     this.#instance.closeSync();
   }
 
-  /** Made once and outside of the models' transactions, which would collide in it. */
+  /** Creates a dataset once, outside of the models' transactions, because those would conflict. */
   #makeDataset(dataset: string): Promise<unknown> {
     const made =
       this.#datasets.get(dataset) ??
@@ -191,17 +180,10 @@ export class DuckDbWarehouse implements Warehouse {
         return result;
       } catch (error) {
         await connection.run("ROLLBACK").catch(() => undefined);
-        throw queryError(sql, error);
+        throw error instanceof UserError || error instanceof QueryError ? error : duckDbError(sql, error);
       }
     });
   }
-}
-
-const quote = (name: string): string => `"${name.replaceAll('"', '""')}"`;
-const pathOf = ({ project, dataset, name }: Target): string => [project, dataset, name].map(quote).join(".");
-
-function bindings(sql: string, parameters: Parameters): Record<string, DuckDBValue> {
-  return Object.fromEntries([...parametersOf(sql)].map((name) => [name, parameters[name]?.value ?? null]));
 }
 
 async function openFile(path: string, lockTimeout: number): Promise<DuckDBInstance> {
@@ -220,7 +202,7 @@ async function openFile(path: string, lockTimeout: number): Promise<DuckDBInstan
       ? ["another process has it open", "End that process or wait for it, then try again."]
       : [
           message.split("\n")[0],
-          "Check that the folder can be written and has space left; if the file is broken, move it away and run again.",
+          "Check that the folder is writable and has free space. If the file is damaged, move it away and run again.",
         ];
     throw new UserError(`The warehouse ${path} can't be opened: ${reason}.`, {
       status: 503,
@@ -230,20 +212,16 @@ async function openFile(path: string, lockTimeout: number): Promise<DuckDBInstan
   }
 }
 
-/** Columns that a query has and the table has not yet are added to it, so that an edited model counts at once. */
+/** Adds the query's new columns to the table, so that an edited model takes effect at once. */
 async function addColumns(
   connection: DuckDBConnection,
   target: Target,
   query: string,
   values: Record<string, DuckDBValue>,
 ): Promise<void> {
-  const wanted = (await read(connection, `DESCRIBE ${query}`, values)).rows;
-  const present = new Map(
-    (await read(connection, `DESCRIBE ${pathOf(target)}`)).rows.map((row) => [
-      row.column_name,
-      row.column_type,
-    ]),
-  );
+  const wanted = await readRows(connection, `DESCRIBE ${query}`, values);
+  const columns = await readRows(connection, `DESCRIBE ${pathOf(target)}`);
+  const present = new Map(columns.map((row) => [row.column_name, row.column_type]));
   for (const { column_name, column_type } of wanted) {
     const type = present.get(column_name);
     if (type === undefined) {
@@ -253,56 +231,8 @@ async function addColumns(
     } else if (type !== column_type) {
       throw new UserError(
         `Column ${column_name} of ${target.dataset}.${target.name} would change its type from ${type} to ${column_type}.`,
-        { remedy: "Give the column another name, or move the data folder away: a new one is made." },
+        { remedy: "Give the column another name, or move the data folder away to start with a new one." },
       );
     }
   }
-}
-
-async function read(
-  connection: DuckDBConnection,
-  sql: string,
-  values?: Record<string, DuckDBValue>,
-): Promise<{ rows: Row[] }> {
-  const reader: DuckDBResultReader = await connection.runAndReadAll(sql, values);
-  return { rows: reader.convertRowObjects(toPlain) };
-}
-
-/** Integers and decimals as numbers, dates as YYYY-MM-DD, timestamps as ISO 8601. */
-function toPlain(value: DuckDBValue): unknown {
-  if (value === null || ["string", "number", "boolean"].includes(typeof value)) return value;
-  // By itself a timestamp with time zone tells the time in that of this process.
-  const utc = value instanceof DuckDBTimestampTZValue ? new DuckDBTimestampValue(value.micros) : value;
-  const text = utc.toString();
-  const timestamp = /^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d(?:\.\d+)?)$/.exec(text);
-  if (timestamp) return `${timestamp[1]}T${timestamp[2]}Z`;
-  return /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : text;
-}
-
-function scalarFunction({ name, parameters, call }: Routine): DuckDBScalarFunction {
-  return DuckDBScalarFunction.create({
-    name,
-    parameterTypes: parameters.map(() => DOUBLE),
-    returnType: DOUBLE,
-    specialHandling: true,
-    mainFunction: (_, input, output) => {
-      const columns = parameters.map((_, index) => input.getColumnVector(index));
-      for (let row = 0; row < input.rowCount; row += 1) {
-        const values = columns.map((column) => column.getItem(row) as number | null);
-        output.setItem(row, values.includes(null) ? null : call(...(values as number[])));
-      }
-      output.flush();
-    },
-  });
-}
-
-/** DuckDB speaks of its own text; where it names what it did not find, that is looked up in the query as written. */
-function queryError(sql: string, error: unknown): unknown {
-  if (error instanceof UserError || error instanceof QueryError) return error;
-  const message = (error as Error).message.split("\n\nLINE ")[0]!.trim();
-  const named = /(?:column named|column|named|function with name|Table with name) "?(\w+)"?/i.exec(
-    message,
-  )?.[1];
-  const offset = named === undefined ? -1 : withoutText(sql).search(new RegExp(`\\b${named}\\b`, "i"));
-  return new QueryError(message, offset < 0 ? undefined : positionOf(sql, offset), error);
 }

@@ -66,7 +66,8 @@ describe("Pub/Sub messenger", () => {
     assert.match(subscribe[1], /^events-[0-9a-f-]{36}$/);
     assert.deepEqual(subscribe[2], {
       filter: 'attributes.run_id = "r" AND attributes.kind = "k"',
-      expirationPolicy: { ttl: { seconds: 86_400 } },
+      expirationPolicy: { ttl: { seconds: 172_800 } },
+      messageRetentionDuration: { seconds: 43_200 },
     });
     const iterator = messages[Symbol.asyncIterator]();
     const next = iterator.next();

@@ -1,22 +1,24 @@
 import { fileURLToPath } from "node:url";
-import type { Routine, Warehouse } from "../contracts/warehouse.ts";
+import type { Warehouse } from "../contracts/warehouse.ts";
 import { UserError } from "../lib/user-error.ts";
 
 export interface WarehouseOptions {
-  /** What SQL may call where the warehouse has no functions of its own; BigQuery has those that the stack deploys. */
-  readonly routines?: readonly Routine[];
-  /** What the queries are for: labels of BigQuery's jobs. */
+  /** Labels of BigQuery's jobs: what the queries are for. */
   readonly labels?: Readonly<Record<string, string>>;
 }
 
 /**
- * Opens the warehouse that a URL names: duckdb:///path/of/warehouse.duckdb or
- * bigquery://project/location?maximum_bytes_billed=N. Throws a UserError when the URL names none or it can't be opened.
+ * Opens the warehouse of a URL: duckdb:///path/of/warehouse.duckdb?routines=MODULE or
+ * bigquery://project/location?maximum_bytes_billed=N. DuckDB loads the functions that SQL can call from the module, a
+ * file: URL; in BigQuery the stack deploys them.
+ * @throws UserError when the URL is not one of these or the warehouse can't be opened.
  */
 export async function openWarehouse(url: string, options: WarehouseOptions = {}): Promise<Warehouse> {
   if (url.startsWith("duckdb:")) {
     const { DuckDbWarehouse } = await import("./duckdb.ts");
-    return await DuckDbWarehouse.open(fileURLToPath(url.replace(/^duckdb:/, "file:")), options);
+    const file = new URL(url.replace(/^duckdb:/, "file:"));
+    const module = file.searchParams.get("routines");
+    return await DuckDbWarehouse.open(fileURLToPath(file), module === null ? {} : await import(module));
   }
   if (url.startsWith("bigquery:")) {
     const { BigQueryWarehouse } = await import("./bigquery.ts");

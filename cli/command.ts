@@ -1,6 +1,6 @@
 import { Command, InvalidArgumentError } from "commander";
 import { type RunSettings, runSettings } from "../contracts/run.ts";
-import { formatError, parse, UserError } from "../lib/user-error.ts";
+import { formatError, isUserError, parse, UserError } from "../lib/user-error.ts";
 
 /** A command of this machine: its name in npm, its description and the help that all commands share. */
 export function localCommand(name: string, description: string): Command {
@@ -46,7 +46,7 @@ export async function runCommand(work: () => Promise<void>): Promise<void> {
   try {
     await work();
   } catch (error) {
-    process.stderr.write(`${error instanceof UserError ? formatError(error) : (error as Error).stack}\n`);
+    process.stderr.write(`${isUserError(error) ? formatError(error) : (error as Error).stack}\n`);
     process.exit(1);
   }
 }

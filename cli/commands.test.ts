@@ -7,8 +7,8 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
+import type { LineageTable } from "dataform-check/lineage/tables";
 import { projectDir, sqlDir } from "../lib/project.ts";
-import type { LineageTable } from "../packages/dataform-check/src/lineage/tables.ts";
 
 /** The other commands of the README: serve, sql, lineage, format. */
 describe("local commands", function () {
@@ -106,12 +106,9 @@ describe("local commands", function () {
       const taken = createServer().listen(0, "127.0.0.1");
       await once(taken, "listening");
       const { port } = taken.address() as AddressInfo;
-      const { code, output } = await run(
-        command,
-        "--port",
-        String(port),
-        ...(command === "serve" ? sample : []),
-      );
+      const { code, output } = await (command === "serve"
+        ? run("serve", "--port", String(port), ...sample)
+        : run("sql-tool", "lineage", "--port", String(port)));
       taken.close();
       assert.equal(code, 1);
       assert.match(output, new RegExp(`Port ${port} of 127.0.0.1 is in use[\\s\\S]*--port ${port + 1}`));
@@ -119,7 +116,7 @@ describe("local commands", function () {
   }
 
   describe("npm run sql", () => {
-    it("runs the models, and prints rows and assertions", async () => {
+    it("runs the models and shows rows and assertions", async () => {
       const { code, output } = await run("sql", "--run-date", "1997-10-01", ...sample);
       assert.equal(code, 0, output);
       assert.match(output, /mlops_mkt\.rfm +2,357 rows/);
@@ -142,7 +139,7 @@ describe("local commands", function () {
       );
     });
 
-    it("with --watch runs what changed and what depends on it, and survives a mistake", async () => {
+    it("with --watch runs what changed and what depends on it, and continues after a mistake", async () => {
       const watched = join(folder, "watched");
       cpSync(sqlDir, watched, { recursive: true });
       const segments = join(watched, "definitions", "features", "segments.sqlx");
@@ -169,20 +166,20 @@ describe("local commands", function () {
   });
 
   describe("npm run check:sql", () => {
-    it("finds the project right", async () => {
-      const { code, output } = await run("check-sql");
+    it("finds no problems", async () => {
+      const { code, output } = await run("sql-tool", "check");
       assert.equal(code, 0, output);
-      assert.match(output, /\d+ queries checked, \d+ unit tests run in \d+\.\d s: all is right\./);
+      assert.match(output, /\d+ queries checked, \d+ unit tests run in \d+\.\d s: no problems\./);
     });
 
-    it("fails, and says so, on a wrong query, a unit test that does not hold, and tables that changed", async () => {
+    it("fails on an invalid query, a failing unit test and changed tables, and shows them", async () => {
       const broken = join(folder, "check");
       for (const [name, from, to, said] of [
         [
           "staging/purchases",
           "customer_id,",
           "customer,",
-          /s\.sqlx:13:3: .*: customer[\s\S]*Not checked.*holdout/,
+          /s\.sqlx:13:3: .*: customer[\s\S]*Syntax checked only, because rfm\.purchases is not valid: .*customer_history/,
         ],
         [
           "staging/purchases",
@@ -194,33 +191,33 @@ describe("local commands", function () {
           "features/model_statistics",
           "AS customers",
           "AS people",
-          /tables\.json is not what[\s\S]*npm run tables/,
+          /tables\.json differs from[\s\S]*npm run tables/,
         ],
       ] as const) {
         cpSync(sqlDir, broken, { recursive: true });
         const file = join(broken, "definitions", `${name}.sqlx`);
         writeFileSync(file, readFileSync(file, "utf8").replace(from, to));
-        const { code, output } = await run("check-sql", "--sql-dir", broken);
+        const { code, output } = await run("sql-tool", "check", "--sql-dir", broken);
         assert.equal(code, 1, output);
         assert.match(output, said);
       }
     });
 
-    it("with --watch checks and tests what changed, and survives a mistake", async () => {
+    it("with --watch checks and tests what changed, and continues after a mistake", async () => {
       const watched = join(folder, "check-watched");
       cpSync(sqlDir, watched, { recursive: true });
       const purchases = join(watched, "definitions", "staging", "purchases.sqlx");
       const source = readFileSync(purchases, "utf8");
-      const { child, says } = start("check-sql", "--sql-dir", watched, "--watch");
+      const { child, says } = start("sql-tool", "check", "--sql-dir", watched, "--watch");
       await says("Watching");
       writeFileSync(purchases, source.replace("SUM(amount_cents)", "MAX(amount_cents)"));
-      await says(/350 → 250[\s\S]*\n1 queries checked, 1 unit tests run in .*: 1 wrong/);
+      await says(/350 → 250[\s\S]*\n1 queries checked, 1 unit tests run in .*: 1 problems/);
       writeFileSync(purchases, source.replace("SELECT", "SELEC"));
       await says(/Syntax error/);
       writeFileSync(purchases, `${source}\${ref("nowhere")}`);
       await says(/nowhere/);
       writeFileSync(purchases, source);
-      await says(/nowhere[\s\S]*queries checked, \d+ unit tests run in .*: all is right/);
+      await says(/nowhere[\s\S]*queries checked, \d+ unit tests run in .*: no problems/);
       child.kill();
       const [code] = await once(child, "close");
       assert.equal(code, 0);
@@ -228,7 +225,7 @@ describe("local commands", function () {
   });
 
   it("npm run lineage serves tables and columns, prints them as JSON, and reports an error with its place", async () => {
-    const { code, output } = await run("lineage", "--json");
+    const { code, output } = await run("sql-tool", "lineage", "--json");
     assert.equal(code, 0);
     const { tables } = JSON.parse(output) as { tables: LineageTable[] };
     const mart = tables.find(({ name }) => name === "mlops_mkt.rfm")!;
@@ -257,7 +254,7 @@ describe("local commands", function () {
 
     const copy = join(folder, "lineage-sql");
     cpSync(sqlDir, copy, { recursive: true });
-    const { says } = start("lineage", "--port", "0", "--sql-dir", copy);
+    const { says } = start("sql-tool", "lineage", "--port", "0", "--sql-dir", copy);
     const url = /http:\/\/127\.0\.0\.1:\d+/.exec(await says("The lineage is on http"))![0];
     const page = await (await fetch(url)).text();
     assert.ok(page.includes('"name":"mlops_mkt.rfm_segments"'));
@@ -271,26 +268,30 @@ describe("local commands", function () {
     assert.match(await response.text(), /purchases\.sqlx:3:3: .*nothing/);
   });
 
-  it("npm run format formats in place once, leaves what it can't read, and checks", async () => {
+  it("npm run format formats in place, leaves what it can't read, and checks", async () => {
     const file = join(folder, "messy.sqlx");
     writeFileSync(file, 'config { type: "view" }\nselect a,b -- why\nfrom ${ref("t")} where x=1');
-    assert.equal((await run("format", file, "--check")).code, 1);
-    assert.equal((await run("format", file)).code, 0);
+    assert.equal((await run("sql-tool", "format", file, "--check")).code, 1);
+    assert.equal((await run("sql-tool", "format", file)).code, 0);
     const formatted = readFileSync(file, "utf8");
     assert.match(
       formatted,
       /config \{ type: "view" \}\n\nselect\n {2}a,\n {2}b -- why\nfrom\n {2}\$\{ref\("t"\)\}/,
     );
     assert.equal(
-      (await run("format", folder, "--check")).code === 0 || readFileSync(file, "utf8") === formatted,
+      (await run("sql-tool", "format", folder, "--check")).code === 0 ||
+        readFileSync(file, "utf8") === formatted,
       true,
     );
     const broken = join(folder, "broken.sql");
     writeFileSync(broken, "select 'unclosed");
-    const { code, output } = await run("format", broken);
+    const { code, output } = await run("sql-tool", "format", broken);
     assert.equal(code, 1);
     assert.match(output, /broken\.sql/);
     assert.equal(readFileSync(broken, "utf8"), "select 'unclosed");
-    assert.match((await run("format", join(folder, "nosuch.sql"))).output, /There is no file or folder/);
+    assert.match(
+      (await run("sql-tool", "format", join(folder, "nosuch.sql"))).output,
+      /There is no file or folder/,
+    );
   });
 });

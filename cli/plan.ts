@@ -1,30 +1,27 @@
-import { execFileSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { compile } from "dataform-check/dataform";
+import type { Changes } from "dataform-check/graph-changes";
+import { checkout, type Plan, planChanges, touchedActions, type Version } from "dataform-check/plan";
+import { renderPlan } from "dataform-check/plan-text";
+import { nameOf } from "dataform-check/query";
+import { type RowDiff, rowDiff, snapshot } from "dataform-check/row-diff";
 import { fileArtifacts } from "../adapters/artifacts.ts";
 import { BigQueryWarehouse } from "../adapters/bigquery.ts";
 import type { DuckDbWarehouse } from "../adapters/duckdb.ts";
 import type { Parameters } from "../contracts/warehouse.ts";
-import { type Applied, readApplied } from "../jobs/sql-runner/applied.ts";
-import { runActions } from "../jobs/sql-runner/runner.ts";
+import { type LastRun, readLastRun } from "../jobs/sql-runner/last-run.ts";
+import { compileToRun, runActions } from "../jobs/sql-runner/runner.ts";
 import { createLogger } from "../lib/log.ts";
+import { sqlDir } from "../lib/project.ts";
 import { formatError, UserError } from "../lib/user-error.ts";
-import { openLocalWarehouse, projectDir, sqlDir, warehousePath } from "../local/runtime/local-stack.ts";
-import { nameOf, SqlChecker } from "../packages/dataform-check/src/checker.ts";
-import { type Action, compile, type Graph } from "../packages/dataform-check/src/dataform.ts";
-import {
-  type Changes,
-  changesOf,
-  type SchemaChange,
-  schemaChanges,
-} from "../packages/dataform-check/src/graph-changes.ts";
-import { renderPlan } from "../packages/dataform-check/src/plan-text.ts";
-import { type RowDiff, rowDiff, snapshot } from "../packages/dataform-check/src/row-diff.ts";
+import { openLocalWarehouse, warehousePath } from "../local/runtime/local-stack.ts";
 import { lastChampion } from "./champion.ts";
 import { localCommand, runCommand } from "./command.ts";
 import { dataDirOf, type OrdersArguments, ordersOf, withOrders } from "./orders-options.ts";
+import { sqlConfig } from "./sql-config.ts";
 
 interface PlanOptions extends OrdersArguments {
   readonly sqlDir: string;
@@ -35,36 +32,21 @@ interface PlanOptions extends OrdersArguments {
   readonly strict: boolean;
 }
 
-/** What a run of the project as it is now would change. */
-export interface Plan {
-  /** What it is compared with. */
-  readonly against: string;
-  readonly changes: Changes;
-  readonly schema: readonly SchemaChange[];
-  /** Models that are in use and are built anew in a copy, with what is different in them. */
-  readonly data?: {
-    readonly runDate: string;
-    readonly modelId: string;
-    readonly tables: readonly RowDiff[];
-    /** Assertions that would not hold. */
-    readonly failures: readonly string[];
-  };
-  /** Bytes that BigQuery would read, by table; a sentence where that can't be told. */
-  readonly bytes?: Readonly<Record<string, number | string>>;
-}
-
-/** npm run plan: what a run of the SQL project as it is now would change. */
+/** npm run plan: what a run of the SQL project would change. */
 const options = withOrders(
   localCommand(
     "run plan",
-    "Tells what a run of the SQL project would change: models, schemas, rows and values.",
+    "Shows what a run of the SQL project would change: models, columns, rows and values.",
   ),
 )
-  .option("--against <commit>", "compares with the project at a git commit (default: with the last run)")
-  .option("--no-data", "compares definitions and schemas only, not rows")
-  .option("--estimate <url>", "asks BigQuery for bytes, like bigquery://my-project/EU; needs credentials")
-  .option("--strict", "exit code 1 when a schema change is breaking", false)
-  .option("--json", "prints the plan as JSON", false)
+  .option("--against <commit>", "compare with the project at a git commit (default: with the last run)")
+  .option("--no-data", "compare models and columns only, not rows")
+  .option(
+    "--estimate <url>",
+    "ask BigQuery for bytes, for example bigquery://my-project/EU; needs credentials",
+  )
+  .option("--strict", "exit code 1 when a change of columns is breaking", false)
+  .option("--json", "print the plan as JSON", false)
   .option("--sql-dir <dir>", "folder of the Dataform project", sqlDir)
   .parse()
   .opts<PlanOptions>();
@@ -72,7 +54,7 @@ const options = withOrders(
 await runCommand(async () => {
   const scratch = mkdtempSync(join(tmpdir(), "plan-"));
   try {
-    const plan = await planOf(options, scratch);
+    const plan = await makePlan(options, scratch);
     process.stdout.write(options.json ? `${JSON.stringify(plan, null, 2)}\n` : renderPlan(plan));
     if (options.strict && plan.schema.some(({ breaking }) => breaking)) process.exitCode = 1;
   } finally {
@@ -80,78 +62,67 @@ await runCommand(async () => {
   }
 });
 
-async function planOf(given: PlanOptions, scratch: string): Promise<Plan> {
+async function makePlan({ against, data, estimate, ...given }: PlanOptions, scratch: string): Promise<Plan> {
   const dataDir = dataDirOf(given.dataDir, ordersOf(given).file);
-  const applied = await readApplied(fileArtifacts, pathToFileURL(dataDir).href);
-  if (applied === undefined && (given.against === undefined || given.data))
+  const lastRun = await readLastRun(fileArtifacts, pathToFileURL(dataDir).href);
+  if (lastRun === undefined && (against === undefined || data))
     throw new UserError(`There has been no run in ${dataDir}, so there is nothing to compare with.`, {
-      remedy:
-        "Run npm start or npm run sql first, or compare definitions with a commit: --against main --no-data",
+      remedy: "Run npm start or npm run sql first, or compare models with a commit: --against main --no-data",
     });
-  const graph = compile(given.sqlDir);
-  const oldDir = given.against === undefined ? given.sqlDir : checkout(given.against, join(scratch, "sql"));
-  // What the sources are like is up to the shop, whatever the project said of them then.
-  const { actions } = given.against === undefined ? applied! : compile(oldDir);
-  const old = { ...graph, actions };
-  const [after, before] = await Promise.all([columnsOf(graph, given.sqlDir), columnsOf(old, oldDir)]);
-  if (after.problems.length > 0) throw new UserError(after.problems.join("\n"));
-
-  const changes = changesOf(old.actions, graph.actions);
-  const plan: Plan = {
-    against: given.against ?? `the last run, of ${applied?.parameters.run_date?.value}`,
-    changes,
-    schema: schemaChanges(before.columns, after.columns),
-    ...(given.estimate === undefined
+  const after = { graph: compileToRun(given.sqlDir, {}), dir: given.sqlDir };
+  const oldDir = join(scratch, "sql");
+  if (against !== undefined) checkout(sqlDir, against, oldDir);
+  // The sources are as they are today, also for the old queries.
+  const before =
+    against === undefined
+      ? { graph: { ...after.graph, actions: lastRun!.actions }, dir: given.sqlDir }
+      : { graph: { ...after.graph, actions: compile(oldDir).actions }, dir: oldDir };
+  const title = against ?? `the last run, of ${lastRun!.parameters.run_date?.value}`;
+  const plan = await planChanges(title, before, after, sqlConfig);
+  const bytes =
+    estimate === undefined
       ? {}
-      : { bytes: await estimates(given.sqlDir, given.estimate, changes, applied?.parameters ?? {}) }),
-  };
-  if (!given.data || applied === undefined || touched(graph, changes).length === 0) return plan;
-  const warehouse = await copyOf(dataDir, scratch);
+      : { bytes: await estimates(given.sqlDir, estimate, plan.changes, lastRun?.parameters ?? {}) };
+  if (!data || lastRun === undefined || touchedActions(after.graph, plan.changes).length === 0)
+    return { ...plan, ...bytes };
+  const warehouse = await copyWarehouse(dataDir, scratch);
   try {
-    return {
-      ...plan,
-      data: await compareData(warehouse, plan, [old, oldDir], [graph, given.sqlDir], applied),
-    };
+    return { ...plan, ...bytes, data: await compareData(warehouse, plan, before, after, lastRun) };
   } finally {
     await warehouse.close();
   }
 }
 
-/** Actions that are new, changed or affected. */
-function touched({ actions }: Graph, { added, changed, affected }: Changes): Action[] {
-  const names = new Set([...added, ...changed, ...affected].map(({ target }) => nameOf(target)));
-  return actions.filter(({ target }) => names.has(nameOf(target)));
-}
-
-/** Makes the changed models and what depends on them in a copy of the warehouse, and compares with what was there. */
+/** Runs the changed models and what depends on them in a copy of the warehouse, and compares the rows. */
 async function compareData(
   warehouse: DuckDbWarehouse,
   { changes, schema }: Plan,
-  [old, oldDir]: [Graph, string],
-  [graph, dir]: [Graph, string],
-  applied: Applied,
+  before: Version,
+  after: Version,
+  lastRun: LastRun,
 ): Promise<NonNullable<Plan["data"]>> {
-  const runDate = String(applied.parameters.run_date?.value);
+  const runDate = String(lastRun.parameters.run_date?.value);
   const modelId = await lastChampion(warehouse, runDate);
-  const parameters: Parameters = { ...applied.parameters, model_id: { type: "STRING", value: modelId } };
+  const parameters: Parameters = { ...lastRun.parameters, model_id: { type: "STRING", value: modelId } };
   const log = createLogger({ component: "plan" }, "silent");
-  const run = (of: Graph, from: string) => runActions(warehouse, from, touched(of, changes), parameters, log);
-  // The tables are as the last run made them; a commit's are made first.
-  if (old.actions !== applied.actions) await run(old, oldDir);
+  const run = ({ graph, dir }: Version) =>
+    runActions(warehouse, dir, touchedActions(graph, changes), parameters, log);
+  // The copy has the tables of the last run. To compare with a commit, its tables are created first.
+  if (before.graph.actions !== lastRun.actions) await run(before);
 
-  const models = touched(graph, changes).filter(
-    ({ kind, materialization }) => kind === "model" && materialization !== "log",
+  const models = touchedActions(after.graph, changes).filter(
+    ({ kind, materialization }) => kind === "model" && materialization !== "append",
   );
-  const retyped = new Set(schema.flatMap(({ table, before, after }) => (before && after ? [table] : [])));
+  const retyped = new Set(schema.flatMap((change) => (change.before && change.after ? [change.table] : [])));
   await warehouse.withConnection(async (connection) => {
     for (const { target, materialization } of models) {
       await snapshot(connection, target);
-      // The warehouse refuses a column of another type, where here its values are to be seen.
+      // The warehouse refuses to change the type of a column. The plan shows the new values.
       if (materialization === "partition" && retyped.has(nameOf(target)))
         await connection.run(`DROP TABLE IF EXISTS "${target.dataset}"."${target.name}"`);
     }
   });
-  const { failures } = await run(graph, dir);
+  const { failures } = await run(after);
   const tables = await warehouse.withConnection(async (connection) => {
     const diffs: RowDiff[] = [];
     for (const { target, materialization, partitionBy = "run_date", clusterBy } of models) {
@@ -160,41 +131,13 @@ async function compareData(
     }
     return diffs;
   });
-  return { runDate, modelId, tables, failures };
+  const scored = modelId === "" ? "without a model" : `with model ${modelId}, which is not fitted again`;
+  return { title: `Rows of ${runDate}, scored ${scored}`, tables, failures };
 }
 
-async function columnsOf(graph: Graph, dir: string) {
-  const checker = await SqlChecker.start(dir);
-  try {
-    return await checker.check(graph);
-  } finally {
-    await checker.close();
-  }
-}
-
-/** The SQL project of a commit, in a folder. */
-function checkout(commit: string, folder: string): string {
-  mkdirSync(folder);
-  try {
-    const archive = execFileSync("git", ["archive", "--format=tar", `${commit}:sql`], {
-      cwd: projectDir,
-      maxBuffer: 1e9,
-      stdio: ["ignore", "pipe", "pipe"],
-    });
-    execFileSync("tar", ["-x", "-C", folder], { input: archive });
-  } catch (error) {
-    const { stderr, message } = error as Error & { stderr?: Buffer };
-    throw new UserError(`--against ${commit}: ${String(stderr ?? message).trim()}`, {
-      remedy: "Give a commit, branch or tag that has the folder sql.",
-      cause: error,
-    });
-  }
-  return folder;
-}
-
-/** A copy of the embedded warehouse, in which everything can be tried; its tables' project has the same name. */
-async function copyOf(dataDir: string, folder: string) {
-  // Whoever has it open is waited for, and what it left in the log is written to the file.
+/** Opens a copy of the local warehouse. */
+async function copyWarehouse(dataDir: string, folder: string): Promise<DuckDbWarehouse> {
+  // Waits for a process that has the file open, and writes its log to the file.
   await (await openLocalWarehouse(dataDir)).close();
   cpSync(warehousePath(dataDir), warehousePath(folder));
   const translations = join(dataDir, "translations");
@@ -202,7 +145,7 @@ async function copyOf(dataDir: string, folder: string) {
   return await openLocalWarehouse(folder);
 }
 
-/** Bytes that each new, changed or affected query would read in BigQuery, or why that is not known. */
+/** The bytes that each touched query would read in BigQuery, or why they are not known. */
 async function estimates(
   dir: string,
   url: string,
@@ -212,11 +155,17 @@ async function estimates(
   if (!URL.canParse(url) || !url.startsWith("bigquery://"))
     throw new UserError(`--estimate is ${url}; allowed is bigquery://project/location.`);
   const warehouse = new BigQueryWarehouse(url);
-  const actions = touched(compile(dir, { project: warehouse.project }), changes);
-  const answers = actions.map(({ query }) =>
-    warehouse.estimate(query, parameters).catch((error) => `not known: ${formatError(error)}`),
+  const actions = compile(dir, { project: warehouse.project }).actions;
+  const names = new Set(
+    [...changes.added, ...changes.changed, ...changes.affected].map(({ target }) => nameOf(target)),
   );
-  return Object.fromEntries(
-    (await Promise.all(answers)).map((answer, index) => [nameOf(actions[index]!.target), answer]),
-  );
+  const entries = actions
+    .filter(({ target }) => names.has(nameOf(target)))
+    .map(
+      async ({ target, query }): Promise<[string, number | string]> => [
+        nameOf(target),
+        await warehouse.estimate(query, parameters).catch((error) => `not known: ${formatError(error)}`),
+      ],
+    );
+  return Object.fromEntries(await Promise.all(entries));
 }

@@ -1,37 +1,35 @@
 import { pathToFileURL } from "node:url";
+import type { Action, Graph } from "dataform-check/dataform";
+import { changesOf } from "dataform-check/graph-changes";
+import { ProjectCheck } from "dataform-check/project-check";
+import { watchProject } from "dataform-check/watch";
 import { fileArtifacts } from "../adapters/artifacts.ts";
 import type { DuckDbWarehouse } from "../adapters/duckdb.ts";
 import { runDate } from "../contracts/run.ts";
 import type { Parameters } from "../contracts/warehouse.ts";
-import { keepApplied } from "../jobs/sql-runner/applied.ts";
+import { saveLastRun } from "../jobs/sql-runner/last-run.ts";
 import { sqlParameters } from "../jobs/sql-runner/parameters.ts";
-import { runActions } from "../jobs/sql-runner/runner.ts";
+import { compileToRun, runActions } from "../jobs/sql-runner/runner.ts";
 import { createLogger } from "../lib/log.ts";
 import { formatError, parse } from "../lib/user-error.ts";
 import { loadOrders } from "../local/orders/load.ts";
 import { whole as count, elapsed } from "../local/report/numbers.ts";
 import { openLocalWarehouse, sqlDir } from "../local/runtime/local-stack.ts";
-import { type Action, compile, type Graph } from "../packages/dataform-check/src/dataform.ts";
-import { changesOf } from "../packages/dataform-check/src/graph-changes.ts";
-import { ProjectCheck } from "../packages/dataform-check/src/project-check.ts";
-import { watchProject } from "../packages/dataform-check/src/watch.ts";
 import { lastChampion } from "./champion.ts";
 import { localCommand, runCommand, runSettingsOf, withRunSettings } from "./command.ts";
 import { CDNOW, dataDirOf, type OrdersArguments, ordersOf, withOrders } from "./orders-options.ts";
+import { sqlConfig } from "./sql-config.ts";
 
-/** npm run sql: only the SQL project, in this process; scores with the last champion, if there is one. */
+/** npm run sql: runs the SQL project in this process. Scores with the last champion, if there is one. */
 const options = withRunSettings(
   withOrders(
-    localCommand(
-      "run sql",
-      "Runs the SQL project on the embedded warehouse: all models, then all assertions.",
-    ),
+    localCommand("run sql", "Runs the SQL project in the local warehouse: all models, then all assertions."),
   )
-    .option("--run-date <date>", "orders before this day count", CDNOW.runDate)
+    .option("--run-date <date>", "use the orders before this day", CDNOW.runDate)
     .option("--sql-dir <dir>", "folder of the Dataform project", sqlDir)
     .option(
       "--watch",
-      "checks, tests and runs what changed, and what depends on it, whenever a file is saved",
+      "check, test and run what changed, and what depends on it, when a file is saved",
       false,
     ),
 )
@@ -51,13 +49,13 @@ await runCommand(async () => {
     model_id: await lastChampion(warehouse, run_date),
   });
 
-  const runAndKeep = async (graph: Graph, actions: readonly Action[]): Promise<number> => {
+  const runAndSave = async (graph: Graph, actions: readonly Action[]): Promise<number> => {
     const failures = await run(warehouse, actions, parameters);
-    await keepApplied(fileArtifacts, pathToFileURL(dataDir).href, graph, actions, parameters);
+    await saveLastRun(fileArtifacts, pathToFileURL(dataDir).href, graph, actions, parameters);
     return failures;
   };
-  let graph = compile(options.sqlDir, { project: warehouse.project });
-  const failures = await runAndKeep(graph, graph.actions).catch((error) => {
+  let graph = compileToRun(options.sqlDir, { project: warehouse.project });
+  const failures = await runAndSave(graph, graph.actions).catch((error) => {
     if (!options.watch) throw error;
     process.stdout.write(`${formatError(error)}\n`);
     return 1;
@@ -67,23 +65,23 @@ await runCommand(async () => {
     process.exitCode = failures > 0 ? 1 : 0;
     return;
   }
-  await ProjectCheck.with(options.sqlDir, async (check) => {
+  await ProjectCheck.with(options.sqlDir, sqlConfig, async (check) => {
     await check.run();
     await watchProject(options.sqlDir, async () => {
       if ((await check.run()) > 0) return;
-      const next = compile(options.sqlDir, { project: warehouse.project });
+      const next = compileToRun(options.sqlDir, { project: warehouse.project });
       const { added, changed, affected } = changesOf(graph.actions, next.actions);
       const touched = new Set([...added, ...changed, ...affected]);
       graph = next;
       const actions = next.actions.filter((action) => touched.has(action));
       if (actions.length > 0)
-        await runAndKeep(next, actions).catch((error) => process.stdout.write(`${formatError(error)}\n`));
+        await runAndSave(next, actions).catch((error) => process.stdout.write(`${formatError(error)}\n`));
     });
   });
   await warehouse.close();
 });
 
-/** Runs the actions and tells what they did; returns how many assertions do not hold. */
+/** Runs the actions and prints the results. Returns the number of assertions that do not hold. */
 async function run(
   warehouse: DuckDbWarehouse,
   actions: readonly Action[],

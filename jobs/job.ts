@@ -7,7 +7,7 @@ import { openWarehouse } from "../adapters/warehouse.ts";
 import type { Publisher } from "../contracts/messages.ts";
 import { runId } from "../contracts/run.ts";
 import { type StepReport, stepReportUrl, stepStarted } from "../contracts/step.ts";
-import type { Routine, Warehouse } from "../contracts/warehouse.ts";
+import type { Warehouse } from "../contracts/warehouse.ts";
 import { createLogger, type Logger } from "../lib/log.ts";
 import { formatError, parse, UserError } from "../lib/user-error.ts";
 
@@ -42,7 +42,7 @@ export interface Step<P> {
   readonly log: Logger;
   readonly artifactsUrl: string;
   /** Opens the warehouse. It is closed when the step ends. */
-  warehouse(routines?: readonly Routine[]): Promise<Warehouse>;
+  warehouse(): Promise<Warehouse>;
   /** Connects to Messenger. The connection is closed when the step ends. */
   publisher(): Promise<Publisher>;
   /** Writes an output artifact of the step. @throws Error when the pipeline does not declare it. */
@@ -101,8 +101,8 @@ export async function runJob<S extends z.ZodType<object>>(
       report,
       log,
       artifactsUrl: env.ARTIFACTS_URL,
-      async warehouse(routines = []) {
-        const options = { routines, labels: { run_id, step } };
+      async warehouse() {
+        const options = { labels: { run_id, step } };
         return resources.adopt(await openWarehouse(env.WAREHOUSE_URL, options), close);
       },
       async publisher() {

@@ -42,9 +42,13 @@ export function parse<S extends z.ZodType>(
   throw new UserError(`${what}: ${details.join("; ")}`, remedy === undefined ? {} : { remedy });
 }
 
+/** Whether an error is a UserError, here or in a package of its own. */
+export const isUserError = (error: unknown): error is UserError =>
+  error instanceof Error && error.name === "UserError";
+
 /** The text to show for anything that was thrown. */
 export function formatError(error: unknown): string {
-  if (error instanceof UserError) return error.remedy ? `${error.message}\n${error.remedy}` : error.message;
+  if (isUserError(error)) return error.remedy ? `${error.message}\n${error.remedy}` : error.message;
   return error instanceof Error ? error.message : String(error);
 }
 

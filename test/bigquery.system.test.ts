@@ -173,7 +173,7 @@ describe("BigQuery warehouse", () => {
         {},
       );
       assert.deepEqual(await warehouse.query("SELECT n FROM rfm.seen"), [{ n: 4 }]);
-      const log = model("log", "SELECT @run_date AS run_date, 1 AS n", { materialization: "log" });
+      const log = model("log", "SELECT @run_date AS run_date, 1 AS n", { materialization: "append" });
       assert.equal((await warehouse.materialize(log, RUN_DATE)).rows, 0);
       assert.deepEqual(await rowsOf("log"), []);
     });

@@ -5,9 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
+import { compile } from "dataform-check/dataform";
 import type { Browser, Page } from "playwright-core";
-import { projectDir, sqlDir } from "../local/runtime/local-stack.ts";
-import { compile } from "../packages/dataform-check/src/dataform.ts";
+import { projectDir, sqlDir } from "../lib/project.ts";
 import { launchChromium } from "./chromium.ts";
 
 describe("lineage in Chromium", () => {
@@ -17,8 +17,13 @@ describe("lineage in Chromium", () => {
   let page: Page;
   let troubles: string[] = [];
   before(async () => {
-    const command = join(projectDir, "local", "lineage.ts");
-    await promisify(execFile)(process.execPath, [command, "--export", join(folder, "lineage.html")]);
+    const command = join(projectDir, "cli", "sql-tool.ts");
+    await promisify(execFile)(process.execPath, [
+      command,
+      "lineage",
+      "--export",
+      join(folder, "lineage.html"),
+    ]);
     browser = await launchChromium();
   });
   after(async () => {
@@ -107,20 +112,20 @@ describe("lineage in Chromium", () => {
     assert.deepEqual(await having("faded"), []);
   });
 
-  it("lights the path of the column that is clicked, and tells its expressions", async () => {
+  it("highlights the path of the column that is clicked, and shows its expressions", async () => {
     await open(1400, "#mlops_mkt.rfm_segments");
-    await page.getByRole("button", { name: "mean_p_active", exact: true }).click();
+    await page.getByRole("link", { name: "mean_p_active", exact: true }).click();
     const lit = await having("lit");
     assert.ok(lit.includes("mlops_mkt.rfm mlops_mkt.rfm_segments") && lit.includes("rfm.customer_scores"));
     assert.ok(lit.includes("raw.orders") && lit.includes("rfm.models"));
     assert.ok(!lit.includes("rfm.segments") && !lit.includes("rfm.backtest"));
     assert.match(
       await panel(),
-      /mean_p_active is made of\s+mlops_mkt\.rfm\.p_active\s+through ROUND\(AVG\(p_active\).*[\s\S]*In the end, of[\s\S]*rfm\.models\.alpha/,
+      /mean_p_active is computed from\s+mlops_mkt\.rfm\.p_active\s+through ROUND\(AVG\(p_active\).*[\s\S]*Sources[\s\S]*rfm\.models\.alpha/,
     );
     assert.match(page.url(), /#mlops_mkt\.rfm_segments\.mean_p_active$/);
-    await page.getByRole("button", { name: "mlops_mkt.rfm.p_active" }).first().click();
-    assert.match(await panel(), /It counts for\s+mlops_mkt\.rfm_segments\.mean_p_active/);
+    await page.getByRole("link", { name: "mlops_mkt.rfm.p_active" }).first().click();
+    assert.match(await panel(), /Used by\s+mlops_mkt\.rfm_segments\.mean_p_active/);
   });
 
   it("shows a path through many columns clearly", async () => {
@@ -133,20 +138,18 @@ describe("lineage in Chromium", () => {
   it("finds tables and columns", async () => {
     await open();
     await page.getByRole("searchbox").fill("history mean");
-    assert.deepEqual(await page.locator("#found button").allInnerTexts(), [
-      "rfm.customer_history.mean_value",
-    ]);
+    assert.deepEqual(await page.locator("#found a").allInnerTexts(), ["rfm.customer_history.mean_value"]);
     await page.keyboard.press("Enter");
-    assert.match(await panel(), /mean_value is made of\s+rfm\.purchases/);
+    assert.match(await panel(), /mean_value is computed from\s+rfm\.purchases/);
     await page.getByRole("searchbox").fill("no such thing");
-    assert.deepEqual(await page.locator("#found").innerText(), "There is none like that.");
+    assert.deepEqual(await page.locator("#found").innerText(), "Nothing found.");
   });
 
   it("zooms and pans", async () => {
     await open();
     const zoom = (): Promise<number> => page.evaluate("graph.zoom()");
     const before = await zoom();
-    await page.getByRole("button", { name: "Closer" }).click();
+    await page.getByRole("button", { name: "Zoom in" }).click();
     assert.ok((await zoom()) > before);
     await page.mouse.move(60, 700);
     await page.mouse.wheel(0, 400);

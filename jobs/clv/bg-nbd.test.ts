@@ -6,7 +6,6 @@ import {
   discountedExpectedPurchases,
   expectedPurchases,
   probabilityAlive,
-  probabilityOfPurchases,
   WEEKS_PER_YEAR,
 } from "./bg-nbd.ts";
 
@@ -30,6 +29,22 @@ const history = fc
   })
   .map(({ x, share, T }) => ({ x, tX: x === 0 ? 0 : share * T, T }));
 
+/** P(X(t) = n): a new customer makes n repeat purchases in the first t weeks. Equation (8) of the paper. */
+function probabilityOfPurchases({ r, alpha, a, b }: BgNbdParameters, n: number, t: number): number {
+  const z = t / (alpha + t);
+  let logCount = -r * Math.log1p(t / alpha); // ln P(N = k), N the purchases of one who never leaves
+  let beyond = 1; // P(N > k)
+  let staying = 1; // P(not gone after k purchases)
+  let leaving = 0; // P(gone after the k-th purchase and not before)
+  for (let k = 0; k < n; k++) {
+    beyond -= Math.exp(logCount);
+    logCount += Math.log((z * (r + k)) / (k + 1));
+    leaving = (staying * a) / (a + b + k);
+    staying *= (b + k) / (a + b + k);
+  }
+  return staying * Math.exp(logCount) + leaving * Math.max(beyond, 0);
+}
+
 function assertClose(actual: number, expected: number, relative: number): void {
   assert.ok(Math.abs(actual - expected) <= relative * Math.abs(expected), `${actual} is not ${expected}`);
 }
@@ -39,6 +54,8 @@ describe("BG/NBD", () => {
     // Fader, Hardie & Lee (2005), p. 281, and their spreadsheet (brucehardie.com/notes/004)
     assert.equal(conditionalExpectedPurchases(CDNOW, 2, 30.43, 38.86, 39).toFixed(3), "1.226");
   });
+
+  it("has years of 365.2425 days", () => assert.equal(WEEKS_PER_YEAR.toFixed(4), "52.1775"));
 
   it("gives P(alive) by its closed form", () => {
     const { r, alpha, a, b } = CDNOW;
@@ -59,7 +76,7 @@ describe("BG/NBD", () => {
     );
   });
 
-  it("gives counts whose probabilities sum to 1 and whose mean is E[X(t)]", () => {
+  it("expects the mean of the probabilities of all counts, which sum to 1", () => {
     const short = fc.record({
       r: between(0.1, 4),
       alpha: between(3, 50),
@@ -81,7 +98,7 @@ describe("BG/NBD", () => {
     );
   });
 
-  it("gives P(X(t) = n) by equation (8)", () => {
+  it("is tested with the probabilities of equation (8)", () => {
     const { r, alpha, a, b } = CDNOW;
     const z = 39 / (alpha + 39);
     const none = (1 - z) ** r;

@@ -24,22 +24,6 @@ export function probabilityAlive(parameters: BgNbdParameters, x: number, tX: num
   return 1 / (1 + Math.exp(logOddsGone(parameters, x, tX, T)));
 }
 
-/** P(X(t) = n): a new customer makes n repeat purchases in the first t weeks. Equation (8). O(n). */
-export function probabilityOfPurchases({ r, alpha, a, b }: BgNbdParameters, n: number, t: number): number {
-  const z = t / (alpha + t);
-  let logCount = -r * Math.log1p(t / alpha); // ln P(N = k), N the purchases of one who never leaves
-  let beyond = 1; // P(N > k)
-  let staying = 1; // P(not gone after k purchases)
-  let leaving = 0; // P(gone after the k-th purchase and not before)
-  for (let k = 0; k < n; k++) {
-    beyond -= Math.exp(logCount);
-    logCount += Math.log((z * (r + k)) / (k + 1));
-    leaving = (staying * a) / (a + b + k);
-    staying *= (b + k) / (a + b + k);
-  }
-  return staying * Math.exp(logCount) + leaving * Math.max(beyond, 0);
-}
-
 /** E[X(t)]: mean repeat purchases of a new customer in the first t weeks. Equation (9). */
 export function expectedPurchases({ r, alpha, a, b }: BgNbdParameters, t: number): number {
   return hypergeometricMean(r, a, b, t / alpha);

@@ -20,8 +20,7 @@ const FIELDS = [
 export type CustomerOutcome = Record<(typeof FIELDS)[number], number>;
 
 /** `oracle` is what happened, or the ranking by it. */
-export const PREDICTORS = ["model", "rfm", "past_spend", "past_rate", "oracle"] as const;
-export type Predictor = (typeof PREDICTORS)[number];
+export type Predictor = "model" | "rfm" | "past_spend" | "past_rate" | "oracle";
 
 export const METRICS = [
   /** Share of the hold-out's revenue from the tenth of customers ranked highest; _low to _high: its 95 % interval. */

@@ -1,7 +1,15 @@
 import { z } from "zod";
 import type { Parameters, Row, Warehouse } from "../../contracts/warehouse.ts";
+import type { BgNbdParameters } from "./bg-nbd.ts";
+import type { GammaGammaParameters } from "./gamma-gamma.ts";
 import type { MetricRow } from "./metrics.ts";
-import type { Model } from "./predictions.ts";
+
+/** A fitted model. */
+export interface Model {
+  readonly bgNbd: BgNbdParameters;
+  /** Null: the expected value of a purchase is the mean of the customer's own purchases. */
+  readonly gammaGamma: GammaGammaParameters | null;
+}
 
 /** Dataset of the model's tables in the SQL project. */
 const DATASET = "rfm";

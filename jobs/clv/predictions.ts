@@ -1,13 +1,7 @@
-import { type BgNbdParameters, conditionalExpectedPurchases } from "./bg-nbd.ts";
-import { conditionalExpectedValue, type GammaGammaParameters } from "./gamma-gamma.ts";
+import { conditionalExpectedPurchases } from "./bg-nbd.ts";
+import { conditionalExpectedValue } from "./gamma-gamma.ts";
 import type { CustomerOutcome } from "./metrics.ts";
-import type { HoldoutCustomer, Outcome } from "./model-tables.ts";
-
-export interface Model {
-  readonly bgNbd: BgNbdParameters;
-  /** Null: the expected value of a purchase is the mean of the customer's own purchases. */
-  readonly gammaGamma: GammaGammaParameters | null;
-}
+import type { HoldoutCustomer, Model, Outcome } from "./model-tables.ts";
 
 /** What the model expects of each customer in the `weeks` of the hold-out, and what then happened. */
 export function predictHoldout(

@@ -8,6 +8,7 @@ import { type FitResult, type FittedModel, fitModel } from "./fit-model.ts";
 import { CannotFit } from "./maximum-likelihood.ts";
 import { evaluate } from "./metrics.ts";
 import {
+  type Model,
   readChampion,
   readHoldout,
   readHoldoutWeeks,
@@ -16,7 +17,7 @@ import {
   replaceMetrics,
   replaceModels,
 } from "./model-tables.ts";
-import { type Model, predictHoldout } from "./predictions.ts";
+import { predictHoldout } from "./predictions.ts";
 
 /**
  * Fits a model, evaluates it and the champion on the hold-out, and decides which of the two scores. The id of that

@@ -2,12 +2,10 @@ import { z } from "zod";
 import { fileArtifacts } from "../../adapters/artifacts.ts";
 import { runSettings } from "../../contracts/run.ts";
 import { parse, UserError } from "../../lib/user-error.ts";
-import { compile } from "../../packages/dataform-check/src/dataform.ts";
-import { routines } from "../clv/routines.ts";
 import { runJob } from "../job.ts";
-import { keepApplied } from "./applied.ts";
+import { saveLastRun } from "./last-run.ts";
 import { sqlParameters } from "./parameters.ts";
-import { actionsOfStep, runActions } from "./runner.ts";
+import { actionsOfStep, compileToRun, runActions } from "./runner.ts";
 
 const environment = z.object({
   SQL_DIR: z.string().default("sql").describe("Folder of the Dataform project."),
@@ -16,25 +14,25 @@ const environment = z.object({
     .default("{}")
     .transform((text) => JSON.parse(text))
     .pipe(z.record(z.string(), z.string()))
-    .describe("Vars of the Dataform project, as JSON: where the orders are, where the marts go."),
+    .describe("Vars of the Dataform project, as JSON: where the orders and the marts are."),
 });
 
-/** Runs the models and assertions of one step of the SQL project in the warehouse. */
+/** Runs the models and assertions of one step in the warehouse. */
 await runJob(
   z.object({ ...runSettings.shape, model_id: z.string().default("") }),
   async ({ parameters, report, log, artifactsUrl, warehouse: openWarehouse }) => {
     const env = parse(environment, process.env, "environment");
-    const warehouse = await openWarehouse(routines);
-    const graph = compile(env.SQL_DIR, { project: warehouse.project, vars: env.SQL_VARS });
+    const warehouse = await openWarehouse();
+    const graph = compileToRun(env.SQL_DIR, { project: warehouse.project, vars: env.SQL_VARS });
     const actions = actionsOfStep(graph, parameters.step);
     if (actions.length === 0)
       throw new UserError(`No model or assertion in ${env.SQL_DIR} has the tag ${parameters.step}.`);
 
     const values = sqlParameters(parameters);
     const result = await runActions(warehouse, env.SQL_DIR, actions, values, log);
-    await keepApplied(fileArtifacts, artifactsUrl, graph, actions, values);
+    await saveLastRun(fileArtifacts, artifactsUrl, graph, actions, values);
     const checks = graph.actions.find(
-      ({ target, materialization }) => target.name === "checks" && materialization === "log",
+      ({ target, materialization }) => target.name === "checks" && materialization === "append",
     );
     if (checks !== undefined) {
       const { run_id, run_date, step } = parameters;

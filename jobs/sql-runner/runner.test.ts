@@ -3,11 +3,11 @@ import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { compile } from "dataform-check/dataform";
 import { DuckDbWarehouse } from "../../adapters/duckdb.ts";
 import type { Model, Parameters } from "../../contracts/warehouse.ts";
 import { createLogger } from "../../lib/log.ts";
-import { compile } from "../../packages/dataform-check/src/dataform.ts";
-import { actionsOfStep, type Result, runActions } from "./runner.ts";
+import { actionsOfStep, compileToRun, type Result, runActions } from "./runner.ts";
 
 const log = createLogger({ component: "test" }, "silent");
 const parameters: Parameters = {
@@ -46,20 +46,20 @@ describe("SQL runner", () => {
 SELECT n FROM \${ref("numbers")} WHERE ${condition} -- the largest first
 ORDER BY n DESC -- in a comment`;
 
-  it("makes the models in order of their dependencies and tells the rows of the tables", async () => {
+  it("creates the models in the order of their dependencies and returns the rows of the tables", async () => {
     const result = await run({
       a: 'config { type: "table" } SELECT COUNT(*) AS n FROM ${ref("b")} WHERE run_date = @run_date',
       b: 'config { type: "incremental", bigquery: { partitionBy: "run_date" } } SELECT @run_date AS run_date, n FROM ${ref("c")}',
       c: 'config { type: "view" } SELECT n FROM ${ref("numbers")}',
       numbers,
-      l: 'config { type: "incremental", tags: ["log"] } SELECT 1 AS n',
+      l: 'config { type: "incremental", tags: ["append"] } SELECT 1 AS n',
     });
     assert.deepEqual(result.rows, { "rfm.numbers": 8, "rfm.b": 8, "rfm.a": 1 });
     assert.deepEqual(await warehouse.query("SELECT n FROM rfm.a"), [{ n: 8 }]);
     assert.deepEqual([result.checks, result.failures, result.warnings], [[], [], []]);
   });
 
-  it("makes independent models at the same time", async () => {
+  it("creates independent models at the same time", async () => {
     let running = 0;
     let most = 0;
     const slow = Object.create(warehouse, {
@@ -83,7 +83,7 @@ ORDER BY n DESC -- in a comment`;
     assert.equal(result.bytesBilled, 15);
   });
 
-  it("names an assertion that does not hold, with rows, and goes on with the others", async () => {
+  it("reports an assertion that does not hold, with rows, and checks the others", async () => {
     const result = await run({
       numbers,
       small: checkOf("n > @most"),
@@ -109,7 +109,7 @@ ORDER BY n DESC -- in a comment`;
     assert.equal(checks[0]!.description, "Numbers are small.");
   });
 
-  it("keeps a warning apart from the failures", async () => {
+  it("separates warnings from failures", async () => {
     const result = await run({ numbers, small: checkOf("n > 7", '"warning"') });
     assert.deepEqual(result.failures, []);
     assert.match(result.warnings.join(), /^small does not hold/);
@@ -119,7 +119,7 @@ ORDER BY n DESC -- in a comment`;
     );
   });
 
-  it("makes what does not depend on a broken model, and nothing that does", async () => {
+  it("creates what does not depend on a broken model, and nothing that does", async () => {
     const broken = 'config { type: "table" } SELECT nothing FROM ${ref("numbers")}';
     const files = {
       numbers,
@@ -135,13 +135,13 @@ ORDER BY n DESC -- in a comment`;
     assert.deepEqual(made, ["later", "numbers", "other"]);
   });
 
-  describe("tells file, line, column and shows the place with a caret", () => {
+  describe("reports file, line and column, and shows the place with a caret", () => {
     const head = 'config { type: "view" }\n';
     const cases: [string, string, RegExp][] = [
       ["of a syntax error", `${head}SELECT 1 AS a,\n  (2 + AS ▼b`, /RParen/],
       ["of an unknown column", `${head}SELECT\n  x.n, x.▼wrong FROM \${ref("numbers")} AS x`, /wrong/],
       [
-        "of an unknown column behind ${ref()}",
+        "of an unknown column after ${ref()}",
         `${head}SELECT 1 FROM \${ref("numbers")} AS x WHERE ▼wrong > 1`,
         /wrong/,
       ],
@@ -178,7 +178,7 @@ ORDER BY n DESC -- in a comment`;
     }
   });
 
-  it("takes the actions of a step by its tag", () => {
+  it("selects the actions of a step by its tag", () => {
     mkdirSync(join(folder, "definitions"));
     writeFileSync(
       join(folder, "workflow_settings.yaml"),
@@ -193,5 +193,23 @@ ORDER BY n DESC -- in a comment`;
       actionsOfStep(compile(folder), "feature").map(({ target }) => target.name),
       ["b"],
     );
+  });
+
+  it("refuses a project with operations, which it can't run, and takes one with a disabled action", () => {
+    mkdirSync(join(folder, "definitions"));
+    writeFileSync(join(folder, "workflow_settings.yaml"), "defaultProject: p\ndefaultDataset: d\n");
+    writeFileSync(
+      join(folder, "definitions/a.sqlx"),
+      'config { type: "view" } SELECT 1 post_operations { SELECT 2 }',
+    );
+    assert.throws(() => compileToRun(folder, {}), {
+      name: "UserError",
+      message: /a\.sqlx: post_operations are not/,
+    });
+    writeFileSync(
+      join(folder, "definitions/a.sqlx"),
+      'config { type: "view", disabled: true } SELECT broken',
+    );
+    assert.deepEqual(compileToRun(folder, {}).actions, []);
   });
 });

@@ -1,36 +1,47 @@
 import { availableParallelism } from "node:os";
+import { type Action, compile, type Graph, type Overrides } from "dataform-check/dataform";
+import { fullNameOf, nameOf } from "dataform-check/query";
+import { describeQueryError } from "dataform-check/source-position";
 import { PGraph, PGraphError } from "p-graph";
-import { type Parameters, QueryError, type Target, type Warehouse } from "../../contracts/warehouse.ts";
+import { type Parameters, QueryError, type Warehouse } from "../../contracts/warehouse.ts";
 import type { Logger } from "../../lib/log.ts";
 import { UserError } from "../../lib/user-error.ts";
-import type { Action, Graph } from "../../packages/dataform-check/src/dataform.ts";
-import { describeQueryError } from "./source-position.ts";
 
-/** An assertion that was checked. */
-export interface Check {
+/** The result of an assertion, a row of ops.checks without the run. */
+export interface AssertionResult {
   readonly check_name: string;
   readonly severity: "error" | "warning";
   readonly failed_rows: number;
   readonly description: string;
 }
 
-/** What running a part of the project did. */
+/** The result of running a part of the project. */
 export interface Result {
   readonly rows: Record<string, number>;
   bytesBilled: number;
-  readonly checks: Check[];
-  /** A sentence for each assertion that does not hold, with the rows that break it. */
+  readonly checks: AssertionResult[];
+  /** A sentence for each assertion that fails, with rows that break it. */
   readonly warnings: string[];
   readonly failures: string[];
 }
 
-const key = ({ project, dataset, name }: Target): string => `${project}.${dataset}.${name}`;
+/**
+ * Compiles a project to run it.
+ * @throws UserError when it does not compile, or has actions that this runner can't run.
+ */
+export function compileToRun(projectDir: string, overrides: Overrides): Graph {
+  const graph = compile(projectDir, overrides);
+  if (graph.ignored.length > 0)
+    throw new UserError(graph.ignored.join("\n"), {
+      remedy: "Write one SELECT per file, without operations.",
+    });
+  return graph;
+}
 
 /**
- * Makes the models in dependency order, independent ones in parallel, and then checks the assertions among the actions.
- * Actions that others outside depend on, or that depend on others outside, are taken as they are.
- * Throws a UserError with file, line and column when the warehouse refuses a query. Assertions that do not hold are in
- * the result: the caller keeps it before it fails.
+ * Creates the models in the order of their dependencies, independent ones in parallel, then checks the assertions.
+ * Dependencies outside of these actions are ignored. Failed assertions are in the result.
+ * @throws UserError with file, line and column when the warehouse refuses a query.
  */
 export async function runActions(
   warehouse: Warehouse,
@@ -43,23 +54,23 @@ export async function runActions(
   const models = actions.filter(({ kind }) => kind === "model");
   const assertions = actions
     .filter(({ kind }) => kind === "assertion")
-    // A line of its own, so that the query has the same columns alone and inside another one.
+    // On its own line the query has the same positions alone and inside another query.
     .map((assertion) => ({ ...assertion, query: `\n${assertion.query}\n` }));
 
   await inOrder(models, async (model) => {
     const startedAt = performance.now();
-    const outcome = await explained(projectDir, model, () => warehouse.materialize(model, parameters));
-    const name = `${model.target.dataset}.${model.target.name}`;
+    const outcome = await withPlace(projectDir, model, () => warehouse.materialize(model, parameters));
+    const name = nameOf(model.target);
     if (model.materialization === "table" || model.materialization === "partition")
       result.rows[name] = outcome.rows;
     result.bytesBilled += outcome.bytesBilled;
     log.debug(
       { table: name, rows: outcome.rows, ms: Math.round(performance.now() - startedAt) },
-      `made ${name}`,
+      `created ${name}`,
     );
   });
   await inOrder(assertions, async (assertion) => {
-    const check = await explained(projectDir, assertion, () =>
+    const check = await withPlace(projectDir, assertion, () =>
       checkAssertion(warehouse, assertion, parameters),
     );
     result.checks.push(check.check);
@@ -69,17 +80,19 @@ export async function runActions(
   return result;
 }
 
-/** The actions of a step: those that have its tag. */
+/** The actions that have the step's tag. */
 export const actionsOfStep = (graph: Graph, step: string): Action[] =>
   graph.actions.filter(({ tags }) => tags.includes(step));
 
 async function inOrder(actions: readonly Action[], run: (action: Action) => Promise<void>): Promise<void> {
-  const nodes = Object.fromEntries(actions.map((action) => [key(action.target), { run: () => run(action) }]));
+  const nodes = Object.fromEntries(
+    actions.map((action) => [fullNameOf(action.target), { run: () => run(action) }]),
+  );
   const edges = actions.flatMap((action) =>
     action.dependencies
-      .map(key)
+      .map(fullNameOf)
       .filter((dependency) => dependency in nodes)
-      .map((dependency): [string, string] => [dependency, key(action.target)]),
+      .map((dependency): [string, string] => [dependency, fullNameOf(action.target)]),
   );
   try {
     await new PGraph(nodes, edges).run({ concurrency: Math.max(4, availableParallelism()), continue: true });
@@ -88,7 +101,7 @@ async function inOrder(actions: readonly Action[], run: (action: Action) => Prom
   }
 }
 
-async function explained<T>(projectDir: string, action: Action, work: () => Promise<T>): Promise<T> {
+async function withPlace<T>(projectDir: string, action: Action, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
@@ -101,12 +114,12 @@ async function checkAssertion(
   warehouse: Warehouse,
   assertion: Action,
   parameters: Parameters,
-): Promise<{ check: Check; sentence: string | undefined }> {
+): Promise<{ check: AssertionResult; sentence: string | undefined }> {
   const [counted] = await warehouse.query(
     `SELECT COUNT(*) AS failed_rows FROM (${assertion.query})`,
     parameters,
   );
-  const check: Check = {
+  const check: AssertionResult = {
     check_name: assertion.target.name,
     severity: assertion.tags.includes("warning") ? "warning" : "error",
     failed_rows: Number(counted?.failed_rows),

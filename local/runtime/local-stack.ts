@@ -42,6 +42,12 @@ export interface LocalStack {
 
 export const warehousePath = (dataDir: string): string => join(resolve(dataDir), "warehouse.duckdb");
 
+function warehouseUrl(dataDir: string): string {
+  const url = new URL(pathToFileURL(warehousePath(dataDir)));
+  url.searchParams.set("routines", pathToFileURL(join(projectDir, "jobs/clv/routines.ts")).href);
+  return url.href.replace(/^file:/, "duckdb:");
+}
+
 /** Opens the local warehouse. It must be closed before a step of a run can open it. */
 export const openLocalWarehouse = (dataDir: string): Promise<DuckDbWarehouse> =>
   DuckDbWarehouse.open(warehousePath(dataDir), { routines });
@@ -57,7 +63,7 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
     spec: pipelineSpec({
       images: Object.fromEntries(IMAGES.map((image) => [image, image])) as Record<Image, string>,
       env: {
-        WAREHOUSE_URL: pathToFileURL(warehousePath(dataDir)).href.replace(/^file:/, "duckdb:"),
+        WAREHOUSE_URL: warehouseUrl(dataDir),
         MESSENGER_URL: messenger.url,
         ARTIFACTS_URL: pathToFileURL(dataDir).href,
         SQL_DIR: sqlDir,

@@ -70,7 +70,7 @@ export async function startServer({
       // SIGTERM first: Airflow's scheduler then stops its children, which are outside of the group.
       const ended = once(child, "exit");
       signalGroup(child, "SIGTERM");
-      for (let tries = 0; tries < 150 && signalGroup(child, 0); tries += 1) await setTimeout(100);
+      for (let tries = 0; tries < 600 && signalGroup(child, 0); tries += 1) await setTimeout(100);
       stop();
       await ended;
     },

@@ -1,115 +1,232 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: .sqlx files have them
 import assert from "node:assert/strict";
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { sqlDir } from "../../../local/runtime/local-stack.ts";
-import { type Checked, SqlChecker, tablesFile, tablesOf } from "./checker.ts";
+import { config, TestProject } from "../test/project.ts";
+import { type Checked, SqlChecker, tablesOf } from "./checker.ts";
+import type { Config } from "./config.ts";
 import { compile } from "./dataform.ts";
 
-describe("check of the SQL project", () => {
-  let folder: string;
+describe("SqlChecker", () => {
+  let project: TestProject;
   let checker: SqlChecker;
   beforeEach(async () => {
-    folder = mkdtempSync(join(tmpdir(), "sql-"));
-    cpSync(sqlDir, folder, { recursive: true });
-    checker = await SqlChecker.start(folder);
+    project = new TestProject();
+    checker = await SqlChecker.start(project.dir, config);
   });
   afterEach(async () => {
     await checker.close();
-    rmSync(folder, { recursive: true });
+    project.remove();
   });
+  const check = (): Promise<Checked> => checker.check(compile(project.dir));
+  const checkWith = (other: Config): Promise<Checked> =>
+    SqlChecker.with(project.dir, other, (each) => each.check(compile(project.dir)));
+  const names = ({ notAnalysed }: Checked): string[] =>
+    notAnalysed.map(({ action }) => action.target.name).sort();
 
-  const check = (): Promise<Checked> => checker.check(compile(folder));
-  const change = (file: string, from: string, to: string): void => {
-    const path = join(folder, "definitions", file);
-    const text = readFileSync(path, "utf8");
-    assert.ok(text.includes(from), `${file} has ${from}`);
-    writeFileSync(path, text.replace(from, to));
-  };
-
-  it("finds nothing wrong, and sql/tables.json to be what the project makes", async () => {
-    const graph = compile(folder);
+  it("finds no problem in a valid project, and returns its columns and tables", async () => {
+    const graph = compile(project.dir);
     const checked = await checker.check(graph);
-    assert.deepEqual(checked.problems, []);
-    assert.deepEqual(
-      JSON.parse(readFileSync(tablesFile(sqlDir), "utf8")),
-      tablesOf(graph, checked),
-      "The SQL project's tables have changed. If they should: npm run tables, and look at the difference.",
-    );
+    assert.deepEqual([checked.problems, checked.notAnalysed], [[], []]);
+    assert.deepEqual(checked.columns.get("shop.rfm.purchases"), [
+      { name: "customer_id", type: "STRING" },
+      { name: "purchased_on", type: "DATE" },
+      { name: "value", type: "FLOAT64" },
+    ]);
+    assert.deepEqual(tablesOf(graph, checked)[0], {
+      dataset: "rfm",
+      name: "customers",
+      description: "What others read.",
+      partitionBy: "run_date",
+      clusterBy: [],
+      columns: [
+        { name: "run_date", type: "DATE", description: "Run date." },
+        { name: "customer_id", type: "STRING", description: "Customer." },
+        { name: "segment", type: "STRING", description: "Segment." },
+      ],
+    });
   });
 
+  const PURCHASES = "definitions/staging/purchases.sqlx";
+  const CUSTOMERS = "definitions/marts/customers.sqlx";
   const breaks: [what: string, file: string, from: string, to: string, problem: RegExp][] = [
     [
       "an unknown column",
-      "features/customer_features.sqlx",
-      "h.frequency,",
-      "h.frequenzy,",
-      /customer_features\.sqlx:28:5: Name frequenzy not found inside h\n {2} {2}h\.frequenzy,\n {2} {4}\^$/,
+      CUSTOMERS,
+      "  h.customer_id",
+      "  h.customer",
+      /customers\.sqlx:10:5: Name customer not found inside h\n {2} {2}h\.customer,\n {2} {4}\^$/,
     ],
     [
       "a wrong type",
-      "staging/purchases.sqlx",
-      "SUM(amount_cents)",
+      PURCHASES,
+      "SUM(amount)",
       "SUM(order_id)",
-      /purchases\.sqlx:15:3: No matching signature for aggregate function SUM for argument type.*STRING[\s\S]*\n {4}SUM\(order_id\)/,
+      /purchases\.sqlx:9:3: No matching signature for aggregate function SUM for argument type.*STRING[\s\S]*\n {4}SUM\(order_id\)/,
     ],
     [
       "an ambiguous name",
-      "marts/rfm.sqlx",
-      "f.customer_id,",
-      "customer_id,",
-      /rfm\.sqlx:32:3: Column name customer_id is ambiguous\n {4}customer_id,\n {4}\^$/,
+      CUSTOMERS,
+      "AS h\n",
+      'AS h\n  JOIN ${ref("history")} AS g ON g.customer_id = h.customer_id AND frequency = 1\n',
+      /customers\.sqlx:14:\d+: Column name frequency is ambiguous/,
     ],
     [
-      "a wrong type inside a script",
-      "features/customer_history.sqlx",
-      '${quintile("frequency", "sample")}',
-      '${quintile("frequenzy", "sample")}',
-      /customer_history\.sqlx:114:3: Unrecognized name: frequenzy; Did you mean frequency\?/,
+      "an error inside a script",
+      "definitions/features/history.sqlx",
+      'rank("frequency")',
+      'rank("frequenzy")',
+      /history\.sqlx:23:3: Unrecognized name: frequenzy; Did you mean frequency\?/,
     ],
-    ["a column without a name", "staging/purchases.sqlx", " AS value_cents", "", /Column 3 has no name/],
-    ["two columns of one name", "staging/purchases.sqlx", "AS value_cents", "AS purchased_on", /Two columns/],
-    ["a syntax error", "checks/rfm_keys.sqlx", "GROUP BY", "GROUP", /rfm_keys\.sqlx:17:3: Syntax error/],
+    ["a column without a name", PURCHASES, " AS value", "", /purchases\.sqlx: Column 3 has no name/],
+    [
+      "two columns with one name",
+      CUSTOMERS,
+      "  s.segment",
+      "  s.segment AS customer_id",
+      /Two columns have the name customer_id/,
+    ],
+    [
+      "a syntax error",
+      "definitions/checks/customers_keys.sqlx",
+      "GROUP BY",
+      "GROUP",
+      /customers_keys\.sqlx:10:3: Syntax error/,
+    ],
+    [
+      "a function that differs in DuckDB",
+      PURCHASES,
+      "  customer_id,",
+      "  UPPER(customer_id) AS customer_id,",
+      /UPPER\(s\) does not give the same result in DuckDB\. Use LOWER/,
+    ],
   ];
   for (const [what, file, from, to, problem] of breaks) {
-    it(`says file, line and column of ${what}`, async () => {
-      change(file, from, to);
+    it(`reports file, line and column of ${what}`, async () => {
+      project.change(file, from, to);
       const { problems } = await check();
       assert.equal(problems.length, 1);
       assert.match(problems[0]!, problem);
     });
   }
 
-  it("shows all that is wrong, and tells what was not looked at for it", async () => {
-    change("features/holdout.sqlx", "h.mean_value", "h.mean");
-    change("checks/rfm_keys.sqlx", "f.run_date = @run_date", "f.run_date = @run");
-    change("features/customer_features.sqlx", "h.frequency", "h.frequenzy");
-    const { problems, waiting } = await check();
-    assert.deepEqual(
-      [problems.length, waiting.map(({ target }) => target.name).sort()],
-      [2, ["customer_features_keys", "customer_scores_keys", "rfm", "rfm_keys", "rfm_segments"]],
+  it("reports all problems, and which queries are not analysed because of them", async () => {
+    project.change("definitions/features/history.sqlx", "COUNT(*)", "COUNT(x)");
+    project.change("definitions/features/segments.sqlx", "'best'", "best");
+    const checked = await check();
+    assert.equal(checked.problems.length, 2);
+    assert.deepEqual(names(checked), ["customers", "customers_keys"]);
+    assert.match(checked.notAnalysed[0]!.why, /rfm\.(history|segments) is not valid/);
+    project.change(CUSTOMERS, "SELECT", "SELEC");
+    assert.match((await check()).problems[2]!, /customers\.sqlx:8:1: Syntax error/);
+  });
+
+  it("analyses only what changed since the last check, and what reads other columns because of it", async () => {
+    const changed = async (): Promise<string[]> =>
+      (await check()).changed.map(({ target }) => target.name).sort();
+    assert.equal((await changed()).length, 5);
+    assert.deepEqual(await changed(), []);
+    project.change(PURCHASES, "SUM(amount)", "MAX(amount)");
+    assert.deepEqual(await changed(), ["purchases"]);
+    project.change(PURCHASES, "SUM(amount)", "COUNT(*)");
+    assert.deepEqual(await changed(), ["history", "purchases"]);
+  });
+
+  describe("a source without column types", () => {
+    const source = (columns: string): void =>
+      project.write(
+        "definitions/sources.js",
+        `declare({ schema: "raw", name: "orders", columns: ${columns} });`,
+      );
+
+    it("leaves the queries that read it with a syntax check, and names the reason", async () => {
+      source("{}");
+      project.change("definitions/checks/customers_keys.sqlx", "GROUP BY", "GROUP");
+      const checked = await check();
+      assert.deepEqual(names(checked), ["customers", "customers_keys", "history", "purchases"]);
+      assert.equal(
+        checked.notAnalysed[0]!.why,
+        "the source raw.orders declares no column types (definitions/sources.js)",
+      );
+      assert.deepEqual(checked.problems.length, 1);
+      assert.ok(checked.columns.has("shop.rfm.segments"), "what reads no source is analysed");
+    });
+
+    it("can get them from the configuration", async () => {
+      source("{}");
+      const orders = { customer_id: "STRING", ordered_at: "TIMESTAMP", amount: "FLOAT64" };
+      const checked = await checkWith({ ...config, sources: { "shop.raw.orders": orders } });
+      assert.deepEqual([checked.problems, checked.notAnalysed], [[], []]);
+    });
+
+    it("is an error when it declares some types, or a type that does not exist", async () => {
+      source('{ customer_id: { tags: ["STRING"] }, amount: "Amount." }');
+      await assert.rejects(check(), {
+        name: "UserError",
+        message: /Column amount of the source raw\.orders has no type/,
+      });
+      source('{ customer_id: { tags: ["STRING"] }, amount: { tags: ["MONEY"] } }');
+      await assert.rejects(check(), { message: /"MONEY" is not a GoogleSQL type/ });
+    });
+  });
+
+  it("does not analyse what reads a disabled action, an undeclared table or an operation, or uses pipe syntax", async () => {
+    project.write("definitions/off.sqlx", 'config { type: "table", disabled: true } SELEC');
+    project.write(
+      "definitions/op.sqlx",
+      'config { type: "operations", hasOutput: true } CREATE TABLE x AS SELECT 1',
     );
-    change("features/customer_features.sqlx", "h.frequenzy", "h.frequency");
-    assert.equal((await check()).problems.length, 2, "the one that had waited is wrong too");
+    project.write("definitions/a.sqlx", 'config { type: "view" } SELECT * FROM ${ref("off")}');
+    project.write("definitions/b.sqlx", 'config { type: "view" } SELECT * FROM ${ref("op")}');
+    project.write("definitions/c.sqlx", 'config { type: "view" } SELECT * FROM `shop.other.t`');
+    project.write("definitions/d.sqlx", 'config { type: "view" } FROM ${ref("segments")} |> SELECT segment');
+    const checked = await check();
+    assert.deepEqual(checked.problems, []);
+    assert.deepEqual(
+      Object.fromEntries(checked.notAnalysed.map(({ action, why }) => [action.target.name, why])),
+      {
+        a: "rfm.off is disabled",
+        b: "rfm.op is not a SELECT (operation)",
+        c: "the table shop.other.t is not declared",
+        d: "rfm.d uses pipe syntax, which the analyzer does not know",
+      },
+    );
   });
 
-  it("looks anew at what changed, and at what reads it only if its columns did", async () => {
-    const names = ({ changed }: Checked): string[] => changed.map(({ target }) => target.name).sort();
-    assert.equal(names(await check()).length, compile(folder).actions.length);
-    assert.deepEqual(names(await check()), []);
-    change("features/value_statistics.sqlx", "value_count > 0", "value_count > 1");
-    assert.deepEqual(names(await check()), ["value_statistics"]);
-    change("staging/stg_orders.sqlx", "order_id,\n", "order_id || '' AS order_id, 1 AS more,\n");
-    assert.deepEqual(names(await check()), [
-      "orders_before_run_date",
-      "purchases",
-      "run_calendar",
-      "stg_orders",
-    ]);
-  });
-
-  it("wants a type for each column of a source", async () => {
-    change("sources.js", ', tags: ["FLOAT64"]', "");
-    await assert.rejects(check(), /Column amount of the source raw\.orders has no type/);
+  describe("an outer join, which BigQuery refuses without an equality of columns of both sides", () => {
+    const join = (text: string): void =>
+      project.write(
+        "definitions/joined.sqlx",
+        `config { type: "view" }\nSELECT h.score FROM \${ref("history")} AS h\n${text}`,
+      );
+    const SEGMENTS = '${ref("segments")} AS s';
+    for (const [wrong, keyword] of [
+      [`LEFT JOIN ${SEGMENTS} ON s.position >= h.score`, "LEFT"],
+      [`LEFT JOIN ${SEGMENTS} ON s.position = h.score OR s.segment = h.customer_id`, "LEFT"],
+      [`RIGHT JOIN ${SEGMENTS} ON h.run_date = @run_date`, "RIGHT"],
+      [`FULL JOIN ${SEGMENTS} ON s.position = h.score + s.position`, "FULL"],
+    ] as const) {
+      it(`is a problem: ${wrong}`, async () => {
+        join(wrong);
+        const { problems } = await check();
+        assert.match(
+          problems[0] ?? "",
+          new RegExp(
+            `joined\\.sqlx:3:1: BigQuery refuses a ${keyword} JOIN .*\\(outer-join-equality\\)\\n.*\\n {2}\\^$`,
+          ),
+        );
+      });
+    }
+    for (const right of [
+      `LEFT JOIN ${SEGMENTS} ON s.position = h.score AND s.segment > h.customer_id`,
+      `FULL JOIN ${SEGMENTS} ON CAST(s.position AS FLOAT64) = h.score + 0.5`,
+      'LEFT JOIN ${ref("history")} AS s USING (customer_id)',
+      `LEFT JOIN ${SEGMENTS} ON TRUE`,
+      `JOIN ${SEGMENTS} ON s.position > h.score`,
+      "LEFT JOIN UNNEST([1, 2]) AS s ON s > h.score",
+    ]) {
+      it(`is no problem: ${right}`, async () => {
+        join(right);
+        assert.deepEqual((await check()).problems, []);
+      });
+    }
   });
 });

@@ -1,105 +1,176 @@
 import { join } from "node:path";
-import { runSettings } from "../../../contracts/run.ts";
-import { QueryError, type Target } from "../../../contracts/warehouse.ts";
-import { routines } from "../../../jobs/clv/routines.ts";
-import { sqlParameters } from "../../../jobs/sql-runner/parameters.ts";
-import { describeQueryError } from "../../../jobs/sql-runner/source-position.ts";
-import { UserError } from "../../../lib/user-error.ts";
+import type { Config } from "./config.ts";
 import type { Action, Graph } from "./dataform.ts";
 import { FunctionRules } from "./functions.ts";
 import { type Analysis, type Catalog, GoogleSqlAnalyzer } from "./googlesql-analyzer.ts";
-import { type Column, typeMessage } from "./googlesql-values.ts";
+import { isType } from "./googlesql-values.ts";
+import { outerJoinError } from "./joins.ts";
+import { type Column, fullNameOf, nameOf, QueryError, type Target } from "./query.ts";
+import { describeQueryError } from "./source-position.ts";
+import { tokensOf } from "./sqlx-tokens.ts";
+import { UserError } from "./user-error.ts";
 
-export const nameOf = ({ dataset, name }: Target): string => `${dataset}.${name}`;
+/** Columns of tables, by project.dataset.name. */
+export type Columns = ReadonlyMap<string, readonly Column[]>;
 
-/** The parameters that every query of the project may use. */
-export const PARAMETERS = sqlParameters({ ...runSettings.parse({}), run_date: "2024-01-01", model_id: "" });
-
-/** What is known of a project that was checked. */
+/** The result of the analysis of a project. */
 export interface Checked {
-  /** Columns of the sources, models and assertions that are right, by dataset.name. */
-  readonly columns: ReadonlyMap<string, readonly Column[]>;
-  /** A text for each query that is wrong: file, line and column, what is wrong, the line and a caret. */
+  /** Of sources with types and of valid models and assertions. */
+  readonly columns: Columns;
+  readonly analyses: ReadonlyMap<Action, Analysis>;
+  /** A text for each query that is not valid: file, line and column, the error, the line and a caret. */
   readonly problems: readonly string[];
-  /** Actions whose query or tables are not those of the check before. */
+  /** Actions whose query or inputs are not those of the check before. */
   readonly changed: readonly Action[];
-  /** Actions that were not looked at, because a model that they read is wrong. */
-  readonly waiting: readonly Action[];
+  /** Actions that read a table whose columns are not known. Only their syntax is checked. */
+  readonly notAnalysed: readonly { readonly action: Action; readonly why: string }[];
 }
 
-/** Checks a project with GoogleSQL's analyzer, again and again: only what changed is analysed anew. */
+/** An analysis, the text of an error, or why the query can't be analysed. */
+type Result = { readonly analysis?: Analysis; readonly problem?: string; readonly why?: string };
+
+/** Checks a project with GoogleSQL's analyzer. A repeated check analyses only what changed. */
 export class SqlChecker {
   readonly analyzer: GoogleSqlAnalyzer;
+  readonly config: Config;
   readonly #projectDir: string;
-  readonly #known = new Map<string, { text: string; columns?: readonly Column[]; problem?: string }>();
+  readonly #rules: FunctionRules | undefined;
+  readonly #known = new Map<string, { readonly text: string; readonly result: Result }>();
 
-  readonly #rules: FunctionRules;
-
-  private constructor(analyzer: GoogleSqlAnalyzer, rules: FunctionRules, projectDir: string) {
+  private constructor(
+    projectDir: string,
+    config: Config,
+    analyzer: GoogleSqlAnalyzer,
+    rules: FunctionRules | undefined,
+  ) {
+    this.#projectDir = projectDir;
+    this.config = config;
     this.analyzer = analyzer;
     this.#rules = rules;
-    this.#projectDir = projectDir;
   }
 
-  /** Throws a UserError when there is no analyzer for this platform. */
-  static async start(projectDir: string): Promise<SqlChecker> {
+  /** @throws UserError when there is no analyzer for this platform. */
+  static async start(projectDir: string, config: Config): Promise<SqlChecker> {
     const analyzer = await GoogleSqlAnalyzer.start();
-    return new SqlChecker(analyzer, await FunctionRules.load(analyzer), projectDir);
+    const rules = config.duckdb ? await FunctionRules.load(analyzer) : undefined;
+    return new SqlChecker(projectDir, config, analyzer, rules);
   }
 
-  /** Analyses every model and assertion in the order of their dependencies. Throws a UserError that names a source without types. */
+  /** Runs the work with a checker and stops the checker. */
+  static async with<T>(
+    projectDir: string,
+    config: Config,
+    work: (checker: SqlChecker) => Promise<T>,
+  ): Promise<T> {
+    const checker = await SqlChecker.start(projectDir, config);
+    try {
+      return await work(checker);
+    } finally {
+      await checker.close();
+    }
+  }
+
+  /** @throws UserError that names a source with types for some columns only. */
   async check(graph: Graph): Promise<Checked> {
-    const columns = new Map<string, readonly Column[]>(
-      graph.sources.map((source) => {
-        for (const { name, type } of source.columns) checkType(nameOf(source.target), name, type);
-        return [nameOf(source.target), source.columns.map(({ name, type }) => ({ name, type }))];
-      }),
+    const columns = new Map<string, readonly Column[]>();
+    const unknown = new Map(
+      graph.opaque.map(({ target, why }) => [fullNameOf(target), `${nameOf(target)} ${why}`]),
     );
+    for (const source of graph.sources) {
+      const typed = typedColumns(source, this.config);
+      if (typed.length > 0) columns.set(fullNameOf(source.target), typed);
+      else
+        unknown.set(
+          fullNameOf(source.target),
+          `the source ${nameOf(source.target)} declares no column types (${source.file})`,
+        );
+    }
+    const analyses = new Map<Action, Analysis>();
     const changed: Action[] = [];
     const problems: string[] = [];
+    const notAnalysed: { action: Action; why: string }[] = [];
     let waiting = graph.actions;
     for (let ready = waiting; ready.length > 0; ) {
-      ready = waiting.filter(({ dependencies }) => dependencies.every((each) => columns.has(nameOf(each))));
+      ready = waiting.filter(({ dependencies }) =>
+        dependencies.every((each) => columns.has(fullNameOf(each))),
+      );
       waiting = waiting.filter((action) => !ready.includes(action));
-      const results = await Promise.all(ready.map((action) => this.#look(action, graph, columns, changed)));
-      for (const [index, result] of results.entries()) {
-        if (result.problem !== undefined) problems.push(result.problem);
-        if (result.columns !== undefined) columns.set(nameOf(ready[index]!.target), result.columns);
+      const results = await Promise.all(
+        ready.map((action) => {
+          const catalog = catalogOf(action, graph, columns, this.config);
+          const text = JSON.stringify([action.query, catalog.tables]);
+          return this.#once(action, text, changed, () => this.#analyze(action, catalog));
+        }),
+      );
+      for (const [
+        index,
+        { analysis, problem, why = `${nameOf(ready[index]!.target)} is not valid` },
+      ] of results.entries()) {
+        const action = ready[index]!;
+        if (analysis !== undefined) {
+          analyses.set(action, analysis);
+          columns.set(fullNameOf(action.target), analysis.columns);
+        } else {
+          unknown.set(fullNameOf(action.target), why);
+          if (problem === undefined) notAnalysed.push({ action, why });
+          else problems.push(problem);
+        }
       }
     }
-    return { columns, problems, changed, waiting };
+    const parsed = await Promise.all(
+      waiting.map((action) =>
+        this.#once(action, action.query, changed, async () => {
+          await this.analyzer.parse(action.query);
+          return {};
+        }),
+      ),
+    );
+    problems.push(...parsed.flatMap(({ problem }) => problem ?? []));
+    const waitingOf = new Map(waiting.map((action) => [fullNameOf(action.target), action]));
+    const whyOf = ({ dependencies }: Action): string => {
+      const missing = dependencies.filter((each) => !columns.has(fullNameOf(each)));
+      const cause = missing.find((each) => unknown.has(fullNameOf(each)));
+      return cause === undefined
+        ? whyOf(waitingOf.get(fullNameOf(missing[0] as Target))!)
+        : unknown.get(fullNameOf(cause))!;
+    };
+    return {
+      columns,
+      analyses,
+      problems,
+      changed,
+      notAnalysed: [...notAnalysed, ...waiting.map((action) => ({ action, why: whyOf(action) }))],
+    };
   }
 
   async close(): Promise<void> {
     await this.analyzer.close();
   }
 
-  async #look(
-    action: Action,
-    graph: Graph,
-    columns: ReadonlyMap<string, readonly Column[]>,
-    changed: Action[],
-  ): Promise<{ columns?: readonly Column[]; problem?: string }> {
-    const catalog = catalogOf(action, graph, columns);
-    const text = JSON.stringify([action.query, catalog.tables]);
-    const key = nameOf(action.target);
+  async #analyze(action: Action, catalog: Catalog): Promise<Result> {
+    const analysis = await this.analyzer.analyze(action.query, catalog, this.config.parameters);
+    const error =
+      (action.kind === "model" ? namesError(analysis) : undefined) ??
+      outerJoinError(action.query, analysis.statement) ??
+      this.#rules?.errorIn(action.query, analysis);
+    if (error !== undefined) throw error;
+    return { analysis };
+  }
+
+  async #once(action: Action, text: string, changed: Action[], work: () => Promise<Result>): Promise<Result> {
+    const key = fullNameOf(action.target);
     const known = this.#known.get(key);
-    if (known?.text === text) return known;
+    if (known?.text === text) return known.result;
     changed.push(action);
-    const result = await this.analyzer
-      .analyze(action.query, catalog, PARAMETERS)
-      .then((analysis) => {
-        const error =
-          (action.kind === "model" ? namesError(analysis) : undefined) ??
-          this.#rules.errorIn(action.query, analysis);
-        if (error !== undefined) throw error;
-        return { columns: analysis.columns };
-      })
-      .catch((error) => {
-        if (!(error instanceof QueryError)) throw error;
-        return { problem: describeQueryError(this.#projectDir, action, error) };
-      });
-    this.#known.set(key, { text, ...result });
+    const result = await work().catch((error): Result => {
+      if (!(error instanceof QueryError)) throw error;
+      const [, table] = /^Table not found: ([^;]+)/.exec(error.message) ?? [];
+      if (table !== undefined) return { why: `the table ${table} is not declared` };
+      if (tokensOf(action.query).some((token) => token.text === "|>"))
+        return { why: `${nameOf(action.target)} uses pipe syntax, which the analyzer does not know` };
+      return { problem: describeQueryError(this.#projectDir, action, error) };
+    });
+    this.#known.set(key, { text, result });
     return result;
   }
 }
@@ -108,35 +179,43 @@ export class SqlChecker {
 export function catalogOf(
   action: Action,
   { home }: Graph,
-  columns: ReadonlyMap<string, readonly Column[]>,
+  columns: Columns,
+  { routines = [] }: Config,
 ): Catalog {
   return {
-    tables: action.dependencies.map((target) => ({ target, columns: columns.get(nameOf(target)) ?? [] })),
+    tables: action.dependencies.map((target) => ({ target, columns: columns.get(fullNameOf(target)) ?? [] })),
     routines,
-    routinesDataset: home,
+    home,
   };
 }
 
-/** A table's columns have names, each its own; the error has no place because a column without a name has no text for it. */
+/** The columns of a source with their types; none when the source declares no types. */
+function typedColumns({ target, columns }: Graph["sources"][number], { sources = {} }: Config): Column[] {
+  const configured = sources[fullNameOf(target)];
+  const all =
+    configured === undefined
+      ? columns.map(({ name, type }) => ({ name, type }))
+      : Object.entries(configured).map(([name, type]) => ({ name, type }));
+  const untyped = all.filter(({ type }) => !isType(type));
+  if (untyped.length === 0) return all;
+  if (untyped.length === all.length && configured === undefined) return [];
+  const { name, type } = untyped[0]!;
+  const given = type === "" ? "" : `: ${JSON.stringify(type)} is not a GoogleSQL type`;
+  throw new UserError(`Column ${name} of the source ${nameOf(target)} has no type${given}.`, {
+    remedy: `Add the type in the declaration: ${name}: { description: "…", tags: ["STRING"] }.`,
+  });
+}
+
+/** The columns of a table need different names. There is no place for the error: a missing name has no text. */
 function namesError({ columns }: Analysis): QueryError | undefined {
   const names = columns.map(({ name }) => name.toLowerCase());
   const unnamed = names.findIndex((name) => name === "" || name.startsWith("$"));
-  if (unnamed >= 0) return new QueryError(`Column ${unnamed + 1} has no name: write … AS name.`);
+  if (unnamed >= 0) return new QueryError(`Column ${unnamed + 1} has no name. Write … AS name.`);
   const twice = names.find((name, index) => names.indexOf(name) < index);
   return twice === undefined ? undefined : new QueryError(`Two columns have the name ${twice}.`);
 }
 
-function checkType(table: string, column: string, type: string): void {
-  try {
-    typeMessage(type);
-  } catch (error) {
-    throw new UserError(`Column ${column} of the source ${table} has no type: ${(error as Error).message}`, {
-      remedy: `Give it in the declaration: ${column}: { description: "…", tags: ["STRING"] }.`,
-    });
-  }
-}
-
-/** The tables that hold data, for the stack that declares them: what Dataform says of them, and their columns. */
+/** The tables that hold data, with what the project says about them and their columns: the content of tables.json. */
 export function tablesOf({ actions }: Graph, { columns }: Checked): object[] {
   return actions
     .filter(({ kind, materialization }) => kind === "model" && materialization !== "view")
@@ -146,7 +225,7 @@ export function tablesOf({ actions }: Graph, { columns }: Checked): object[] {
       description,
       ...(partitionBy === undefined ? {} : { partitionBy }),
       clusterBy,
-      columns: (columns.get(nameOf(target)) ?? []).map(({ name, type }) => ({
+      columns: (columns.get(fullNameOf(target)) ?? []).map(({ name, type }) => ({
         name,
         type,
         description: descriptions[name] ?? "",

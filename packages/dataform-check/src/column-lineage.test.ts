@@ -29,11 +29,11 @@ describe("columnLineage", function () {
   }
 
   const cases: Record<string, [string, Record<string, string[]>]> = {
-    "columns handed on under other names": [
+    "columns passed on under other names": [
       "SELECT a AS x, t.b FROM `w.d.t` AS t",
       { x: ["t.a"], b: ["t.b"] },
     ],
-    "expressions, and what is made of nothing": [
+    "expressions, and columns without inputs": [
       "SELECT a +\n  b AS x, @p AS p, COUNT(*) AS n FROM `w.d.t` GROUP BY x",
       { x: ["t.a < a + b", "t.b < a + b"], p: ["@p"], n: ["COUNT(*)"] },
     ],
@@ -44,11 +44,11 @@ describe("columnLineage", function () {
         twice: ["t.s1 < n * 2 < SUM(LENGTH(s1) + b)", "t.b < n * 2 < SUM(LENGTH(s1) + b)"],
       },
     ],
-    "joins; filters and join conditions are in no value": [
+    "joins, without filters and join conditions": [
       "SELECT u.c, IFNULL(t.b, 0) AS b FROM `w.d.t` AS t LEFT JOIN `w.d.u` AS u ON u.a = t.a WHERE t.s1 = 's'",
       { c: ["u.c"], b: ["t.b < IFNULL(t.b, 0)"] },
     ],
-    "windows: what rows are parted and ordered by counts": [
+    "windows, with PARTITION BY and ORDER BY": [
       "SELECT 1 + SUM(a * 2) OVER (PARTITION BY s1 ORDER BY b) AS r FROM `w.d.t`",
       {
         r: ["a", "s1", "b"].map(

@@ -34,7 +34,7 @@ describe("Dataform project", () => {
       }
       SELECT * FROM \${ref("a")}`,
     );
-    write("definitions/c.sqlx", 'config { type: "incremental", tags: ["y", "log"] } SELECT 1 AS n');
+    write("definitions/c.sqlx", 'config { type: "incremental", tags: ["y", "append"] } SELECT 1 AS n');
     write("definitions/d.sqlx", 'config { type: "table" } SELECT 1 AS n');
     write(
       "definitions/e.sqlx",
@@ -55,7 +55,7 @@ describe("Dataform project", () => {
     assert.deepEqual(brief.toSorted(), [
       "a model view x definitions/a.sqlx",
       "b model partition y definitions/deep/b.sqlx",
-      "c model log y,log definitions/c.sqlx",
+      "c model append y,append definitions/c.sqlx",
       "d model table  definitions/d.sqlx",
       "e assertion view y,warning definitions/e.sqlx",
     ]);
@@ -101,13 +101,13 @@ describe("Dataform project", () => {
 
   const mistakes: [string, string, string, RegExp][] = [
     [
-      "a setting that there is not",
+      "a setting that does not exist",
       "definitions/bad.sqlx",
       'config { type: "table", tag: ["x"] } SELECT 1',
       /tag/,
     ],
     [
-      "a config that is no JavaScript",
+      "a config that is not JavaScript",
       "definitions/bad.sqlx",
       "config { type: } SELECT 1",
       /Unexpected token/,
@@ -131,15 +131,8 @@ describe("Dataform project", () => {
       'config { type: "view", name: "a" } SELECT 1',
       /[Dd]uplicate/,
     ],
-    ["operations", "definitions/bad.sqlx", 'config { type: "operations" } SELECT 1', /operations/],
-    [
-      "operations beside a query",
-      "definitions/bad.sqlx",
-      'config { type: "table" } SELECT 1 post_operations { SELECT 2 }',
-      /operations/,
-    ],
     ["a mistake in a script", "definitions/bad.js", 'declare({ schema: "raw", nme: "x" });', /nme/],
-    ["an include that is no JavaScript", "includes/bad.js", "module.exports = {", /Unexpected|end of input/],
+    ["an include that is not JavaScript", "includes/bad.js", "module.exports = {", /Unexpected|end of input/],
   ];
   for (const [what, file, text, message] of mistakes) {
     it(`refuses ${what} and names the file`, () => {
@@ -156,7 +149,85 @@ describe("Dataform project", () => {
     });
   }
 
-  it("refuses a folder that is no project, or is not there", () => {
+  it("lists what it ignores: operations, notebooks, and operations beside a query", () => {
+    write("definitions/op.sqlx", 'config { type: "operations" } CREATE TABLE x AS SELECT 1');
+    write(
+      "definitions/a.sqlx",
+      'config { type: "view" } SELECT 1 AS n\npost_operations { SELECT 2 }\npre_operations { SELECT 3 }',
+    );
+    const graph = compile(folder);
+    assert.deepEqual(
+      graph.ignored,
+      ["op.sqlx: operations", "a.sqlx: pre_operations", "a.sqlx: post_operations"].map(
+        (line) => `${join(folder, "definitions", line)} are not supported.`,
+      ),
+    );
+    assert.equal(named("op", graph), undefined);
+    assert.equal(named("a", graph).query.trim(), "SELECT 1 AS n");
+  });
+
+  it("compiles disabled actions and leaves them out", () => {
+    write("definitions/d.sqlx", 'config { type: "table", disabled: true } SELECT broken');
+    write("definitions/op.sqlx", 'config { type: "operations", disabled: true } SELECT 1');
+    write("definitions/f.sqlx", 'config { type: "view" } SELECT * FROM ${ref("d")}');
+    const graph = compile(folder);
+    assert.equal(named("d", graph), undefined);
+    assert.deepEqual(named("f", graph).dependencies, [target("rfm", "d")]);
+    assert.deepEqual(graph.opaque, [
+      { target: target("rfm", "d"), why: "is disabled" },
+      { target: target("rfm", "op"), why: "is not a SELECT (operation)" },
+    ]);
+    assert.deepEqual(graph.ignored, []);
+    write("definitions/d.sqlx", 'config { type: "table", disabled: true } SELECT ${nothing.at()}');
+    assert.throws(() => compile(folder), /nothing/);
+  });
+
+  it("compiles models and assertions in JavaScript, with modules beside them and packages of the project", () => {
+    write("definitions/js/names.js", "module.exports = { name: require('../../includes/texts').one };");
+    write(
+      "node_modules/@some/package/lib/main.js",
+      "const inner = require('./inner'); module.exports = () => inner.text;",
+    );
+    write("node_modules/@some/package/lib/inner.js", "exports.text = 'WHERE TRUE';");
+    write("node_modules/@some/package/package.json", '{ "main": "lib/main.js" }');
+    write(
+      "definitions/js/models.js",
+      `const { name } = require("./names");
+       const condition = require("@some/package");
+       const { length } = require("includes/texts.js").one();
+       publish("g", { type: "table", assertions: { uniqueKey: ["one"] } })
+         .query((ctx) => \`SELECT \${name()}, \${length} AS n FROM \${ctx.ref("d")} \${condition()}\`);`,
+    );
+    const graph = compile(folder);
+    assert.equal(named("g", graph).query, "SELECT 1 AS one, 8 AS n FROM `shop.rfm.d` WHERE TRUE");
+    assert.equal(graph.actions.filter(({ kind }) => kind === "assertion").length, 2);
+  });
+
+  it("names a package that is not installed, the file that requires it, and what to do", () => {
+    write("definitions/js/models.js", 'require("@some/package");');
+    assert.throws(() => compile(folder), {
+      name: "UserError",
+      message: `${join(folder, "definitions/js/models.js")}: definitions/js/models.js requires the package @some/package, which is not installed. Run: npm install --prefix ${folder}`,
+    });
+    write("definitions/js/models.js", 'require("./nothing");');
+    assert.throws(
+      () => compile(folder),
+      /definitions\/js\/models\.js requires \.\/nothing, which is not there/,
+    );
+  });
+
+  it("takes dataform.json, the settings of Dataform 2, and says so when the project does not compile", () => {
+    rmSync(join(folder, "workflow_settings.yaml"));
+    write(
+      "dataform.json",
+      '{ "warehouse": "bigquery", "gcloudProjectId": "shop", "defaultSchema": "rfm", "vars": { "orders": "o" } }',
+    );
+    assert.deepEqual(named("a").target, target("rfm", "a"));
+    write("definitions/bad.js", 'publish("x").nothing();');
+    assert.throws(() => compile(folder), { message: /nothing is not a function/, remedy: /Dataform 2/ });
+  });
+
+  it("refuses a folder that is not a project, or does not exist", () => {
     rmSync(join(folder, "workflow_settings.yaml"));
     assert.throws(() => compile(folder), { name: "UserError", message: /workflow_settings\.yaml/ });
     assert.throws(() => compile(join(folder, "nowhere")), { name: "UserError", message: /nowhere/ });

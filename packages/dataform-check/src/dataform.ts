@@ -1,11 +1,26 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join, relative, resolve, sep } from "node:path";
 import vm from "node:vm";
 import protobuf from "protobufjs";
-import { z } from "zod";
-import type { Materialization, Model, Target } from "../../../contracts/warehouse.ts";
-import { UserError } from "../../../lib/user-error.ts";
+import type { Target } from "./query.ts";
+import { UserError } from "./user-error.ts";
+
+/**
+ * How a model is stored. `view`; `table`, replaced by each run; `partition`, a table of which a run replaces the
+ * partition of its date; `append`, a table to which jobs add rows and that no run replaces.
+ */
+export type Materialization = "view" | "table" | "partition" | "append";
+
+/** What a warehouse needs to create a table or view. */
+export interface Model {
+  readonly target: Target;
+  readonly materialization: Materialization;
+  /** GoogleSQL, one SELECT. */
+  readonly query: string;
+  readonly partitionBy: string | undefined;
+  readonly clusterBy: readonly string[];
+}
 
 /** A model or assertion of the project, compiled to GoogleSQL. */
 export interface Action extends Model {
@@ -14,150 +29,138 @@ export interface Action extends Model {
   readonly description: string;
   readonly columns: Readonly<Record<string, string>>;
   readonly dependencies: readonly Target[];
-  /** File below the project's folder, with its text. */
+  /** File below the project's folder. */
   readonly file: string;
 }
 
-/** The compiled project: actions, and the tables of others that they read. */
-export interface Graph {
-  readonly actions: readonly Action[];
-  readonly sources: readonly Source[];
-  /** Where the routines are, and every model that names no other place. */
-  readonly home: { readonly project: string; readonly dataset: string };
-}
-
-/** A table of others, with the columns that they promise: GoogleSQL's type is the column's only tag. */
+/** A table that the project declares and does not create. */
 export interface Source {
   readonly target: Target;
   readonly description: string;
-  /** File below the project's folder that declares it. */
+  /** File below the project's folder. */
   readonly file: string;
+  /** `type` is the only tag of the column in the declaration: Dataform has no place for types. Empty without one. */
   readonly columns: readonly { readonly name: string; readonly type: string; readonly description: string }[];
 }
 
-/** Where the tables are: replaces settings and vars of workflow_settings.yaml. */
+/** A compiled project. Disabled actions are not among the actions. */
+export interface Graph {
+  readonly actions: readonly Action[];
+  readonly sources: readonly Source[];
+  /** Project and dataset of the actions that name none. */
+  readonly home: { readonly project: string; readonly dataset: string };
+  /** Tables that queries can read, with columns that are not known here, and why. */
+  readonly opaque: readonly { readonly target: Target; readonly why: string }[];
+  /** What the project uses and this package ignores, one line each. */
+  readonly ignored: readonly string[];
+}
+
+/** Replaces settings and vars of workflow_settings.yaml. */
 export interface Overrides {
   readonly project?: string;
   readonly vars?: Readonly<Record<string, string>>;
 }
 
-const target = z
-  .object({ database: z.string(), schema: z.string(), name: z.string() })
-  .transform(({ database, schema, name }): Target => ({ project: database, dataset: schema, name }));
-const descriptor = z
-  .object({
-    description: z.string().default(""),
-    columns: z
-      .array(
-        z.object({
-          path: z.array(z.string()),
-          description: z.string().default(""),
-          tags: z.array(z.string()).default([]),
-        }),
-      )
-      .default([]),
-  })
-  .prefault({});
-const compiledAction = z.object({
-  target,
-  type: z.string().default("assertion"),
-  query: z.string(),
-  fileName: z.string(),
-  tags: z.array(z.string()).default([]),
-  preOps: z.array(z.string()).default([]),
-  postOps: z.array(z.string()).default([]),
-  dependencyTargets: z.array(target).default([]),
-  bigquery: z
-    .object({ partitionBy: z.string().optional(), clusterBy: z.array(z.string()).default([]) })
-    .prefault({}),
-  actionDescriptor: descriptor,
-});
-const compiledGraph = z.object({
-  projectConfig: z.object({ defaultDatabase: z.string(), defaultSchema: z.string() }),
-  tables: z.array(compiledAction).default([]),
-  assertions: z.array(compiledAction).default([]),
-  operations: z.array(z.object({ fileName: z.string() })).default([]),
-  declarations: z.array(z.object({ target, fileName: z.string(), actionDescriptor: descriptor })).default([]),
-  graphErrors: z
-    .object({
-      compilationErrors: z
-        .array(z.object({ fileName: z.string().default(""), message: z.string() }))
-        .default([]),
-    })
-    .prefault({}),
+/** The parts of @dataform/core's CompiledGraph that are used here. */
+interface CompiledTarget {
+  readonly database: string;
+  readonly schema: string;
+  readonly name: string;
+}
+interface Descriptor {
+  readonly description: string;
+  readonly columns: readonly { path: readonly string[]; description: string; tags: readonly string[] }[];
+}
+interface Compiled {
+  readonly target: CompiledTarget;
+  readonly fileName: string;
+  readonly disabled: boolean;
+}
+interface CompiledQuery extends Compiled {
+  readonly type?: string;
+  readonly query: string;
+  readonly tags: readonly string[];
+  readonly preOps?: readonly string[];
+  readonly postOps?: readonly string[];
+  readonly dependencyTargets: readonly CompiledTarget[];
+  readonly bigquery?: { readonly partitionBy: string; readonly clusterBy: readonly string[] } | null;
+  readonly actionDescriptor: Descriptor | null;
+}
+interface CompiledGraph {
+  readonly projectConfig: { readonly defaultDatabase: string; readonly defaultSchema: string };
+  readonly tables: readonly CompiledQuery[];
+  readonly assertions: readonly CompiledQuery[];
+  readonly operations: readonly Compiled[];
+  readonly notebooks: readonly Compiled[];
+  readonly dataPreparations: readonly Compiled[];
+  readonly declarations: readonly (Compiled & { readonly actionDescriptor: Descriptor | null })[];
+  readonly graphErrors: {
+    readonly compilationErrors: readonly { fileName: string; message: string }[];
+  } | null;
+}
+
+const targetOf = ({ database, schema, name }: CompiledTarget): Target => ({
+  project: database,
+  dataset: schema,
+  name,
 });
 
 /**
- * Compiles a Dataform project with @dataform/core, in a context of its own.
- * Throws a UserError that names the file when the project can't be compiled.
+ * Compiles a Dataform project with @dataform/core.
+ * @throws UserError that names the file when the project does not compile.
  */
 export function compile(projectDir: string, overrides: Overrides = {}): Graph {
-  const { request, response } = protocol();
-  const override = {
-    ...(overrides.project === undefined ? {} : { defaultDatabase: overrides.project }),
-    ...(overrides.vars === undefined ? {} : { vars: overrides.vars }),
-  };
-  let answer: string;
-  try {
-    const filePaths = readdirSync(projectDir, { recursive: true, withFileTypes: true })
-      .filter((entry) => entry.isFile())
-      .map((entry) => relative(projectDir, join(entry.parentPath, entry.name)).split(sep).join("/"));
-    const encoded = request.encode(
-      request.fromObject({
-        compile: {
-          compileConfig: { projectDir: resolve(projectDir), filePaths, projectConfigOverride: override },
-        },
-      }),
-    );
-    answer = loadCore(resolve(projectDir)).main(Buffer.from(encoded.finish()).toString("base64"));
-  } catch (error) {
-    throw new UserError(`The SQL project ${projectDir} can't be compiled: ${messageOf(error)}`, {
-      cause: error,
-    });
-  }
-  const decoded = response.toObject(response.decode(Buffer.from(answer, "base64")), { enums: String });
-  const graph = compiledGraph.parse(decoded.compile.compiledGraph);
-  const errors = graph.graphErrors.compilationErrors;
+  const compiled = runCore(projectDir, overrides);
+  const errors = compiled.graphErrors?.compilationErrors ?? [];
   if (errors.length > 0) {
-    throw new UserError(
-      errors.map(({ fileName, message }) => `${join(projectDir, fileName)}: ${message}`).join("\n"),
-    );
+    const lines = errors.map(({ fileName, message }) => `${join(projectDir, fileName)}: ${message}`);
+    const isOld = existsSync(join(projectDir, "dataform.json"));
+    throw new UserError([...new Set(lines)].join("\n"), isOld ? { remedy: OLD_SETTINGS } : {});
   }
-  const withOperations = graph.tables.filter(({ preOps, postOps }) => preOps.length + postOps.length > 0);
-  for (const { fileName } of [...graph.operations, ...withOperations]) {
-    throw new UserError(
-      `${join(projectDir, fileName)}: operations are not supported, only one SELECT a file.`,
-    );
-  }
-  const { defaultDatabase, defaultSchema } = graph.projectConfig;
+  const models = compiled.tables.map((table) => ({ ...table, kind: "model" as const }));
+  const assertions = compiled.assertions.map((each) => ({ ...each, kind: "assertion" as const }));
+  const queries = [...models, ...assertions];
+  const enabled = queries.filter(({ disabled }) => !disabled);
+  const others = [
+    ...compiled.operations.map((each) => ({ ...each, what: "operation" })),
+    ...compiled.notebooks.map((each) => ({ ...each, what: "notebook" })),
+    ...compiled.dataPreparations.map((each) => ({ ...each, what: "data preparation" })),
+  ];
+  const ignored = [
+    ...others.filter(({ disabled }) => !disabled).map(({ fileName, what }) => `${fileName}: ${what}s`),
+    ...enabled.filter(({ preOps }) => preOps?.length).map(({ fileName }) => `${fileName}: pre_operations`),
+    ...enabled.filter(({ postOps }) => postOps?.length).map(({ fileName }) => `${fileName}: post_operations`),
+  ];
   return {
-    home: { project: defaultDatabase, dataset: defaultSchema },
-    actions: [
-      ...graph.tables.map((table) => toAction(table, "model")),
-      ...graph.assertions.map((a) => toAction(a, "assertion")),
-    ],
-    sources: graph.declarations.map((d) => ({
-      target: d.target,
-      description: d.actionDescriptor.description,
-      file: d.fileName,
-      columns: d.actionDescriptor.columns.map(({ path, description, tags: [type = ""] }) => ({
-        name: path.join("."),
-        type,
-        description,
-      })),
+    home: { project: compiled.projectConfig.defaultDatabase, dataset: compiled.projectConfig.defaultSchema },
+    actions: enabled.map((action) => toAction(action, action.kind)),
+    sources: compiled.declarations.map((declaration) => ({
+      target: targetOf(declaration.target),
+      description: declaration.actionDescriptor?.description ?? "",
+      file: declaration.fileName,
+      columns: (declaration.actionDescriptor?.columns ?? []).map(
+        ({ path, description, tags: [type = ""] }) => ({ name: path.join("."), type, description }),
+      ),
     })),
+    opaque: [
+      ...queries
+        .filter(({ disabled }) => disabled)
+        .map((each) => ({ target: targetOf(each.target), why: "is disabled" })),
+      ...others.map((each) => ({ target: targetOf(each.target), why: `is not a SELECT (${each.what})` })),
+    ],
+    ignored: [...new Set(ignored)].map((line) => `${join(projectDir, line)} are not supported.`),
   };
 }
 
-function toAction(compiled: z.output<typeof compiledAction>, kind: Action["kind"]): Action {
+function toAction(compiled: CompiledQuery, kind: Action["kind"]): Action {
   const { target, query, fileName, tags, dependencyTargets, bigquery, actionDescriptor } = compiled;
   const materializations: Record<string, Materialization> = {
     view: "view",
     table: "table",
-    incremental: tags.includes("log") ? "log" : "partition",
+    incremental: tags.includes("append") ? "append" : "partition",
     assertion: "view",
   };
-  const materialization = materializations[compiled.type];
+  const materialization = materializations[compiled.type ?? kind];
   if (materialization === undefined) {
     throw new UserError(
       `${fileName}: type "${compiled.type}" is not supported. Use view, table, incremental or assertion.`,
@@ -165,19 +168,53 @@ function toAction(compiled: z.output<typeof compiledAction>, kind: Action["kind"
   }
   return {
     kind,
-    target,
+    target: targetOf(target),
     materialization,
     query,
-    partitionBy: bigquery.partitionBy,
-    clusterBy: bigquery.clusterBy,
+    partitionBy: bigquery?.partitionBy || undefined,
+    clusterBy: bigquery?.clusterBy ?? [],
     tags,
-    description: actionDescriptor.description,
+    description: actionDescriptor?.description ?? "",
     columns: Object.fromEntries(
-      actionDescriptor.columns.map(({ path, description }) => [path.join("."), description]),
+      (actionDescriptor?.columns ?? []).map(({ path, description }) => [path.join("."), description]),
     ),
-    dependencies: dependencyTargets,
+    dependencies: dependencyTargets.map(targetOf),
     file: fileName,
   };
+}
+
+const OLD_SETTINGS =
+  "The project has dataform.json, the settings of Dataform 2, and is compiled with Dataform 3, which does not have all JavaScript functions of Dataform 2.";
+
+/** What @dataform/core answers to a request to compile the folder. */
+function runCore(projectDir: string, { project, vars }: Overrides): CompiledGraph {
+  const root = resolve(projectDir);
+  const coreFile = createRequire(import.meta.url).resolve("@dataform/core");
+  const types = protobuf.loadSync(join(dirname(coreFile), "core.proto"));
+  const request = types.lookupType("dataform.CoreExecutionRequest");
+  const response = types.lookupType("dataform.CoreExecutionResponse");
+  try {
+    const filePaths = readdirSync(root, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => relative(root, join(entry.parentPath, entry.name)).split(sep).join("/"))
+      .filter((file) => !/(^|\/)(node_modules|\.git)\//.test(file));
+    const projectConfigOverride = {
+      ...(project === undefined ? {} : { defaultDatabase: project }),
+      ...(vars === undefined ? {} : { vars }),
+    };
+    const compileConfig = { projectDir: root, filePaths, projectConfigOverride };
+    const message = request.encode(request.fromObject({ compile: { compileConfig } })).finish();
+    const answer = loadCore(root, coreFile).main(Buffer.from(message).toString("base64"));
+    const decoded = response.toObject(response.decode(Buffer.from(answer, "base64")), {
+      enums: String,
+      defaults: true,
+    });
+    return decoded.compile.compiledGraph;
+  } catch (error) {
+    // Errors from another context are not instances of this context's Error.
+    const { message = String(error) } = error as { message?: string };
+    throw new UserError(`The Dataform project ${projectDir} does not compile: ${message}`, { cause: error });
+  }
 }
 
 interface Core {
@@ -186,12 +223,10 @@ interface Core {
 }
 
 /**
- * Loads @dataform/core in a fresh context whose require() compiles the project's .sqlx, .yaml and .js files, as the
- * Dataform CLI does: core keeps its session in globals, and each compilation must start with an empty one.
+ * Loads @dataform/core in a new context whose require() compiles the project's .sqlx, .yaml and .js files, like the
+ * Dataform CLI does. Core keeps its session in globals, so each compilation needs a new context.
  */
-function loadCore(projectDir: string): Core {
-  const native = createRequire(import.meta.url);
-  const corePath = native.resolve("@dataform/core");
+function loadCore(root: string, coreFile: string): Core {
   const context: vm.Context = vm.createContext({ console, Buffer, URL, TextEncoder, TextDecoder });
   context.global = context;
   const modules = new Map<string, { exports: unknown }>();
@@ -203,35 +238,44 @@ function loadCore(projectDir: string): Core {
     const wrapper = vm.runInContext(`(function (require, module, exports) {${code}\n})`, context, {
       filename: file,
     });
-    wrapper(requireModule, module, module.exports);
+    wrapper((name: string) => requireModule(name, file), module, module.exports);
     return module.exports;
   };
-  const requireModule = (name: string): unknown => {
+  const requireModule = (name: string, from: string): unknown => {
     if (name === "@dataform/core") return core;
-    if (["fs", "os", "path", "util"].includes(name)) return native(name);
-    const file = resolve(projectDir, name);
-    return modules.get(file)?.exports ?? evaluate(file, core!.compiler(readFileSync(file, "utf8"), file));
+    if (["fs", "os", "path", "util"].includes(name)) return createRequire(import.meta.url)(name);
+    const file = moduleFile(name, from === coreFile ? join(root, "core") : from, root);
+    const loaded = modules.get(file);
+    if (loaded !== undefined) return loaded.exports;
+    const text = readFileSync(file, "utf8");
+    if (!file.endsWith(".json")) return evaluate(file, core!.compiler(text, file));
+    const { gcloudProjectId, ...settings } = JSON.parse(text);
+    // Dataform 2 has this name for the project in dataform.json, Dataform 3 does not know it.
+    if (gcloudProjectId !== undefined) settings.defaultDatabase ??= gcloudProjectId;
+    return evaluate(file, `module.exports = ${JSON.stringify(settings)}`);
   };
 
-  core = evaluate(corePath, readFileSync(corePath, "utf8")) as Core;
+  core = evaluate(coreFile, readFileSync(coreFile, "utf8")) as Core;
   return core;
 }
 
-let protocolTypes: { request: protobuf.Type; response: protobuf.Type } | undefined;
-
-function protocol(): { request: protobuf.Type; response: protobuf.Type } {
-  if (protocolTypes === undefined) {
-    const coreDir = dirname(createRequire(import.meta.url).resolve("@dataform/core"));
-    const root = protobuf.loadSync(join(coreDir, "core.proto"));
-    protocolTypes = {
-      request: root.lookupType("dataform.CoreExecutionRequest"),
-      response: root.lookupType("dataform.CoreExecutionResponse"),
-    };
+/** The file of a required module: relative to the file that requires it, to the project, or in its node_modules. */
+function moduleFile(name: string, from: string, root: string): string {
+  const { resolve: resolveModule } = createRequire(from);
+  const inProject = join(root, name);
+  if (!name.startsWith(".") && existsSync(inProject) && /\.\w+$/.test(name)) return inProject;
+  for (const candidate of name.startsWith(".") ? [name, inProject] : [inProject, name]) {
+    try {
+      return resolveModule(candidate);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "MODULE_NOT_FOUND") throw error;
+    }
   }
-  return protocolTypes;
-}
-
-function messageOf(error: unknown): string {
-  // Errors from another context are not instances of this one's Error.
-  return (error as { message?: string }).message ?? String(error);
+  // Core asks for files that may be missing, and expects Node's message.
+  if (/\.(ya?ml|json)$/.test(name)) throw new Error(`Cannot find module '${name}'`);
+  const by = relative(root, from);
+  if (/^[./]|^includes\//.test(name)) throw new Error(`${by} requires ${name}, which is not there.`);
+  throw new Error(
+    `${by} requires the package ${name}, which is not installed. Run: npm install --prefix ${root}`,
+  );
 }

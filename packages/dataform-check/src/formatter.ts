@@ -1,30 +1,31 @@
 import { format } from "sql-formatter";
-import { UserError } from "../../../lib/user-error.ts";
-import { positionOf } from "./googlesql-to-duckdb.ts";
+import { positionOf } from "./query.ts";
 import { type Token, tokensOf } from "./sqlx-tokens.ts";
+import { UserError } from "./user-error.ts";
 
 /**
- * Formats the SQL of a .sql or .sqlx file; blocks of .sqlx, comments, strings and ${…} stay to the letter. The result
- * formats to itself. Throws a UserError when the SQL can't be read, or when anything but white space would change: then
- * the file should stay as it is.
+ * Formats the SQL of a .sql or .sqlx file. Blocks of .sqlx, comments, strings, types with fields and ${…} do not change.
+ * Formatting the result again changes nothing.
+ * @throws UserError when the SQL can't be read, or when anything but white space would change. Keep the file then.
  */
 export function formatSql(text: string, file: string): string {
   const isCrlf = text.includes("\r\n");
   const source = isCrlf ? text.replaceAll("\r\n", "\n") : text;
-  if (isCrlf && source.replaceAll("\n", "\r\n") !== text) throw leftAsItIs(file, "its line ends are mixed");
+  if (isCrlf && source.replaceAll("\n", "\r\n") !== text) throw notFormatted(file, "it mixes line endings");
   let before = source;
-  // Where the formatter needs a second look to be content with its own work, it gets it.
+  // The library can need several rounds until its result formats to itself.
   for (let round = 0; round < 4; round += 1) {
     const formatted = formatOnce(before, file);
     if (formatted === before) return isCrlf ? formatted.replaceAll("\n", "\r\n") : formatted;
-    if (meaning(formatted) !== meaning(source)) throw leftAsItIs(file, "more than white space would change");
+    if (meaning(formatted) !== meaning(source))
+      throw notFormatted(file, "more than white space would change");
     before = formatted;
   }
-  throw leftAsItIs(file, "formatted twice it would look different");
+  throw notFormatted(file, "each formatting gives another result");
 }
 
-const leftAsItIs = (place: string, why: string, cause?: unknown): UserError =>
-  new UserError(`${place} is left as it is: ${why}.`, { cause });
+const notFormatted = (place: string, why: string, cause?: unknown): UserError =>
+  new UserError(`${place} is not formatted: ${why}.`, { cause });
 
 function formatOnce(source: string, file: string): string {
   const parts: string[] = [];
@@ -36,7 +37,7 @@ function formatOnce(source: string, file: string): string {
       sql.push(token);
       continue;
     }
-    if (!token.text.endsWith("}")) throw leftAsItIs(file, "a block has no closing brace");
+    if (!token.text.endsWith("}")) throw notFormatted(file, "a block has no closing brace");
     const before = source.slice(0, at - token.text.length);
     parts.push(formatTokens(sql, before, file), token.text);
     sql = [];
@@ -46,20 +47,25 @@ function formatOnce(source: string, file: string): string {
   return text === "" ? "" : `${text}\n`;
 }
 
-/**
- * Formats the tokens at the end of a text with the formatter of SQL, which sees names in the place of what is not SQL
- * and of what it would lay out anew.
- */
+/** Formats the tokens at the end of a text. The library sees a name instead of everything that must not change. */
 function formatTokens(tokens: readonly Token[], text: string, file: string): string {
   const kept: string[] = [];
   const prepared = tokens.map(({ kind, text }) => {
     const isMultiline = text.includes("\n");
-    if (kind === "expression") return `__kept_${kept.push(text) - 1}__`;
+    const isKept = kind === "word" && text.length > 2 && /[<-]/.test(text);
+    // A lambda's arrow gets white space on both sides, like an operator.
+    if (text === "->") return ` __kept_${kept.push(text) - 1}__ `;
+    if (kind === "expression" || isKept) return `__kept_${kept.push(text) - 1}__`;
     if (kind === "quoted" && (isMultiline || /\$\{|\\|^\w*("""|''')/.test(text)))
       return `'__kept_${kept.push(text) - 1}__'`;
     if (kind === "comment" && isMultiline) return `/*__kept_${kept.push(text) - 1}__*/`;
     return text;
   });
+  const pipe = tokens.findIndex((token) => token.text === "|>");
+  if (pipe >= 0) {
+    const { line, column } = positionOf(text, offsetOf(tokens, pipe, text));
+    throw notFormatted(`${file}:${line}:${column}`, "pipe syntax is not supported");
+  }
   try {
     const formatted = format(prepared.join(""), {
       language: "bigquery",
@@ -72,20 +78,22 @@ function formatTokens(tokens: readonly Token[], text: string, file: string): str
   } catch (error) {
     const [, why = "", line, column] =
       /^(.*?)(?: at line (\d+) column (\d+)\.?)?$/m.exec((error as Error).message) ?? [];
-    if (line === undefined) throw leftAsItIs(file, why, error);
+    if (line === undefined) throw notFormatted(file, why, error);
     const lines = prepared.join("").split("\n");
     let left = lines.slice(0, Number(line) - 1).join("\n").length + Number(column) - (line === "1" ? 1 : 0);
-    let at = text.length - tokens.reduce((sum, token) => sum + token.text.length, 0);
-    for (let index = 0; index < tokens.length && left >= prepared[index]!.length; index += 1) {
+    let index = 0;
+    for (; index < tokens.length && left >= prepared[index]!.length; index += 1)
       left -= prepared[index]!.length;
-      at += tokens[index]!.text.length;
-    }
-    const position = positionOf(text, at);
-    throw leftAsItIs(`${file}:${position.line}:${position.column}`, why.split("\n")[0]!, error);
+    const position = positionOf(text, offsetOf(tokens, index, text));
+    throw notFormatted(`${file}:${position.line}:${position.column}`, why.split("\n")[0]!, error);
   }
 }
 
-/** What must not change: all tokens, and which of them stand together without white space between them. */
+/** The offset of a token among the tokens at the end of a text. */
+const offsetOf = (tokens: readonly Token[], index: number, text: string): number =>
+  text.length - tokens.slice(index).reduce((sum, token) => sum + token.text.length, 0);
+
+/** What must not change: the sequence of tokens, and which of them have no white space between them. */
 function meaning(source: string): string {
   const isName = ({ kind, text }: Token): boolean => kind === "expression" || /^[\w@]/.test(text);
   return tokensOf(source)

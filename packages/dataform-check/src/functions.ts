@@ -1,17 +1,26 @@
 import { readFileSync } from "node:fs";
 import { load } from "js-yaml";
 import { z } from "zod";
-import { QueryError } from "../../../contracts/warehouse.ts";
 import type { Analysis, GoogleSqlAnalyzer, Table } from "./googlesql-analyzer.ts";
-import { positionOf } from "./googlesql-to-duckdb.ts";
 import { type TypeMessage, typeName } from "./googlesql-values.ts";
+import { QueryError } from "./query.ts";
+import { callOf, fieldOf, functionName, type Node, positionOfByte } from "./resolved-tree.ts";
 
-/** Expressions that mean the same in both readers, by group, and those that do not, with the portable way. */
+const PAIRS: Readonly<Record<string, string>> = { i: "j", f: "h", s: "u", d: "e", ts: "tu", b: "c" };
+
+/** Replaces $1 and $2 in a line like "i f: $1 + $2" with each pair of columns. */
+function expand(line: string): string[] {
+  const [, columns, expression = line] = /^([a-z ]+): (.*)$/.exec(line) ?? [];
+  if (columns === undefined) return [line];
+  return columns.split(" ").map((one) => expression.replaceAll("$1", one).replaceAll("$2", PAIRS[one]!));
+}
+
+/** Expressions that give the same result in GoogleSQL and DuckDB, by group, and those that do not. */
 export const FUNCTIONS = z
   .strictObject({
     usable: z.record(
       z.string(),
-      z.string().transform((text) => text.trim().split("\n")),
+      z.string().transform((text) => text.trim().split("\n").flatMap(expand)),
     ),
     refused: z.array(z.strictObject({ write: z.string(), instead: z.string() })),
   })
@@ -27,26 +36,40 @@ const types = {
   BOOL: "b c",
 };
 
-/** The table that the expressions are of. */
+/** The table that the expressions read. */
 export const EXAMPLES: Table = {
   target: { project: "warehouse", dataset: "examples", name: "t" },
   columns: Object.entries(types).flatMap(([type, names]) => names.split(" ").map((name) => ({ name, type }))),
 };
 
-/** A query of expressions of the group, each a column named v and its number; one row an id, or a k for aggregates. */
+/** A query with each expression on its own line, as column v0, v1 and so on. Aggregates are grouped by k. */
 export function exampleQuery(expressions: readonly string[], isAggregate: boolean): string {
   const columns = expressions.map((expression, index) => `${expression} AS v${index}`).join(",\n  ");
   return `SELECT ${isAggregate ? "k AS row_key" : "id AS row_key"},\n  ${columns}\nFROM \`warehouse.examples.t\`${isAggregate ? " GROUP BY k" : ""}`;
 }
 
-type Node = Record<string, unknown>;
-/** A function with the types of its arguments, and what else tells what it does; and where it stands, in bytes. */
+/** The list of functions for a person to read. */
+export function renderFunctions(): string {
+  const width = Math.max(...FUNCTIONS.refused.map(({ write }) => write.length));
+  const groups = Object.entries(FUNCTIONS.usable).map(
+    ([group, expressions]) => `${group}\n${expressions.map((expression) => `  ${expression}\n`).join("")}`,
+  );
+  const refused = FUNCTIONS.refused.map(({ write, instead }) => `  ${write.padEnd(width)}  use ${instead}\n`);
+  return `Expressions that give the same result in GoogleSQL and DuckDB, with these types and date parts: i, j and k are
+INT64, f and h FLOAT64, s and u STRING, d and e DATE, ts and tu TIMESTAMP, b and c BOOL.
+
+${groups.join("\n")}
+Refused, because DuckDB or the translation to it gives another result
+${refused.join("")}`;
+}
+
+/** A function with the types of its arguments, and its place in bytes. */
 interface Use {
   readonly key: string;
   readonly at: number | undefined;
 }
 
-/** Which functions a project may use. */
+/** The functions that a query can use when it must give the same result in DuckDB. */
 export class FunctionRules {
   readonly #usable: ReadonlySet<string>;
   readonly #refused: ReadonlyMap<string, Refused>;
@@ -57,97 +80,87 @@ export class FunctionRules {
   }
 
   static async load(analyzer: GoogleSqlAnalyzer): Promise<FunctionRules> {
-    const usesOf = async (expressions: readonly string[], isAggregate: boolean): Promise<Use[]> => {
-      const query = exampleQuery(expressions, isAggregate);
-      return functionsOf(await analyzer.analyze(query, { tables: [EXAMPLES] }), query);
-    };
-    const { usable, refused } = FUNCTIONS;
-    const groups = Object.entries(usable).map(([group, each]) => usesOf(each, group === "Aggregates"));
-    const keys = new Set((await Promise.all(groups)).flat().map(({ key }) => key));
-    // Each expression is a line of the query, behind the first.
-    const writes = refused.map(({ write }) => write);
-    const lines = exampleQuery(writes, false).split("\n");
-    const others = (await usesOf(writes, false)).filter(({ key }) => !keys.has(key));
-    let end = Buffer.byteLength(lines[0]!) + 1;
-    const instead = refused.map((rule, index) => {
-      const start = end;
-      end += Buffer.byteLength(lines[index + 1]!) + 1;
-      const use = others.find(({ at = -1 }) => at >= start && at < end);
-      if (use === undefined)
-        throw new Error(`functions.yaml refuses ${rule.write}, which the usable ones use.`);
-      return [use.key, rule] as const;
-    });
-    return new FunctionRules(keys, new Map(instead));
+    const usesIn = async (query: string): Promise<Use[]> =>
+      functionsOf(await analyzer.analyze(query, { tables: [EXAMPLES] }), query);
+    const groups = Object.entries(FUNCTIONS.usable).map(([group, expressions]) =>
+      usesIn(exampleQuery(expressions, group === "Aggregates")),
+    );
+    const usable = new Set((await Promise.all(groups)).flat().map(({ key }) => key));
+    const query = exampleQuery(
+      FUNCTIONS.refused.map(({ write }) => write),
+      false,
+    );
+    const refused = new Map<string, Refused>();
+    // The first expression is on the second line.
+    for (const { key, at } of await usesIn(query)) {
+      const rule = at === undefined ? undefined : FUNCTIONS.refused[positionOfByte(query, at).line - 2];
+      if (rule !== undefined && !usable.has(key) && ![...refused.values()].includes(rule))
+        refused.set(key, rule);
+    }
+    return new FunctionRules(usable, refused);
   }
 
-  /** An error for the first function in the query that may not be used. */
+  /** An error for the first function in the query that is not usable. */
   errorIn(query: string, analysis: Analysis): QueryError | undefined {
     const use = functionsOf(analysis, query).find(({ key }) => !this.#usable.has(key));
     if (use === undefined) return undefined;
     const refused = this.#refused.get(use.key);
-    const position =
-      use.at === undefined
-        ? undefined
-        : positionOf(query, Buffer.from(query).toString("utf8", 0, use.at).length);
     const message =
       refused === undefined
-        ? `${use.key.replace(/, part \d+/, "")} is not known to mean the same in DuckDB. What may be used is in docs/sql-functions.md; to use more, add an example to packages/dataform-check/src/functions.yaml and run npm test.`
-        : `${refused.write} does not mean the same in DuckDB: write it like ${refused.instead}.`;
-    return new QueryError(message, position);
+        ? `${use.key.replace(/, part \d+/, "")} is not known to give the same result in DuckDB. check --functions lists what is.`
+        : `${refused.write} does not give the same result in DuckDB. Use ${refused.instead}.`;
+    return new QueryError(message, use.at === undefined ? undefined : positionOfByte(query, use.at));
   }
 }
 
-/** Functions, operators and casts in a resolved tree; routines are not among them. */
+/** Functions, operators and casts in a resolved tree, without the project's routines. */
 function functionsOf({ statement }: Analysis, query: string): Use[] {
   const uses: Use[] = [];
   const bytes = Buffer.from(query);
-  const walk = (node: unknown, at?: number, distinct = false): void => {
+  const walk = (node: unknown, outer?: number, distinct = false): void => {
     if (typeof node !== "object" || node === null) return;
     const record = node as Node;
-    const place = startOf(record) ?? at;
-    const cast = record.resolved_cast_node as Node | undefined;
-    const call = cast === undefined ? undefined : callIn(cast.expr);
+    const at = startOf(record) ?? outer;
     if ("function" in record && "signature" in record) {
       const key = keyOf(record, distinct);
       // CONCAT and || are one function in the tree.
-      const isOperator = place !== undefined && !/^concat\b/i.test(bytes.toString("utf8", place, place + 7));
-      if (key !== undefined)
-        uses.push({ key: isOperator ? key.replace(/^CONCAT\(/, "||(") : key, at: place });
+      const isOperator = at !== undefined && !/^concat\b/i.test(bytes.toString("utf8", at, at + 7));
+      if (key !== undefined) uses.push({ key: isOperator ? key.replace(/^CONCAT\(/, "||(") : key, at });
     }
+    const cast = record.resolved_cast_node as Node | undefined;
     if (cast !== undefined) {
-      const [from, to] = [typeOf(cast.expr), typeName(inParents(cast, "type") as TypeMessage)];
-      const start = startOf(cast) ?? place;
-      const loses = (from === "FLOAT64" && to === "INT64") || (from === "DATE" && to === "DATE");
-      const inner = loses && call !== undefined ? keyOf(call) : undefined;
-      if (from !== "?" && (from !== to || inner !== undefined))
-        uses.push({ key: `CAST(${inner ?? from} AS ${to})`, at: start });
+      const [from, to] = [typeOf(cast.expr), typeName(fieldOf(cast, "type") as TypeMessage)];
+      // The readers round and truncate dates differently, so what is cast matters.
+      const isLossy = (from === "FLOAT64" && to === "INT64") || (from === "DATE" && to === "DATE");
+      const call = isLossy ? callOf(cast.expr) : undefined;
+      const inner = call && keyOf(call);
+      if (from !== undefined && (from !== to || inner !== undefined))
+        uses.push({ key: `CAST(${inner ?? from} AS ${to})`, at: startOf(cast) ?? at });
       if (inner !== undefined) {
-        walk(call!.argument_list, place);
+        walk(call!.argument_list, at);
         return;
       }
     }
-    for (const [name, each] of Object.entries(record)) {
-      if (name !== "signature") walk(each, place, record.distinct === true && name === "parent");
-    }
+    for (const [name, each] of Object.entries(record))
+      if (name !== "signature") walk(each, at, record.distinct === true && name === "parent");
   };
   walk(statement);
   return uses;
 }
 
-/** The key of a function call; none for a routine. */
+/** The key of a function call. A routine has none. */
 function keyOf(call: Node, distinct = false): string | undefined {
-  const name = (call.function as { name: string }).name;
+  const name = functionName(call);
   if (!name.startsWith("ZetaSQL:")) return undefined;
   const short = name.slice("ZetaSQL:".length).replace(/^\$/, "").toUpperCase();
   const { argument = [] } = call.signature as {
     argument?: { type?: TypeMessage; num_occurrences?: number }[];
   };
-  const args = (call.argument_list ?? []) as Node[];
   const given = argument
     .filter(({ num_occurrences }) => num_occurrences !== 0)
     .flatMap(({ type }) => (type === undefined || type.type_kind === "TYPE_ENUM" ? [] : typeName(type)));
-  // What a date part, a format or a pattern is, or that a divisor is a number, tells as much as the name.
-  const literals = args.flatMap((each, index) => {
+  // Date parts, formats, patterns and constant divisors change what a function does.
+  const literals = ((call.argument_list ?? []) as Node[]).flatMap((each, index) => {
     const { enum_value, string_value, double_value = 0, int64_value = 0 } = literalOf(each);
     if (enum_value !== undefined) return [`part ${enum_value}`];
     if (/FORMAT|PARSE|REGEXP/.test(short) && string_value !== undefined)
@@ -160,41 +173,22 @@ function keyOf(call: Node, distinct = false): string | undefined {
   return `${safe}${short}(${distinct ? "DISTINCT " : ""}${[...new Set([...given, ...literals])].join(", ")})`;
 }
 
-/** The value of a literal, which may be cast. */
+/** The value of a literal, also inside a cast. */
 function literalOf(expression: Node): Node {
   const cast = expression.resolved_cast_node as { expr: Node } | undefined;
   const literal = (cast?.expr ?? expression).resolved_literal_node as { value: { value?: Node } } | undefined;
   return literal?.value.value ?? {};
 }
 
-/** A property of a node, or of what it extends. */
-function inParents(node: Node, property: string): unknown {
-  for (let each: unknown = node; typeof each === "object" && each !== null; each = (each as Node).parent)
-    if (property in each) return (each as Node)[property];
-  return undefined;
-}
-
-/** Where a node begins in the query, in bytes. */
 const startOf = (node: Node): number | undefined =>
-  (inParents(node, "parse_location_range") as { start?: number } | undefined)?.start;
+  (fieldOf(node, "parse_location_range") as { start?: number } | undefined)?.start;
 
-/** The function call that an expression is, if it is one: below the names of its kinds. */
-function callIn(expression: unknown): Node | undefined {
+function typeOf(expression: unknown): string | undefined {
   for (let each = expression as Node | undefined; each !== undefined; ) {
-    if ("function" in each) return each;
-    if ("function" in ((each.parent ?? {}) as Node)) return each.parent as Node;
-    const kind = Object.keys(each).find((name) => /^resolved_function_call(_base)?_node$/.test(name));
+    const type = fieldOf(each, "type") as TypeMessage | undefined;
+    if (type !== undefined) return typeName(type);
+    const kind = Object.keys(each).find((name) => /^resolved_.*_node$/.test(name));
     each = kind === undefined ? undefined : (each[kind] as Node);
   }
   return undefined;
-}
-
-function typeOf(expression: unknown): string {
-  for (let each: Node | undefined = expression as Node; each !== undefined; ) {
-    const type = inParents(each, "type") as TypeMessage | undefined;
-    if (type !== undefined) return typeName(type);
-    const kind: string | undefined = Object.keys(each).find((name) => /^resolved_.*_node$/.test(name));
-    each = kind === undefined ? undefined : (each[kind] as Node);
-  }
-  return "?";
 }

@@ -3,9 +3,9 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { QueryError } from "../../../contracts/warehouse.ts";
 import { type Catalog, GoogleSqlAnalyzer } from "./googlesql-analyzer.ts";
 import { typeMessage, typeName } from "./googlesql-values.ts";
+import type { QueryError } from "./query.ts";
 
 const table = (name: string, columns: Record<string, string>, dataset = "d", project = "my-shop") => ({
   target: { project, dataset, name },
@@ -16,7 +16,7 @@ const double = { name: "double", parameters: [{ name: "x", type: "FLOAT64" }], r
 const catalog: Catalog = {
   tables: [orders, table("customers", { id: "STRING", tags: "ARRAY<STRING>" })],
   routines: [double],
-  routinesDataset: { project: "my-shop", dataset: "d" },
+  home: { project: "my-shop", dataset: "d" },
 };
 
 describe("GoogleSQL's analyzer", () => {
@@ -31,7 +31,7 @@ describe("GoogleSQL's analyzer", () => {
       ({ name, type }) => `${name} ${type}`,
     );
 
-  it("tells the columns of a query, with types", async () => {
+  it("returns the columns of a query with their types", async () => {
     assert.deepEqual(
       await columnsOf(
         "SELECT id, DATE(`at`) < @run_date AS early, n / 2 AS half, [STRUCT(n AS n, `on` AS day)] AS parts FROM `my-shop.d.orders`",
@@ -45,13 +45,13 @@ describe("GoogleSQL's analyzer", () => {
       assert.deepEqual(await columnsOf(`SELECT orders.n FROM ${path}`), ["n INT64"]);
   });
 
-  it("keeps types through their names", () => {
+  it("converts type names to messages and back", () => {
     for (const type of ["INT64", "ARRAY<STRING>", "STRUCT<a INT64, b ARRAY<STRUCT<c DATE, d FLOAT64>>>"])
       assert.equal(typeName(typeMessage(type)), type);
-    assert.throws(() => typeMessage("INTEGER"), /"INTEGER" is no type of GoogleSQL/);
+    assert.throws(() => typeMessage("INTEGER"), /"INTEGER" is not a GoogleSQL type/);
   });
 
-  it("knows the routines, and which types they take", async () => {
+  it("knows the routines and the types of their parameters", async () => {
     assert.deepEqual(await columnsOf("SELECT `my-shop`.`d`.double(n) AS twice FROM `my-shop.d.orders`"), [
       "twice FLOAT64",
     ]);
@@ -61,7 +61,7 @@ describe("GoogleSQL's analyzer", () => {
   const wrong: [what: string, query: string, message: RegExp, line: number, column: number][] = [
     ["an unknown column", "SELECT\n  idd\nFROM `my-shop.d.orders`", /name: idd; Did you mean id\?/, 2, 3],
     ["letters of several bytes and tabs", "SELECT\t'ü😀', idd FROM `my-shop.d.orders`", /idd/, 1, 15],
-    ["a place behind a path", "SELECT id FROM `my-shop.d.orders` WHERE idd = 1", /idd/, 1, 41],
+    ["a place after a path", "SELECT id FROM `my-shop.d.orders` WHERE idd = 1", /idd/, 1, 41],
     [
       "an ambiguous name",
       "SELECT id FROM `my-shop.d.orders` AS o CROSS JOIN `my-shop.d.customers` AS c",
@@ -77,7 +77,7 @@ describe("GoogleSQL's analyzer", () => {
       1,
       15,
     ],
-    ["a parameter that nobody gives", "SELECT @nobody", /nobody/, 1, 8],
+    ["a parameter that is not declared", "SELECT @nobody", /nobody/, 1, 8],
     ["a syntax error", "SELECT 1 =", /end of statement/, 1, 11],
     ["what BigQuery does not have", "SELECT [1] = [1]", /Equality is not defined/, 1, 8],
   ];
@@ -91,12 +91,12 @@ describe("GoogleSQL's analyzer", () => {
     });
   }
 
-  it("gives the resolved tree with the tables' full names", async () => {
+  it("returns the resolved tree with the full names of tables", async () => {
     const { statement } = await analyzer.analyze("SELECT id FROM `my-shop.d.orders`", catalog);
     assert.match(JSON.stringify(statement), /"full_name":"my-shop\.d\.orders"/);
   });
 
-  it("evaluates a query on given rows, with values of every kind there and back", async () => {
+  it("evaluates a query on given rows, with values of every type in and out", async () => {
     const rows = [
       { id: "ü", at: "1969-12-31T23:59:59.5Z", on: "1969-12-31", amount: Number.POSITIVE_INFINITY, n: -7 },
       { id: null, at: "2024-02-29T12:00:00.000001Z", on: "2024-02-29", amount: Number.NaN, n: 2 ** 53 },
@@ -115,16 +115,16 @@ describe("GoogleSQL's analyzer", () => {
     ]);
   });
 
-  it("evaluates a routine by its stand-in, and says that it can't without", async () => {
+  it("evaluates the SQL stub of a routine, and fails without one", async () => {
     const query = "SELECT `my-shop`.`d`.double(n + 1) AS twice FROM UNNEST([1, 2]) AS n";
-    assert.deepEqual(await analyzer.evaluate(query, { ...catalog, standIns: { double: "x * 2.0" } }), [
+    assert.deepEqual(await analyzer.evaluate(query, { ...catalog, sqlStubs: { double: "x * 2.0" } }), [
       { twice: 4 },
       { twice: 6 },
     ]);
     await assert.rejects(analyzer.evaluate(query, catalog), /double has no evaluator/);
   });
 
-  it("says where there is none", async () => {
+  it("reports a platform without an analyzer", async () => {
     await assert.rejects(GoogleSqlAnalyzer.start("win32", "x64"), {
       name: "UserError",
       message: /no GoogleSQL analyzer for win32-x64/,
@@ -137,7 +137,7 @@ describe("GoogleSQL's analyzer", () => {
     "0",
     "await analyzer.close()",
   ]) {
-    it(`ends with its process, and leaves nothing: ${ending}`, async () => {
+    it(`stops with its process and leaves no files: ${ending}`, async () => {
       const module = new URL("./googlesql-analyzer.ts", import.meta.url).href;
       const script = `import { readdirSync, readlinkSync } from "node:fs";
         import { tmpdir } from "node:os";
@@ -154,10 +154,7 @@ describe("GoogleSQL's analyzer", () => {
       await once(child, "close");
       assert.match(folder, /googlesql-\w+\n/);
       for (let wait = 0; wait < 100 && existsSync(folder.trim()); wait += 1) await sleep(50);
-      assert.ok(
-        !existsSync(folder.trim()),
-        "the folder of the server's socket is gone, which follows the server's end",
-      );
+      assert.ok(!existsSync(folder.trim()), "the server removes the folder of its socket when it stops");
     });
   }
 });

@@ -4,63 +4,62 @@ import { existsSync, mkdtempSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { credentials, loadPackageDefinition, type ServiceError } from "@grpc/grpc-js";
-import { loadSync } from "@grpc/proto-loader";
+import type { ServiceError } from "@grpc/grpc-js";
+import { withPaths } from "./googlesql-to-duckdb.ts";
+import { plainValue, type TypeMessage, typeMessage, typeName, valueMessage } from "./googlesql-values.ts";
 import {
-  type Parameter,
+  type Column,
+  fullNameOf,
   type Parameters,
+  type Position,
   QueryError,
   type Routine,
   type Row,
   type Target,
-} from "../../../contracts/warehouse.ts";
-import { UserError } from "../../../lib/user-error.ts";
-import { withPaths } from "./googlesql-to-duckdb.ts";
-import {
-  type Column,
-  plainValue,
-  type TypeMessage,
-  typeMessage,
-  typeName,
-  valueMessage,
-} from "./googlesql-values.ts";
+} from "./query.ts";
+import type { Node } from "./resolved-tree.ts";
+
+import { UserError } from "./user-error.ts";
 
 /** A table that queries can read. */
 export interface Table {
   readonly target: Target;
   readonly columns: readonly Column[];
-  /** What the evaluator finds in it, as the warehouse gives rows. @default none */
+  /** The rows that the evaluator reads. Dates are YYYY-MM-DD, timestamps ISO 8601. @default none */
   readonly rows?: readonly Row[];
 }
 
-/** What queries can name: tables, and the routines with the dataset that they are in. */
+/** A routine as the analyzer needs it. */
+export type RoutineSignature = Pick<Routine, "name" | "parameters" | "returns">;
+
+/** The tables and routines that a query can use. */
 export interface Catalog {
   readonly tables: readonly Table[];
-  readonly routines?: readonly Omit<Routine, "call" | "description">[];
-  readonly routinesDataset?: { readonly project: string; readonly dataset: string };
+  readonly routines?: readonly RoutineSignature[];
+  /** Where the routines are. */
+  readonly home?: { readonly project: string; readonly dataset: string };
   /**
-   * GoogleSQL expressions by the routines' names, of their parameters, that the evaluator takes in their place: it runs
-   * no JavaScript. The analyzer sees a routine of such a name with parameters of any type.
+   * GoogleSQL expressions by name of routine, with its parameters, that the evaluator uses instead of the routine,
+   * because it runs no JavaScript. The analyzer then accepts any types for the routine's parameters.
    */
-  readonly standIns?: Readonly<Record<string, string>>;
+  readonly sqlStubs?: Readonly<Record<string, string>>;
 }
 
-/** What the analyzer says of a query. */
 export interface Analysis {
   readonly columns: readonly Column[];
   /**
-   * The resolved tree (ResolvedQueryStmtProto as JSON, int64 as text); a table is named in it by its full_name,
-   * project.dataset.name, and parse locations are offsets in the query's UTF-8.
+   * ResolvedQueryStmtProto as JSON, with int64 as text. Its name for a table is project.dataset.name, its places are
+   * byte offsets in the query.
    */
-  readonly statement: Readonly<Record<string, unknown>>;
+  readonly statement: Node;
 }
 
-/** Features of GoogleSQL that BigQuery does not have; without nanoseconds because BigQuery's timestamps have none. */
+/** Features of GoogleSQL that BigQuery does not have. BigQuery's timestamps have microseconds. */
 const NOT_IN_BIGQUERY =
   /PROTO|EXTENDED_TYPES|EXPERIMENTAL|TIMESTAMP_NANOS|UINT64|LAMBDA|SLASH_PATHS|RETURNING|_FIELDS$|ARRAY_EQUALITY|ARRAY_ORDERING|DIFFERENT_ARRAY_TYPES|KLL_WEIGHTS|_V_1_4_(?!ARRAY_AGGREGATION|CORRESPONDING)/;
 
-/** Ends the server, and removes its folder, when the pipe to the process that started it closes, however that ended. */
-const GUARD =
+/** Stops the server and removes its folder when its standard input closes, so also when this process is killed. */
+const KILL_WITH_PARENT =
   'exec 3<&0; (cat <&3; kill -9 $$; rm -rf "$0") >/dev/null 2>&1 & exec "$@" "unix:$0/socket" 1 </dev/null 3<&-';
 
 type Message = Record<string, unknown>;
@@ -70,9 +69,8 @@ type Client = Record<
 > & { close(): void };
 
 /**
- * GoogleSQL's own analyzer and reference evaluator (BigQuery's language), in a process of its own that ends with
- * close() or with this process. Queries are GoogleSQL as Dataform compiles it; what is wrong in one is thrown as
- * QueryError with line and column.
+ * The analyzer and reference evaluator of GoogleSQL, BigQuery's language, in a child process that stops with close() or
+ * with this process. All methods throw QueryError with line and column for a query that is not valid.
  */
 export class GoogleSqlAnalyzer {
   readonly #client: Client;
@@ -85,12 +83,12 @@ export class GoogleSqlAnalyzer {
     this.#language = language;
   }
 
-  /** Throws a UserError when there is no analyzer for this platform, or it does not start. */
+  /** @throws UserError when the analyzer is not installed, not made for this platform, or does not start. */
   static async start(platform = process.platform, arch = process.arch): Promise<GoogleSqlAnalyzer> {
     const library = libraryDir();
     const binary = binaryOf(library, platform, arch);
     const folder = mkdtempSync(join(tmpdir(), "googlesql-"));
-    const server = spawn("/bin/sh", ["-c", GUARD, folder, binary]);
+    const server = spawn("/bin/sh", ["-c", KILL_WITH_PARENT, folder, binary]);
     const ended = once(server, "exit");
     let output = "";
     for (const stream of [server.stdout, server.stderr]) {
@@ -106,17 +104,16 @@ export class GoogleSqlAnalyzer {
       });
     });
     if (!(await listening)) {
-      throw new UserError(
-        `GoogleSQL's analyzer ${binary} does not start: ${output.trim() || "it says nothing"}.`,
-        {
-          remedy: "Install its package anew (npm ci); on Linux it needs glibc 2.34 or later.",
-        },
-      );
+      throw new UserError(`GoogleSQL's analyzer ${binary} does not start: ${output.trim() || "no output"}.`, {
+        remedy: "Install its package again (npm ci). On Linux it needs glibc 2.34 or later.",
+      });
     }
-    // Nobody waits for an analyzer that was not closed.
+    // A process that did not close the analyzer can still end.
     for (const handle of [server, server.stdin, server.stdout, server.stderr])
       (handle as typeof server).unref();
 
+    const { credentials, loadPackageDefinition } = await import("@grpc/grpc-js");
+    const { loadSync } = await import("@grpc/proto-loader");
     const definition = loadSync("local_service.proto", {
       includeDirs: [join(library, "protos")],
       keepCase: true,
@@ -147,12 +144,8 @@ export class GoogleSqlAnalyzer {
   }
 
   /** Output columns and resolved tree of a query. */
-  async analyze(
-    query: string,
-    catalog: Catalog,
-    parameters: Readonly<Record<string, Pick<Parameter, "type">>> = {},
-  ): Promise<Analysis> {
-    // A path without its backticks, and as long: it resolves part by part, its alias is the table's name, and places stay.
+  async analyze(query: string, catalog: Catalog, parameters: ParameterTypes = {}): Promise<Analysis> {
+    // Without backticks a path resolves part by part and its alias is the table's name. Blanks keep the places.
     const sql = withPaths(query, (path) =>
       /^[A-Za-z_][\w-]*(\.[A-Za-z_]\w*)+$/.test(path) ? `${path}  ` : `\`${path}\``,
     );
@@ -166,14 +159,22 @@ export class GoogleSqlAnalyzer {
     return { columns: columns.map(({ name, column }) => ({ name, type: typeName(column.type) })), statement };
   }
 
-  /** Rows of a query, by the reference evaluator; integers above 2^53 are the nearest number. */
+  /** Checks only the syntax. */
+  async parse(query: string): Promise<void> {
+    await this.#ask(query, "ExtractTableNamesFromStatement", {
+      sql_statement: query,
+      options: this.#language,
+    });
+  }
+
+  /** Rows of a query, by the reference evaluator. Integers above 2^53 become the nearest number. */
   async evaluate(query: string, catalog: Catalog, parameters: Parameters = {}): Promise<Row[]> {
     const contents = catalog.tables.map(({ target, columns, rows = [] }) => {
       const types = columns.map(({ type }) => typeMessage(type));
       const row = rows.map((each) => ({
         cell: columns.map(({ name }, index) => valueMessage(each[name], types[index]!)),
       }));
-      return [nameOf(target), { table_data: { row } }];
+      return [fullNameOf(target), { table_data: { row } }];
     });
     const answer = await this.#ask(query, "EvaluateQuery", {
       sql: query,
@@ -192,7 +193,6 @@ export class GoogleSqlAnalyzer {
     );
   }
 
-  /** Ends the analyzer. */
   async close(): Promise<void> {
     await this.#stop();
   }
@@ -203,12 +203,12 @@ export class GoogleSqlAnalyzer {
     } catch (error) {
       const { details, message } = error as ServiceError;
       const [, text, line, column] = /^(.*?)(?: \[at (\d+):(\d+)\])?$/s.exec(details || message)!;
-      const position = line === undefined ? undefined : placeOf(query, Number(line), Number(column));
+      const position = line === undefined ? undefined : editorPosition(query, Number(line), Number(column));
       throw new QueryError(text!, position, error);
     }
   }
 
-  #options(parameters: Readonly<Record<string, Pick<Parameter, "type">>>): Message {
+  #options(parameters: ParameterTypes): Message {
     return {
       language_options: this.#language,
       default_timezone: "UTC",
@@ -223,60 +223,63 @@ export class GoogleSqlAnalyzer {
     };
   }
 
-  /** Tables by their paths, part by part, and once more at the root, where alone the evaluator finds rows. */
-  #catalog({ tables, routines = [], routinesDataset, standIns = {} }: Catalog): Message {
-    const projects = new Map<string, Map<string, { table: Message[]; custom_function: Message[] }>>();
+  /** Every table is there twice: nested by project and dataset for names, and at the root for the evaluator's rows. */
+  #catalog({ tables, routines = [], home, sqlStubs = {} }: Catalog): Message {
+    const projects: Record<string, Record<string, { table: Message[]; custom_function: Message[] }>> = {};
     const dataset = (project: string, name: string) => {
-      const datasets = projects.get(project) ?? new Map();
-      const found = datasets.get(name) ?? { table: [], custom_function: [] };
-      projects.set(project, datasets.set(name, found));
-      return found as { table: Message[]; custom_function: Message[] };
+      projects[project] ??= {};
+      projects[project][name] ??= { table: [], custom_function: [] };
+      return projects[project][name];
     };
     const root = tables.map(({ target, columns }, index) => {
       const column = columns.map(({ name, type }) => ({ name, type: typeMessage(type) }));
-      const table = { name: target.name, full_name: nameOf(target), column };
+      const table = { name: target.name, full_name: fullNameOf(target), column };
       dataset(target.project, target.dataset).table.push({
         ...table,
         serialization_id: String(2 * index + 1),
       });
-      return { ...table, name_in_catalog: nameOf(target), serialization_id: String(2 * index + 2) };
+      return { ...table, name_in_catalog: fullNameOf(target), serialization_id: String(2 * index + 2) };
     });
-    for (const routine of routines) {
-      if (routinesDataset === undefined) throw new Error("The catalog's routines have no dataset.");
-      const { custom_function } = dataset(routinesDataset.project, routinesDataset.dataset);
-      custom_function.push(functionMessage(routine, standIns[routine.name]));
-    }
+    if (home !== undefined)
+      dataset(home.project, home.dataset).custom_function.push(
+        ...routines.map((routine) => functionMessage(routine, sqlStubs[routine.name])),
+      );
     return {
       name: "catalog",
       builtin_function_options: { language_options: this.#language },
       table: root,
-      catalog: [...projects].map(([name, datasets]) => ({
+      catalog: Object.entries(projects).map(([name, datasets]) => ({
         name,
-        catalog: [...datasets].map(([each, content]) => ({ name: each, ...content })),
+        catalog: Object.entries(datasets).map(([each, content]) => ({ name: each, ...content })),
       })),
     };
   }
 }
 
-/** Rewrites that the evaluator needs to run what it has no code for, and that for the stand-ins. */
+type ParameterTypes = Readonly<Record<string, { readonly type: string }>>;
+
+/** Rewrites of what the evaluator can't run as it is, and for the SQL stubs. */
 const REWRITES = ["FLATTEN", "UNPIVOT", "PIVOT", "BUILTIN_FUNCTION_INLINER", "INLINE_SQL_FUNCTIONS"].map(
   (name) => `REWRITE_${name}`,
 );
 
-const nameOf = ({ project, dataset, name }: Target): string => `${project}.${dataset}.${name}`;
-
 function libraryDir(): string {
-  return join(dirname(createRequire(import.meta.url).resolve("@fivetrandevelopers/zetasql")), "zetasql");
+  try {
+    return join(dirname(createRequire(import.meta.url).resolve("@fivetrandevelopers/zetasql")), "zetasql");
+  } catch (cause) {
+    throw new UserError("GoogleSQL's analyzer is not installed.", {
+      remedy: "Run: npm install --save-dev @fivetrandevelopers/zetasql @grpc/grpc-js @grpc/proto-loader",
+      cause,
+    });
+  }
 }
 
 function binaryOf(library: string, platform: string, arch: string): string {
   const known = ["darwin", "linux"].includes(platform) && ["arm64", "x64"].includes(arch);
-  const name = `remote_server${arch === "arm64" ? "_arm" : ""}${platform === "linux" ? ".so" : ""}`;
-  const file = join(library, name);
-  if (known && existsSync(file)) return file;
+  const file = `remote_server${arch === "arm64" ? "_arm" : ""}${platform === "linux" ? ".so" : ""}`;
+  if (known && existsSync(join(library, file))) return join(library, file);
   throw new UserError(`There is no GoogleSQL analyzer for ${platform}-${arch}.`, {
-    remedy:
-      "Its package has one for linux and darwin on x64 and arm64: check the SQL there, for example in CI.",
+    remedy: "There is one for linux and darwin, on x64 and arm64. Check the SQL there, for example in CI.",
   });
 }
 
@@ -286,18 +289,15 @@ function send(client: Client, method: string, request: Message): Promise<Message
   });
 }
 
-/** A routine of the stack; with a stand-in, a function written in SQL, which must be of any type to be inlined. */
-function functionMessage(
-  { name, parameters, returns }: Omit<Routine, "call" | "description">,
-  standIn?: string,
-): Message {
+/** A routine as a custom function. A function in SQL is inlined only when its parameters have any type. */
+function functionMessage({ name, parameters, returns }: RoutineSignature, sqlStub?: string): Message {
   const fixed = (type: string): Message => ({
     kind: "ARG_TYPE_FIXED",
     type: typeMessage(type),
     num_occurrences: 1,
   });
   const argument = parameters.map((parameter) => ({
-    ...(standIn === undefined ? fixed(parameter.type) : { kind: "ARG_TYPE_ARBITRARY", num_occurrences: 1 }),
+    ...(sqlStub === undefined ? fixed(parameter.type) : { kind: "ARG_TYPE_ARBITRARY", num_occurrences: 1 }),
     options: { argument_name: parameter.name, named_argument_kind: "POSITIONAL_OR_NAMED" },
   }));
   const declared = {
@@ -305,17 +305,17 @@ function functionMessage(
     mode: "SCALAR",
     signature: [{ argument, return_type: fixed(returns) }],
   };
-  if (standIn === undefined) return { ...declared, group: "Routine" };
+  if (sqlStub === undefined) return { ...declared, group: "Routine" };
   return {
     ...declared,
     group: "Templated_SQL_Function",
     templated_sql_function_argument_name: parameters.map((parameter) => parameter.name),
-    parse_resume_location: { input: standIn, byte_position: 0 },
+    parse_resume_location: { input: sqlStub, byte_position: 0 },
   };
 }
 
-/** The analyzer counts characters, and a tab as far as the next column of eight; editors count UTF-16 units. */
-function placeOf(query: string, line: number, column: number): { line: number; column: number } {
+/** The analyzer counts characters, and a tab up to the next column of eight. Editors count UTF-16 units. */
+function editorPosition(query: string, line: number, column: number): Position {
   const text = query.split(/\r\n|\r|\n/)[line - 1] ?? "";
   let seen = 0;
   let units = 0;

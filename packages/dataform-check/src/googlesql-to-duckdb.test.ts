@@ -3,8 +3,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
-import { type Parameters, QueryError } from "../../../contracts/warehouse.ts";
 import { parametersOf, translate } from "./googlesql-to-duckdb.ts";
+import { type Parameters, QueryError } from "./query.ts";
 
 const parameters: Parameters = {
   run_date: { type: "DATE", value: "2024-01-01" },
@@ -40,32 +40,32 @@ describe("GoogleSQL to DuckDB", () => {
     assert.equal(await translate("SELECT a FROM `p`.`d`.`t`", {}), whole);
   });
 
-  const mended: [what: string, sql: string, translated: string][] = [
+  const corrections: [what: string, sql: string, translated: string][] = [
     [
       "keeps the arguments of DIV together",
       "SELECT DIV(a + 1, b - 7), 'DIV(1)', div (x, y) FROM t",
       "SELECT DIVIDE(a + 1, b - 7), 'DIV(1)', DIVIDE(x, y) FROM t",
     ],
     [
-      "takes an interval of a column",
+      "translates an interval of a column",
       "SELECT TIMESTAMP_ADD(x, INTERVAL t.n DAY) FROM t",
       "SELECT x + INTERVAL (t.n) DAY FROM t",
     ],
     [
-      "counts none where every condition is null",
+      "counts 0 when all conditions are null",
       "SELECT COUNTIF(a AND (b OR c)) OVER (PARTITION BY d), countif (a) FROM t",
       "SELECT COUNT(*) FILTER(WHERE a AND (b OR c)) OVER (PARTITION BY d), COUNT(*) FILTER(WHERE a) FROM t",
     ],
     [
-      "begins weeks on Monday where it is told",
+      "starts weeks on Monday where the query says so",
       "SELECT TIMESTAMP_TRUNC(f(a), WEEK(MONDAY)), TIMESTAMP_TRUNC(a, ISOWEEK) FROM t",
       "SELECT DATE_TRUNC('WEEK', F(a)), DATE_TRUNC('WEEK', a) FROM t",
     ],
   ];
-  for (const [what, sql, translated] of mended)
+  for (const [what, sql, translated] of corrections)
     it(what, async () => assert.equal(await translate(sql, {}), translated));
 
-  it("gives the place of a syntax error as written, behind paths and parameters and letters of several bytes", async () => {
+  it("gives the place of a syntax error as written, after paths, parameters and letters of several bytes", async () => {
     const sql = "SELECT 'ä', @run_date\nFROM `p.d.t` WHERE @weeks = `a`.`b` AND 'ö' = , @rate FROM `p.d.t`";
     await assert.rejects(translate(sql, parameters), (error: QueryError) => {
       assert.ok(error instanceof QueryError);
@@ -82,9 +82,13 @@ describe("GoogleSQL to DuckDB", () => {
     });
   });
 
-  it("refuses what is more or less than one statement", async () => {
+  it("refuses none and several statements", async () => {
     for (const sql of ["SELECT 1; SELECT 2", ""]) {
-      await assert.rejects(translate(sql, {}), { name: "QueryError", message: /not one statement/ }, sql);
+      await assert.rejects(
+        translate(sql, {}),
+        { name: "QueryError", message: /not exactly one statement/ },
+        sql,
+      );
     }
   });
 
@@ -120,7 +124,7 @@ describe("GoogleSQL to DuckDB", () => {
     });
     afterEach(() => rmSync(folder, { recursive: true }));
 
-    it("keeps a translation, whatever the parameters' values, and takes it the next time", async () => {
+    it("stores a translation and uses it the next time, whatever the values of parameters", async () => {
       const translated = await translate("SELECT @weeks", parameters, folder);
       const [file, ...others] = readdirSync(folder);
       assert.deepEqual(others, []);
@@ -135,7 +139,7 @@ describe("GoogleSQL to DuckDB", () => {
       );
     });
 
-    it("is of the query and of the translator's version", async () => {
+    it("depends on the query and the version of the translator", async () => {
       await translate("SELECT 1", {}, folder);
       await translate("SELECT 2", {}, folder);
       assert.equal(readdirSync(folder).length, 2);
@@ -146,13 +150,13 @@ describe("GoogleSQL to DuckDB", () => {
       assert.ok(readdirSync(folder).includes(`${name}.sql`));
     });
 
-    it("can be filled by several at once with the same query", async () => {
+    it("can be written by several at once for the same query", async () => {
       const all = await Promise.all(Array.from({ length: 8 }, () => translate("SELECT 1 AS x", {}, folder)));
       assert.deepEqual(new Set(all), new Set(["SELECT 1 AS x"]));
       assert.equal(readdirSync(folder).length, 1);
     });
 
-    it("does not keep what can't be translated", async () => {
+    it("does not store a failed translation", async () => {
       await assert.rejects(translate("SELECT ,", {}, folder));
       assert.deepEqual(readdirSync(folder), []);
     });

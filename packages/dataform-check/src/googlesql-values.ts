@@ -1,12 +1,6 @@
-import { UserError } from "../../../lib/user-error.ts";
+import { UserError } from "./user-error.ts";
 
-/** A column of a table or query: its name and GoogleSQL type, like INT64 or ARRAY<STRUCT<day DATE, amount FLOAT64>>. */
-export interface Column {
-  readonly name: string;
-  readonly type: string;
-}
-
-/** TypeProto of the analyzer, as far as it is used. */
+/** The part of the analyzer's TypeProto that is used here. */
 export interface TypeMessage {
   readonly type_kind: string;
   readonly array_type?: { readonly element_type: TypeMessage };
@@ -15,31 +9,25 @@ export interface TypeMessage {
   };
 }
 
-/** ValueProto of the analyzer: one field that tells the type, none for null. */
+/** The analyzer's ValueProto: one field, named by the type, or no field for null. */
 type ValueMessage = Readonly<Record<string, unknown>>;
 
-const SCALARS: Readonly<Record<string, string>> = {
-  BIGNUMERIC: "TYPE_BIGNUMERIC",
-  BOOL: "TYPE_BOOL",
-  BYTES: "TYPE_BYTES",
-  DATE: "TYPE_DATE",
-  DATETIME: "TYPE_DATETIME",
-  FLOAT64: "TYPE_DOUBLE",
-  GEOGRAPHY: "TYPE_GEOGRAPHY",
-  INT64: "TYPE_INT64",
-  INTERVAL: "TYPE_INTERVAL",
-  JSON: "TYPE_JSON",
-  NUMERIC: "TYPE_NUMERIC",
-  STRING: "TYPE_STRING",
-  TIME: "TYPE_TIME",
-  TIMESTAMP: "TYPE_TIMESTAMP",
-};
-const NAMES = Object.fromEntries(Object.entries(SCALARS).map(([name, kind]) => [kind, name]));
+const SCALARS =
+  "BIGNUMERIC BOOL BYTES DATE DATETIME FLOAT64 GEOGRAPHY INT64 INTERVAL JSON NUMERIC STRING TIME TIMESTAMP".split(
+    " ",
+  );
 
-/** Throws a UserError that names a type that GoogleSQL does not have. */
+export function isType(type: string): boolean {
+  try {
+    return typeMessage(type) !== undefined;
+  } catch {
+    return false;
+  }
+}
+
+/** @throws UserError for a name that is not a GoogleSQL type. */
 export function typeMessage(type: string): TypeMessage {
-  const scalar = SCALARS[type];
-  if (scalar !== undefined) return { type_kind: scalar };
+  if (SCALARS.includes(type)) return { type_kind: type === "FLOAT64" ? "TYPE_DOUBLE" : `TYPE_${type}` };
   const [, kind, inner] = /^(ARRAY|STRUCT)<(.+)>$/s.exec(type) ?? [];
   if (kind === "ARRAY") return { type_kind: "TYPE_ARRAY", array_type: { element_type: typeMessage(inner!) } };
   if (kind === "STRUCT") {
@@ -49,12 +37,12 @@ export function typeMessage(type: string): TypeMessage {
     });
     return { type_kind: "TYPE_STRUCT", struct_type: { field } };
   }
-  throw new UserError(`${JSON.stringify(type)} is no type of GoogleSQL.`, {
-    remedy: `Allowed are ${Object.keys(SCALARS).join(", ")}, ARRAY<…> and STRUCT<name type, …>.`,
+  throw new UserError(`${JSON.stringify(type)} is not a GoogleSQL type.`, {
+    remedy: `Use ${SCALARS.join(", ")}, ARRAY<…> or STRUCT<name type, …>.`,
   });
 }
 
-/** Parts of a text at the commas that are in no angle brackets. */
+/** Splits at the commas outside of angle brackets. */
 function fieldsOf(text: string): string[] {
   const fields = [""];
   let depth = 0;
@@ -67,7 +55,7 @@ function fieldsOf(text: string): string[] {
   return fields;
 }
 
-/** The name of a type in GoogleSQL. */
+/** The GoogleSQL name of a type. */
 export function typeName(type: TypeMessage): string {
   if (type.array_type) return `ARRAY<${typeName(type.array_type.element_type)}>`;
   if (type.struct_type) {
@@ -76,12 +64,12 @@ export function typeName(type: TypeMessage): string {
     );
     return `STRUCT<${fields.join(", ")}>`;
   }
-  return NAMES[type.type_kind] ?? type.type_kind.replace(/^TYPE_/, "");
+  return type.type_kind === "TYPE_DOUBLE" ? "FLOAT64" : type.type_kind.replace(/^TYPE_/, "");
 }
 
 const DAY = 86_400_000;
 
-/** A plain value as the warehouse gives it (dates as YYYY-MM-DD, timestamps as ISO 8601), for the evaluator. */
+/** A value for the evaluator: dates are YYYY-MM-DD, timestamps ISO 8601. */
 export function valueMessage(value: unknown, type: TypeMessage): ValueMessage {
   if (value === null || value === undefined) return {};
   switch (type.type_kind) {
@@ -106,11 +94,13 @@ export function valueMessage(value: unknown, type: TypeMessage): ValueMessage {
       return { timestamp_value: { seconds: String(seconds), nanos: Number(fraction.padEnd(9, "0")) } };
     }
     default:
-      throw new UserError(`Values of type ${typeName(type)} can't be given to the reference evaluator.`);
+      throw new UserError(
+        `Values of type ${typeName(type)} are not supported by the reference evaluator here.`,
+      );
   }
 }
 
-/** The plain value of an answer of the evaluator, as the warehouse gives it. */
+/** The value of the evaluator's answer, in the same form. */
 export function plainValue(message: ValueMessage, type: TypeMessage): unknown {
   const kind = String(message.value ?? "null");
   const value = message[kind];

@@ -1,38 +1,38 @@
-import { nameOf } from "./checker.ts";
+import type { Columns } from "./checker.ts";
 import type { Action } from "./dataform.ts";
-import type { Column } from "./googlesql-values.ts";
+import { fullNameOf } from "./query.ts";
 import { tokensOf } from "./sqlx-tokens.ts";
 
-/** What is different between two versions of a project. */
+/** The differences between two versions of a project. */
 export interface Changes {
   readonly added: readonly Action[];
   readonly changed: readonly Action[];
   readonly removed: readonly Action[];
-  /** Actions of the new version that are as they were, and depend, directly or not, on others that are not. */
+  /** Unchanged actions that depend, directly or not, on added or changed ones. */
   readonly affected: readonly Action[];
 }
 
-/** Compares what the actions do: white space, comments, descriptions and files are nothing that a table shows. */
+/** Compares what the actions do. White space, comments, descriptions and files do not count. */
 export function changesOf(before: readonly Action[], after: readonly Action[]): Changes {
-  const known = new Map(before.map((action) => [nameOf(action.target), meaning(action)]));
-  const present = new Set(after.map(({ target }) => nameOf(target)));
-  const added = after.filter(({ target }) => !known.has(nameOf(target)));
+  const known = new Map(before.map((action) => [fullNameOf(action.target), meaning(action)]));
+  const present = new Set(after.map(({ target }) => fullNameOf(target)));
+  const added = after.filter(({ target }) => !known.has(fullNameOf(target)));
   const changed = after.filter((action) => {
-    const was = known.get(nameOf(action.target));
+    const was = known.get(fullNameOf(action.target));
     return was !== undefined && was !== meaning(action);
   });
-  const touched = new Set([...added, ...changed].map(({ target }) => nameOf(target)));
+  const touched = new Set([...added, ...changed].map(({ target }) => fullNameOf(target)));
   const affected = new Set<Action>();
   for (let size = -1; size !== affected.size; ) {
     size = affected.size;
     for (const action of after) {
-      if (touched.has(nameOf(action.target))) continue;
-      if (!action.dependencies.some((target) => touched.has(nameOf(target)))) continue;
+      if (touched.has(fullNameOf(action.target))) continue;
+      if (!action.dependencies.some((target) => touched.has(fullNameOf(target)))) continue;
       affected.add(action);
-      touched.add(nameOf(action.target));
+      touched.add(fullNameOf(action.target));
     }
   }
-  const removed = before.filter(({ target }) => !present.has(nameOf(target)));
+  const removed = before.filter(({ target }) => !present.has(fullNameOf(target)));
   return { added, changed, removed, affected: [...affected] };
 }
 
@@ -49,38 +49,33 @@ function meaning({ query, materialization, partitionBy, clusterBy, target, tags 
   ]);
 }
 
-/** A column that is new, gone or of another type. */
+/** A column that is added, removed or of another type. */
 export interface SchemaChange {
+  /** dataset.name */
   readonly table: string;
   readonly column: string;
   readonly before?: string;
   readonly after?: string;
-  /** Whether what reads the table may fail or see something else: a column is gone or has another type. */
+  /** Whether queries that read the table can fail: a column is removed or has another type. */
   readonly breaking: boolean;
 }
 
-/** What is different between two contracts of tables, by dataset.name; tables that only one has are left out. */
-export function schemaChanges(
-  before: ReadonlyMap<string, readonly Column[]>,
-  after: ReadonlyMap<string, readonly Column[]>,
-): SchemaChange[] {
-  return [...after].flatMap(([table, columns]) => {
-    const known = before.get(table);
+/** The differences in the tables that both versions have. */
+export function schemaChanges(before: Columns, after: Columns): SchemaChange[] {
+  return [...after].flatMap(([name, columns]) => {
+    const known = before.get(name);
     if (known === undefined) return [];
-    const was = new Map(known.map(({ name, type }) => [name, type]));
-    const is = new Map(columns.map(({ name, type }) => [name, type]));
+    const table = name.slice(name.indexOf(".") + 1);
+    const was = new Map(known.map((column) => [column.name, column.type]));
+    const is = new Map(columns.map((column) => [column.name, column.type]));
     return [...new Set([...was.keys(), ...is.keys()])].flatMap((column) => {
       const [one, other] = [was.get(column), is.get(column)];
       if (one === other) return [];
-      return [
-        {
-          table,
-          column,
-          ...(one === undefined ? {} : { before: one }),
-          ...(other === undefined ? {} : { after: other }),
-          breaking: one !== undefined,
-        },
-      ];
+      const types = {
+        ...(one === undefined ? {} : { before: one }),
+        ...(other === undefined ? {} : { after: other }),
+      };
+      return [{ table, column, ...types, breaking: one !== undefined }];
     });
   });
 }

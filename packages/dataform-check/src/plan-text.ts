@@ -1,9 +1,10 @@
 import Table from "cli-table3";
-import type { Plan } from "../../../cli/plan.ts";
-import { whole as count } from "../../../local/report/numbers.ts";
-import { nameOf } from "./checker.ts";
 import type { Action } from "./dataform.ts";
+import type { Plan } from "./plan.ts";
+import { nameOf } from "./query.ts";
 import type { RowDiff } from "./row-diff.ts";
+
+const count = (value: number): string => value.toLocaleString("en-US");
 
 /** The plan for a person to read. */
 export function renderPlan({ against, changes, schema, data, bytes }: Plan): string {
@@ -13,13 +14,13 @@ export function renderPlan({ against, changes, schema, data, bytes }: Plan): str
     for (const { kind, target, file } of actions)
       lines.push(`  ${sign} ${nameOf(target).padEnd(32)} ${what.padEnd(15)} ${kind.padEnd(10)} ${file}`);
   };
-  list("+", added, "is new");
-  list("~", changed, "has changed");
-  list("-", removed, "is gone");
-  list(" ", affected, "depends on them");
-  if (added.length + changed.length + removed.length === 0) return `${lines[0]} nothing has changed.\n`;
+  list("+", added, "added");
+  list("~", changed, "changed");
+  list("-", removed, "removed");
+  list(" ", affected, "affected");
+  if (added.length + changed.length + removed.length === 0) return `${lines[0]} nothing changed.\n`;
 
-  lines.push("", schema.length === 0 ? "No column is new, gone or of another type." : "Columns:");
+  lines.push("", schema.length === 0 ? "No column is added, removed or of another type." : "Columns:");
   for (const { table, column, before, after, breaking } of schema) {
     const type = before && after ? `${before} -> ${after}` : `${before ?? after}`;
     const sign = before === undefined ? "+" : after === undefined ? "-" : "~";
@@ -28,9 +29,7 @@ export function renderPlan({ against, changes, schema, data, bytes }: Plan): str
     );
   }
   if (data !== undefined) {
-    const scored =
-      data.modelId === "" ? "without a model" : `with model ${data.modelId}, which is not fitted anew`;
-    lines.push("", `Rows of ${data.runDate}, scored ${scored}:`);
+    lines.push("", `${data.title}:`);
     const different = data.tables.filter((diff) => diff.added + diff.removed + diff.changed > 0);
     const same = data.tables.filter((diff) => !different.includes(diff)).map(({ table }) => table);
     if (different.length > 0) lines.push(differences(different));

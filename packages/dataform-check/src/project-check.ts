@@ -1,71 +1,49 @@
-import { readFileSync } from "node:fs";
-import type { DuckDbWarehouse } from "../../../adapters/duckdb.ts";
-import { formatError } from "../../../lib/user-error.ts";
-import { elapsed } from "../../../local/report/numbers.ts";
-import { nameOf, SqlChecker, tablesFile, tablesOf } from "./checker.ts";
-import { compile } from "./dataform.ts";
-import { runUnitTest, unitTestsOf, withDuckDb } from "./unit-tests.ts";
+import { existsSync, readFileSync } from "node:fs";
+import { type Checked, SqlChecker, tablesFile, tablesOf } from "./checker.ts";
+import type { Config } from "./config.ts";
+import { compile, type Graph } from "./dataform.ts";
+import { TestDuckDb } from "./duckdb.ts";
+import { fullNameOf } from "./query.ts";
+import { runUnitTest, unitTestsOf } from "./unit-tests.ts";
+import { formatError } from "./user-error.ts";
 
-/** The checks of a SQL project, again and again: the analyzer's, the tables' contract, the unit tests. */
+/** All checks of a project: analysis, tables.json and unit tests. A repeated run checks only what changed. */
 export class ProjectCheck {
   readonly #dir: string;
   readonly #checker: SqlChecker;
-  readonly #warehouse: DuckDbWarehouse;
-  /** Unit tests that held, as they were: they run again when they, their model or the columns that it reads are new. */
-  readonly #held = new Map<string, string>();
+  /** Unit tests that passed, as they were. */
+  readonly #passed = new Map<string, string>();
 
-  private constructor(dir: string, checker: SqlChecker, warehouse: DuckDbWarehouse) {
+  private constructor(dir: string, checker: SqlChecker) {
     this.#dir = dir;
     this.#checker = checker;
-    this.#warehouse = warehouse;
   }
 
-  /** For the time of the work. Throws a UserError when there is no analyzer for this platform. */
-  static async with<T>(dir: string, work: (check: ProjectCheck) => Promise<T>): Promise<T> {
-    const checker = await SqlChecker.start(dir);
-    try {
-      return await withDuckDb((warehouse) => work(new ProjectCheck(dir, checker, warehouse)));
-    } finally {
-      await checker.close();
-    }
+  /** Runs the work with a check. @throws UserError when there is no analyzer for this platform. */
+  static async with<T>(dir: string, config: Config, work: (check: ProjectCheck) => Promise<T>): Promise<T> {
+    return await SqlChecker.with(dir, config, (checker) => work(new ProjectCheck(dir, checker)));
   }
 
-  /** Checks and tests what changed since the last time; prints what is wrong, and answers how much. */
-  async run(): Promise<number> {
+  /** Prints what is wrong and returns the number of problems. */
+  async run(what: "all" | "tests" = "all"): Promise<number> {
     const startedAt = performance.now();
     try {
       const graph = compile(this.#dir);
       const checked = await this.#checker.check(graph);
-      const problems = [...checked.problems];
-      const tables = `${JSON.stringify(tablesOf(graph, checked), null, 2)}\n`;
-      const file = tablesFile(this.#dir);
-      if (
-        problems.length + checked.waiting.length === 0 &&
-        readFileSync(file, { encoding: "utf8", flag: "a+" }) !== tables
-      )
-        problems.push(
-          `${file} is not what the project makes. If it should change: npm run tables, and look at the difference.`,
-        );
-      const tests = unitTestsOf(this.#dir, graph).filter(
-        (test) =>
-          checked.columns.has(nameOf(test.action.target)) &&
-          (this.#held.get(`${test.file} ${test.name}`) !== JSON.stringify(test) ||
-            checked.changed.includes(test.action)),
-      );
-      for (const test of tests) {
-        const wrong = await runUnitTest(test, graph, checked.columns, {
-          warehouse: this.#warehouse,
-          analyzer: this.#checker.analyzer,
-        }).catch((error) => [formatError(error)]);
-        problems.push(...wrong);
-        this.#held.set(`${test.file} ${test.name}`, wrong.length === 0 ? JSON.stringify(test) : "");
+      const { problems, tests } = await this.#runTests(graph, checked);
+      const incomplete = [...graph.ignored, ...notAnalysedLines(checked)];
+      const isComplete = checked.problems.length + incomplete.length === 0;
+      if (what === "all") {
+        problems.unshift(...checked.problems, ...(isComplete ? this.#tablesProblem(graph, checked) : []));
+        if (this.#checker.config.complete && checked.problems.length === 0)
+          problems.push(...incomplete.splice(0));
       }
       for (const problem of problems) process.stdout.write(`${problem}\n\n`);
-      const waiting = checked.waiting.map(({ target }) => target.name).join(", ");
-      if (waiting !== "") process.stdout.write(`Not checked, because they read what is wrong: ${waiting}.\n`);
+      for (const line of incomplete) process.stdout.write(`${line}\n`);
+      const took = `${((performance.now() - startedAt) / 1000).toFixed(1)} s`;
+      const result = problems.length === 0 ? "no problems" : `${problems.length} problems`;
       process.stdout.write(
-        `${checked.changed.length} queries checked, ${tests.length} unit tests run in ${elapsed(performance.now() - startedAt)}: ` +
-          `${problems.length === 0 ? "all is right" : `${problems.length} wrong`}.\n`,
+        `${checked.changed.length} queries checked, ${tests} unit tests run in ${took}: ${result}.\n`,
       );
       return problems.length;
     } catch (error) {
@@ -73,4 +51,52 @@ export class ProjectCheck {
       return 1;
     }
   }
+
+  #tablesProblem(graph: Graph, checked: Checked): string[] {
+    const file = tablesFile(this.#dir);
+    if (!existsSync(file) || readFileSync(file, "utf8") === tablesText(graph, checked)) return [];
+    return [
+      `${file} differs from the tables of the project. If you want that: npm run tables, then review the change.`,
+    ];
+  }
+
+  async #runTests(
+    graph: Graph,
+    { columns, changed }: Checked,
+  ): Promise<{ problems: string[]; tests: number }> {
+    const key = ({ file, name }: { file: string; name: string }): string => `${file} ${name}`;
+    const tests = unitTestsOf(this.#dir, graph).filter(
+      (test) =>
+        columns.has(fullNameOf(test.action.target)) &&
+        (this.#passed.get(key(test)) !== JSON.stringify(test) || changed.includes(test.action)),
+    );
+    const problems: string[] = [];
+    if (tests.length === 0) return { problems, tests: 0 };
+    const duckdb = await TestDuckDb.open(this.#checker.config.routines, graph.home);
+    try {
+      for (const test of tests) {
+        const failures = await runUnitTest(test, graph, columns, { checker: this.#checker, duckdb }).catch(
+          (error) => [formatError(error)],
+        );
+        problems.push(...failures);
+        this.#passed.set(key(test), failures.length === 0 ? JSON.stringify(test) : "");
+      }
+    } finally {
+      duckdb.close();
+    }
+    return { problems, tests: tests.length };
+  }
+}
+
+/** The content of tables.json. */
+export const tablesText = (graph: Graph, checked: Checked): string =>
+  `${JSON.stringify(tablesOf(graph, checked), null, 2)}\n`;
+
+function notAnalysedLines({ notAnalysed }: Checked): string[] {
+  const byReason = Map.groupBy(notAnalysed, ({ why }) => why);
+  return [...byReason].map(([why, actions]) => {
+    const names = actions.map(({ action }) => action.target.name);
+    const more = names.length > 5 ? ` and ${names.length - 5} more` : "";
+    return `Syntax checked only, because ${why}: ${names.slice(0, 5).join(", ")}${more}.`;
+  });
 }

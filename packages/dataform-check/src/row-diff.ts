@@ -1,11 +1,12 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
-import type { Target } from "../../../contracts/warehouse.ts";
-import { nameOf } from "./checker.ts";
+import { quote } from "./duckdb.ts";
+import { nameOf, type Target } from "./query.ts";
+import { TOLERANCE } from "./row-comparison.ts";
 
-/** How a table's rows differ from those of its snapshot. */
+/** How the rows of a table differ from its snapshot. */
 export interface RowDiff {
   readonly table: string;
-  /** Columns that name a row; none when no few of them do: then a changed row counts as removed and added. */
+  /** Columns that identify a row. Without any, a changed row counts as removed and added. */
   readonly key: readonly string[];
   readonly before: number;
   readonly after: number;
@@ -19,34 +20,30 @@ export interface RowDiff {
   }[];
 }
 
-/** Numbers that differ by less than this share of the larger are the same: sums depend on the order of rows. */
-const TOLERANCE = 1e-9;
-
-const quote = (name: string): string => `"${name.replaceAll('"', '""')}"`;
-const pathOf = ({ dataset, name }: Target): string => `${quote(dataset)}.${quote(name)}`;
+const tablePath = ({ dataset, name }: Target): string => `${quote(dataset)}.${quote(name)}`;
 const snapshotOf = (target: Target): string => `__before.${quote(nameOf(target))}`;
 
 async function read(connection: DuckDBConnection, sql: string): Promise<Record<string, unknown>[]> {
   return (await connection.runAndReadAll(sql)).getRowObjectsJson();
 }
 
-/** Columns of a table with DuckDB's types, or of its snapshot; none when there is none. */
-async function columnsOf(connection: DuckDBConnection, path: string): Promise<Map<string, string>> {
+/** Names and DuckDB types of a table's columns; none without the table. */
+async function describeTable(connection: DuckDBConnection, path: string): Promise<Map<string, string>> {
   const rows = await read(connection, `DESCRIBE ${path}`).catch(() => []);
   return new Map(rows.map((row) => [String(row.column_name), String(row.column_type)]));
 }
 
-/** Keeps a table or view as it is now; nothing when it is not there yet. */
+/** Copies a table or view, if there is one. */
 export async function snapshot(connection: DuckDBConnection, target: Target): Promise<void> {
   await connection.run("CREATE SCHEMA IF NOT EXISTS __before");
-  if ((await columnsOf(connection, pathOf(target))).size === 0) return;
-  await connection.run(`CREATE OR REPLACE TABLE ${snapshotOf(target)} AS FROM ${pathOf(target)}`);
+  if ((await describeTable(connection, tablePath(target))).size === 0) return;
+  await connection.run(`CREATE OR REPLACE TABLE ${snapshotOf(target)} AS FROM ${tablePath(target)}`);
 }
 
 /**
- * Compares a table with its snapshot in the columns that both have with one type; without a snapshot
- * all rows are new. A partition, like run_date = DATE '…', leaves out other rows. Rows are paired by the first columns that name one: the
- * likely ones (partition and cluster columns), then one more, then as many as it takes.
+ * Compares a table with its snapshot, in the columns that have the same type in both. Without a snapshot all rows are
+ * new. `partition` is a condition that selects the rows to compare. Rows are paired by the first key found: the likely
+ * key (partition and cluster columns), the likely key and one more column, then more and more columns.
  */
 export async function rowDiff(
   connection: DuckDBConnection,
@@ -54,25 +51,20 @@ export async function rowDiff(
   likelyKey: readonly string[],
   partition = "TRUE",
 ): Promise<RowDiff> {
-  const was = await columnsOf(connection, snapshotOf(target));
-  const is = await columnsOf(connection, pathOf(target));
+  const was = await describeTable(connection, snapshotOf(target));
+  const is = await describeTable(connection, tablePath(target));
   if (was.size === 0) {
-    const [row] = await read(connection, `SELECT COUNT(*) AS rows FROM ${pathOf(target)} WHERE ${partition}`);
+    const [row] = await read(
+      connection,
+      `SELECT COUNT(*) AS rows FROM ${tablePath(target)} WHERE ${partition}`,
+    );
     const after = Number(row?.rows);
-    return {
-      table: nameOf(target),
-      key: [],
-      before: 0,
-      after,
-      added: after,
-      removed: 0,
-      changed: 0,
-      columns: [],
-    };
+    const none = { key: [], before: 0, removed: 0, changed: 0, columns: [] };
+    return { table: nameOf(target), ...none, after, added: after };
   }
   const common = [...is.keys()].filter((name) => was.get(name) === is.get(name));
   const side = (path: string): string => `(SELECT * FROM ${path} WHERE ${partition})`;
-  const [before, after] = [side(snapshotOf(target)), side(pathOf(target))];
+  const [before, after] = [side(snapshotOf(target)), side(tablePath(target))];
 
   const names = (columns: readonly string[]): string => columns.map(quote).join(", ");
   const isKey = async (columns: readonly string[]): Promise<boolean> => {

@@ -1,15 +1,28 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
-import { html, scriptCode, scriptJson } from "../../../../local/report/html.ts";
-import type { LineageTable } from "./tables.ts";
+import hljs from "highlight.js/lib/core";
+import sql from "highlight.js/lib/languages/sql";
+import { Html, html } from "./html.ts";
+import type { LineageColumn, LineageTable } from "./tables.ts";
 
-const here = (file: string): string => fileURLToPath(new URL(file, import.meta.url));
+hljs.registerLanguage("sql", sql);
+
+/** The colors of a table in the graph, and what its kind means. */
+const KINDS: Record<LineageTable["kind"], { fill: string; border: string; means: string }> = {
+  source: { fill: "#fff3d6", border: "#b98a14", means: "a table that the project only reads" },
+  view: { fill: "#ffffff", border: "#8a94a6", means: "a view" },
+  table: { fill: "#e4f3e9", border: "#3f8f5f", means: "a table that each run replaces" },
+  partition: { fill: "#e5f0fa", border: "#3a7fbd", means: "a table of which a run replaces one partition" },
+  append: { fill: "#f0eafa", border: "#7f5fb5", means: "a table to which jobs add rows" },
+};
+
+const fileOf = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 
 /** The script of the page with its libraries. */
 export async function pageScript(): Promise<string> {
   const { outputFiles } = await build({
-    entryPoints: [here("page.ts")],
+    entryPoints: [fileOf("page.ts")],
     bundle: true,
     minify: true,
     format: "iife",
@@ -17,11 +30,28 @@ export async function pageScript(): Promise<string> {
     write: false,
     logLevel: "silent",
   });
-  return outputFiles[0]!.text;
+  // In minified code `</script` is only in strings and patterns, where `<\/` means the same.
+  return outputFiles[0]!.text.replaceAll(/<\/(?=script)/gi, "<\\/");
 }
 
-/** The lineage as one HTML document that needs nothing from the network. */
+/** The lineage as one HTML document that needs no network. */
 export function lineageDocument(tables: readonly LineageTable[], script: string): string {
+  const usersOf = (place: string): string[] =>
+    tables.flatMap((table) =>
+      table.columns
+        .filter(({ inputs }) => inputs.some((input) => `${input.table}.${input.column}` === place))
+        .map(({ name }) => `${table.name}.${name}`),
+    );
+  const data = tables.map(({ name, kind, inputs, columns }) => ({
+    name,
+    ...KINDS[kind],
+    inputs,
+    columns: columns.map((column) => ({
+      name: column.name,
+      inputs: column.inputs.map((input) => `${input.table}.${input.column}`),
+      users: usersOf(`${name}.${column.name}`),
+    })),
+  }));
   return html`<!doctype html>
 <html lang="en">
 <head>
@@ -29,29 +59,71 @@ export function lineageDocument(tables: readonly LineageTable[], script: string)
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'">
 <title>Lineage</title>
-<style>${scriptCode(readFileSync(here("page.css"), "utf8"))}</style>
+<style>${new Html(readFileSync(fileOf("page.css"), "utf8"))}</style>
 </head>
 <body>
 <header>
 <h1>Lineage</h1>
 <div class="find"><input id="search" type="search" placeholder="Find a table or column" aria-label="Find a table or column" autocomplete="off"><div id="found"></div></div>
-<div role="group" aria-label="What of the chosen table's lineage is shown">
-<button type="button" data-focus="both" aria-pressed="true">Both ways</button>
+<div role="group" aria-label="Part of the lineage">
+<button type="button" data-focus="both" aria-pressed="true">Both</button>
 <button type="button" data-focus="up" aria-pressed="false">Upstream</button>
 <button type="button" data-focus="down" aria-pressed="false">Downstream</button>
 </div>
 <div role="group" aria-label="Zoom">
-<button type="button" data-zoom="1.3" aria-label="Closer">+</button>
-<button type="button" data-zoom="0.77" aria-label="Farther">−</button>
-<button type="button" data-zoom="fit">Fit</button>
+<button type="button" data-zoom="1.3" aria-label="Zoom in">+</button>
+<button type="button" data-zoom="0.77" aria-label="Zoom out">−</button>
+<button type="button" data-zoom="0">Fit</button>
 </div>
-<div class="legend" id="legend"></div>
+<div>${Object.entries(KINDS).map(
+    ([kind, { fill, border, means }]) =>
+      html`<span class="kind" style="background:${fill};border-color:${border}" title="${means}">${kind}</span>`,
+  )}</div>
 </header>
-<div id="graph" role="img" aria-label="Graph of the tables; the list beside it has the same links"></div>
-<aside id="panel" aria-live="polite"></aside>
-<script type="application/json" id="tables">${scriptJson(tables)}</script>
-<script>${scriptCode(script)}</script>
+<div id="graph" role="img" aria-label="Graph of the tables. The list beside it has the same links."></div>
+<aside id="panel">
+<div id="overview"><p>Choose a table to see its columns and SQL. Choose a column to see what it is computed from and what uses it.</p>
+<h3>Tables</h3>${listOf(tables.map(({ name }) => name).toSorted())}</div>
+${tables.map((table) => tableSection(table, usersOf))}
+</aside>
+<script type="application/json" id="tables">${new Html(JSON.stringify(data).replaceAll("<", "\\u003c"))}</script>
+<script>${new Html(script)}</script>
 </body>
 </html>
 `.text;
+}
+
+const linkTo = (place: string, text = place): Html => html`<a href="#${place}">${text}</a>`;
+
+const listOf = (places: readonly string[]): Html =>
+  places.length === 0
+    ? html`<p>nothing</p>`
+    : html`<ul>${places.map((place) => html`<li>${linkTo(place)}</li>`)}</ul>`;
+
+function tableSection(table: LineageTable, usersOf: (place: string) => string[]): Html {
+  const { name, description, kind, file, columns, checks, googlesql, duckdb } = table;
+  const highlighted = (query: string): Html =>
+    html`<pre><code>${new Html(hljs.highlight(query, { language: "sql" }).value)}</code></pre>`;
+  return html`<section id="${name}"><h2>${name}</h2><p>${description}</p>
+<p class="quiet">${KINDS[kind].means} · <code>${file}</code></p>
+${columns.map((column) => columnPath(name, column, usersOf(`${name}.${column.name}`)))}
+<h3>Columns</h3><table><tbody>${columns.map(
+    (column) =>
+      html`<tr><td>${linkTo(`${name}.${column.name}`, column.name)}</td><td>${column.type}</td><td>${column.description}</td></tr>`,
+  )}</tbody></table>
+${checks.length > 0 && html`<h3>Checked by</h3><p>${checks.join(", ")}</p>`}
+${googlesql && html`<h3>GoogleSQL</h3>${highlighted(googlesql)}`}
+${duckdb && html`<h3>DuckDB</h3>${highlighted(duckdb)}`}</section>`;
+}
+
+function columnPath(table: string, column: LineageColumn, users: readonly string[]): Html {
+  const inputs = column.inputs.map(
+    (input) =>
+      html`<li>${linkTo(`${input.table}.${input.column}`)}${input.through.map((step) => html`<br>through <code>${step}</code>`)}</li>`,
+  );
+  const constant = html`<p>${column.expression ? html`<code>${column.expression}</code>` : "no other column"}</p>`;
+  return html`<div class="path" id="${table}.${column.name}">
+<h3>${column.name} is computed from</h3>${inputs.length > 0 ? html`<ul>${inputs}</ul>` : constant}
+${column.sources.length > 0 && html`<h3>Sources</h3>${listOf(column.sources)}`}
+<h3>Used by</h3>${listOf(users)}</div>`;
 }

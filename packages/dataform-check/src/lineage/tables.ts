@@ -1,86 +1,75 @@
-import { UserError } from "../../../../lib/user-error.ts";
-import { catalogOf, nameOf, PARAMETERS, type SqlChecker } from "../checker.ts";
+import type { SqlChecker } from "../checker.ts";
 import { type ColumnLineage, columnLineage } from "../column-lineage.ts";
 import type { Action, Graph } from "../dataform.ts";
 import { translate } from "../googlesql-to-duckdb.ts";
+import { fullNameOf, nameOf } from "../query.ts";
+import { UserError } from "../user-error.ts";
 
-/** A table of the project as lineage shows it; tables are named dataset.name. */
+/** A table of the project with its lineage. Names of tables are dataset.name. */
 export interface LineageTable {
   readonly name: string;
-  /** `source`: a table of others. Else how the model is kept. */
   readonly kind: "source" | Action["materialization"];
   readonly description: string;
   readonly file: string;
-  /** Tables that it is made of. */
+  /** The tables that it reads. */
   readonly inputs: readonly string[];
-  /** Assertions about it. */
+  /** The assertions about it. */
   readonly checks: readonly string[];
   readonly columns: readonly LineageColumn[];
-  /** The query in both dialects; a source has none. */
+  /** The query in both dialects. A source has none. */
   readonly googlesql?: string;
   readonly duckdb?: string;
 }
 
 export interface LineageColumn extends ColumnLineage {
   readonly description: string;
-  /** Columns of sources and logs that it is made of in the end, as table.column. */
+  /** The columns of sources and append tables that it depends on, as table.column. */
   readonly sources: readonly string[];
 }
 
 /**
- * Sources and models, each with its columns and what they are made of. Throws a UserError with all places where a query is
- * wrong.
+ * Sources and models with the lineage of their columns. A model that can't be analysed has no columns.
+ * @throws UserError with all places where a query is not valid.
  */
 export async function lineageTables(graph: Graph, checker: SqlChecker): Promise<LineageTable[]> {
-  const layOut = await duckdbFormatter();
-  const { columns, problems } = await checker.check(graph);
+  const { analyses, problems } = await checker.check(graph);
   if (problems.length > 0) throw new UserError(problems.join("\n"));
+  const { Dialect, format } = await import("@polyglot-sql/sdk");
   const names = new Map(
-    [...graph.sources, ...graph.actions].map(({ target }) => [
-      `${target.project}.${target.dataset}.${target.name}`,
-      nameOf(target),
-    ]),
+    [...graph.sources, ...graph.actions].map(({ target }) => [fullNameOf(target), nameOf(target)]),
   );
   const checksOf = (name: string): string[] =>
     graph.actions.flatMap(({ kind, target, dependencies }) =>
       kind === "assertion" && dependencies.some((each) => nameOf(each) === name) ? [target.name] : [],
     );
-  const sources = graph.sources.map(
-    (source): LineageTable => ({
-      name: nameOf(source.target),
-      kind: "source",
-      description: source.description,
-      file: source.file,
-      inputs: [],
-      checks: checksOf(nameOf(source.target)),
-      columns: source.columns.map((column) => ({ ...column, inputs: [], sources: [] })),
-    }),
-  );
+  const sources = graph.sources.map(({ target, description, file, columns }): LineageTable => {
+    const name = nameOf(target);
+    const own = columns.map((column) => ({ ...column, inputs: [], sources: [] }));
+    return { name, kind: "source", description, file, inputs: [], checks: checksOf(name), columns: own };
+  });
   const models = graph.actions
     .filter(({ kind }) => kind === "model")
     .map(async (action): Promise<LineageTable> => {
-      const name = nameOf(action.target);
-      const catalog = catalogOf(action, graph, columns);
-      const lineage = columnLineage(
-        action.query,
-        await checker.analyzer.analyze(action.query, catalog, PARAMETERS),
-      );
-      const translated = await translate(action.query, PARAMETERS);
+      const { target, query, description, file } = action;
+      const analysis = analyses.get(action);
+      const lineage = analysis === undefined ? [] : columnLineage(query, analysis);
+      // Without a translation the page shows GoogleSQL only.
+      const duckdb = await translate(query, checker.config.parameters ?? {}).catch(() => undefined);
       return {
-        name,
+        name: nameOf(target),
         kind: action.materialization,
-        description: action.description,
-        file: action.file,
+        description,
+        file,
         inputs: action.dependencies.map(nameOf),
-        checks: checksOf(name),
+        checks: checksOf(nameOf(target)),
         columns: lineage.map((column) => ({
           ...column,
           description: action.columns[column.name] ?? "",
           sources: [],
           inputs: column.inputs.map((input) => ({ ...input, table: names.get(input.table) ?? input.table })),
         })),
-        googlesql: action.query.trim(),
-        duckdb: layOut(translated),
+        googlesql: query.trim(),
+        ...(duckdb === undefined ? {} : { duckdb: format(duckdb, Dialect.DuckDB).sql?.[0] ?? duckdb }),
       };
     });
   return withSources([...sources, ...(await Promise.all(models))]);
@@ -88,32 +77,18 @@ export async function lineageTables(graph: Graph, checker: SqlChecker): Promise<
 
 function withSources(tables: readonly LineageTable[]): LineageTable[] {
   const known = new Map(tables.map((table) => [table.name, table]));
+  // Jobs write append tables: their columns come from no other table.
+  const isSource = (name: string): boolean => ["source", "append", undefined].includes(known.get(name)?.kind);
   const sourcesOf = (table: string, name: string): string[] => {
+    if (isSource(table)) return [`${table}.${name}`];
     const column = known.get(table)?.columns.find((each) => each.name === name);
-    // What jobs write into a log is of no table.
-    if (["source", "log"].includes(known.get(table)?.kind ?? "")) return [`${table}.${name}`];
     return (column?.inputs ?? []).flatMap((input) => sourcesOf(input.table, input.column));
   };
   return tables.map((table) => ({
     ...table,
     columns: table.columns.map((column) => ({
       ...column,
-      sources: ["source", "log"].includes(table.kind) ? [] : [...new Set(sourcesOf(table.name, column.name))],
+      sources: isSource(table.name) ? [] : [...new Set(sourcesOf(table.name, column.name))],
     })),
   }));
-}
-
-/** Lays DuckDB's SQL out for people; what neither formatter can read stays as it is. */
-async function duckdbFormatter(): Promise<(sql: string) => string> {
-  const polyglot = await import("@polyglot-sql/sdk");
-  const { format } = await import("sql-formatter");
-  return (sql) => {
-    const { sql: formatted } = polyglot.format(sql, polyglot.Dialect.DuckDB);
-    if (formatted?.[0] !== undefined) return formatted[0];
-    try {
-      return format(sql, { language: "duckdb", paramTypes: { named: ["$"] } });
-    } catch {
-      return sql;
-    }
-  };
 }

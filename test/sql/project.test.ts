@@ -2,16 +2,16 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { compile, type Graph } from "dataform-check/dataform";
 import fc from "fast-check";
-import { DuckDbWarehouse } from "../../../adapters/duckdb.ts";
-import { runSettings } from "../../../contracts/run.ts";
-import type { Row } from "../../../contracts/warehouse.ts";
-import { routines } from "../../../jobs/clv/routines.ts";
-import { sqlParameters } from "../../../jobs/sql-runner/parameters.ts";
-import { actionsOfStep, type Result, runActions } from "../../../jobs/sql-runner/runner.ts";
-import { createLogger } from "../../../lib/log.ts";
-import { sqlDir } from "../../../local/runtime/local-stack.ts";
-import { compile, type Graph } from "./dataform.ts";
+import { DuckDbWarehouse } from "../../adapters/duckdb.ts";
+import { runSettings } from "../../contracts/run.ts";
+import type { Row } from "../../contracts/warehouse.ts";
+import { routines } from "../../jobs/clv/routines.ts";
+import { sqlParameters } from "../../jobs/sql-runner/parameters.ts";
+import { actionsOfStep, type Result, runActions } from "../../jobs/sql-runner/runner.ts";
+import { createLogger } from "../../lib/log.ts";
+import { sqlDir } from "../../lib/project.ts";
 
 interface Order {
   readonly id: string | null;
@@ -20,7 +20,7 @@ interface Order {
   readonly amount: number | null;
 }
 
-/** The SQL project on small logs: given orders, expected rows. */
+/** The SQL project on small order logs. */
 describe("SQL project", function () {
   this.timeout(300_000);
   const folder = mkdtempSync(join(tmpdir(), "sql-project-"));
@@ -58,7 +58,7 @@ describe("SQL project", function () {
     return await runActions(warehouse, sqlDir, actionsOfStep(graph, "features"), parameters, log);
   }
   const rowsOf = (sql: string): Promise<Row[]> => warehouse.query(sql);
-  /** All that the features step makes, in an order of its own. */
+  /** All tables of the features step, sorted. */
   const everything = async (): Promise<unknown> => {
     const tables = [
       "run_calendar",
@@ -85,7 +85,7 @@ describe("SQL project", function () {
     amount,
   });
 
-  it("sets invalid orders aside, each with its reason, and fails above the share that is allowed", async () => {
+  it("rejects invalid orders, each with its reason, and fails above the allowed share", async () => {
     const result = await features([
       buy("1", "a", "2024-01-01"),
       { ...buy("2", "a", "2024-01-02"), customer: null },
@@ -129,7 +129,7 @@ describe("SQL project", function () {
     assert.match(result.failures.join("\n"), /rejected_share does not hold.*"rejected_share":0\.866/);
   });
 
-  it("keeps going when few orders are invalid", async () => {
+  it("continues when few orders are invalid", async () => {
     const orders = Array.from({ length: 40 }, (_, day) =>
       buy(String(day), "a", `2024-01-${String((day % 28) + 1).padStart(2, "0")}`),
     );
@@ -172,7 +172,7 @@ describe("SQL project", function () {
     ]);
   });
 
-  it("judges on the last quarter of the history, at most the horizon, unless told", async () => {
+  it("evaluates on the last quarter of the history, at most the horizon, or on the weeks of the setting", async () => {
     const orders = [buy("1", "a", "2023-12-08"), buy("2", "a", "2024-02-10", 8), buy("3", "b", "2024-01-10")];
     await features(orders);
     const calendar =
@@ -190,7 +190,7 @@ describe("SQL project", function () {
     assert.match(failures.join(), /holdout_within_history does not hold/);
   });
 
-  it("says when there is no order before the run date, and when the last one is old", async () => {
+  it("reports when there is no order before the run date, and when the last order is old", async () => {
     const none = await features([buy("1", "a", "2024-05-01")]);
     assert.match(none.failures.join(), /orders_before_run_date does not hold.*"first_order_on":"2024-05-01"/);
     const old = await features([buy("1", "a", "2023-05-01"), buy("2", "a", "2023-06-01")]);
@@ -247,7 +247,7 @@ describe("SQL project", function () {
     );
   });
 
-  it("is the same for the same orders in any order, and whatever happens to later ones", async () => {
+  it("does not depend on the sequence of orders, nor on orders after the run date", async () => {
     await fc.assert(
       fc.asyncProperty(logs, fc.integer({ min: 0, max: 60 }), async (orders, days) => {
         await features(orders);

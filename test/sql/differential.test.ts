@@ -1,16 +1,20 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { type Checked, catalogOf, SqlChecker } from "dataform-check/checker";
+import { type Action, compile } from "dataform-check/dataform";
+import { TestDuckDb } from "dataform-check/duckdb";
+import {
+  type Column,
+  fullNameOf,
+  nameOf,
+  type Parameter,
+  type Routine,
+  type Row,
+} from "dataform-check/query";
+import { compareRows, TOLERANCE } from "dataform-check/row-comparison";
 import fc from "fast-check";
-import { DuckDbWarehouse } from "../../../adapters/duckdb.ts";
-import type { Routine, Row } from "../../../contracts/warehouse.ts";
-import { routines } from "../../../jobs/clv/routines.ts";
-import { sqlDir } from "../../../local/runtime/local-stack.ts";
-import { catalogOf, nameOf, PARAMETERS, SqlChecker } from "./checker.ts";
-import { type Action, compile } from "./dataform.ts";
-import type { Column } from "./googlesql-values.ts";
-import { fillTables, rowDiff, TOLERANCE } from "./unit-tests.ts";
+import { sqlConfig } from "../../cli/sql-config.ts";
+import { routines } from "../../jobs/clv/routines.ts";
+import { sqlDir } from "../../lib/project.ts";
 
 const RUN_DATE = "2024-03-01";
 const dayFromRun = (days: number): string =>
@@ -40,7 +44,7 @@ const BY_TYPE: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
   ),
 };
 const BY_NAME: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
-  // Of the shop's orders, which nobody checked before.
+  // The shop's orders are not checked before.
   "orders.amount": fc.oneof(
     BY_TYPE.FLOAT64!,
     fc.constantFrom(
@@ -93,12 +97,12 @@ function rowsOf(table: string, columns: readonly Column[]): fc.Arbitrary<Row[]> 
   return fc.oneof({ weight: 9, arbitrary: rows }, { weight: 1, arbitrary: fc.constant<Row[]>([]) });
 }
 
-/** In place of the routines, which the reference evaluator can't run, being JavaScript: each parameter times its number. */
-const standIns: readonly Routine[] = routines.map((routine) => ({
+/** Replace the routines, which the reference evaluator can't run, with sums of each parameter times its number. */
+const stubs: readonly Routine[] = routines.map((routine) => ({
   ...routine,
   call: (...values: number[]) => values.reduce((sum, value, index) => sum + (index + 1) * value, 0),
 }));
-const standInSql = Object.fromEntries(
+const sqlStubs = Object.fromEntries(
   routines.map(({ name, parameters }) => [
     name,
     parameters.map((parameter, index) => `${index + 1}.0 * ${parameter.name}`).join(" + "),
@@ -116,35 +120,33 @@ const settings = fc.record({
 describe("the SQL project in two readers", function () {
   this.timeout(120_000);
   const graph = compile(sqlDir);
-  const columns = new Map<string, readonly Column[]>();
-  const folder = mkdtempSync(join(tmpdir(), "sql-differential-"));
-  let warehouse: DuckDbWarehouse;
+  let duckdb: TestDuckDb;
   let checker: SqlChecker;
+  let checked: Checked;
   before(async () => {
-    warehouse = await DuckDbWarehouse.open(join(folder, "warehouse.duckdb"), { routines: standIns });
-    checker = await SqlChecker.start(sqlDir);
-    for (const [name, each] of (await checker.check(graph)).columns) columns.set(name, each);
+    duckdb = await TestDuckDb.open(stubs, graph.home);
+    checker = await SqlChecker.start(sqlDir, sqlConfig);
+    checked = await checker.check(graph);
   });
   after(async () => {
     await checker.close();
-    await warehouse.close();
-    rmSync(folder, { recursive: true });
+    duckdb.close();
   });
 
   async function compare(action: Action, runs: number): Promise<number> {
-    const catalog = { ...catalogOf(action, graph, columns), standIns: standInSql };
-    const names = columns.get(nameOf(action.target))!.map(({ name }) => name);
+    const catalog = { ...catalogOf(action, graph, checked.columns, sqlConfig), sqlStubs };
+    const names = checked.columns.get(fullNameOf(action.target))!.map(({ name }) => name);
     const inputs = fc.tuple(...catalog.tables.map(({ target, columns: each }) => rowsOf(target.name, each)));
     let seen = 0;
     await fc.assert(
       fc.asyncProperty(inputs, settings, async (rows, values) => {
         const tables = catalog.tables.map((table, index) => ({ ...table, rows: rows[index]! }));
-        const parameters = { ...PARAMETERS };
+        const parameters: Record<string, Parameter> = { ...sqlConfig.parameters };
         for (const [name, value] of Object.entries({ ...values, run_date: RUN_DATE }))
-          parameters[name] = { type: PARAMETERS[name]!.type, value };
-        await fillTables(warehouse, tables);
+          parameters[name] = { type: parameters[name]!.type, value };
+        await duckdb.fill(tables);
         const expected = await checker.analyzer.evaluate(action.query, { ...catalog, tables }, parameters);
-        const difference = rowDiff(expected, await warehouse.query(action.query, parameters), names);
+        const difference = compareRows(expected, await duckdb.query(action.query, parameters), names);
         seen += expected.length;
         assert.equal(difference, undefined, `GoogleSQL → DuckDB:\n${difference}`);
       }),
@@ -153,12 +155,12 @@ describe("the SQL project in two readers", function () {
     return seen;
   }
 
-  // No model and no assertion is left out.
+  // Includes every model and assertion.
   for (const action of graph.actions) {
     const what = `${action.kind} ${nameOf(action.target)}`;
     it(`gives the same rows in GoogleSQL's reference evaluator and in DuckDB, floats to ${TOLERANCE} of their size: ${what}`, async () => {
       const seen = await compare(action, action.dependencies.length === 0 ? 1 : 15);
-      if (action.kind === "model") assert.ok(seen > 0, "some of the generated tables make rows");
+      if (action.kind === "model") assert.ok(seen > 0, "some generated tables give rows");
     });
   }
 });

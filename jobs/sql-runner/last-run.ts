@@ -1,14 +1,15 @@
+import type { Action, Graph } from "dataform-check/dataform";
+import { fullNameOf } from "dataform-check/query";
 import { z } from "zod";
 import type { ArtifactStore } from "../../contracts/artifacts.ts";
-import type { Parameters, Target } from "../../contracts/warehouse.ts";
+import type { Parameters } from "../../contracts/warehouse.ts";
 import { parse } from "../../lib/user-error.ts";
-import type { Action, Graph } from "../../packages/dataform-check/src/dataform.ts";
 
 const target = z.object({ project: z.string(), dataset: z.string(), name: z.string() });
 const action = z.object({
   kind: z.enum(["model", "assertion"]),
   target,
-  materialization: z.enum(["view", "table", "partition", "log"]),
+  materialization: z.enum(["view", "table", "partition", "append"]),
   query: z.string(),
   partitionBy: z.string().optional(),
   clusterBy: z.array(z.string()),
@@ -18,7 +19,7 @@ const action = z.object({
   dependencies: z.array(target),
   file: z.string(),
 });
-const applied = z.object({
+const lastRun = z.object({
   parameters: z.record(
     z.string(),
     z.object({
@@ -29,27 +30,23 @@ const applied = z.object({
   actions: z.array(action),
 });
 
-/** What the warehouse's tables were made from: each action as it last ran, and the parameters of the last run. */
-export interface Applied {
+/** What made the warehouse's tables: each action as it ran last, and the parameters of the last run. */
+export interface LastRun {
   readonly parameters: Parameters;
   readonly actions: readonly Action[];
 }
 
-const urlIn = (artifactsUrl: string): string => `${artifactsUrl.replace(/\/$/, "")}/applied.json`;
+const urlIn = (artifactsUrl: string): string => `${artifactsUrl.replace(/\/$/, "")}/last-run.json`;
 
-/** What is kept of the last runs beside the warehouse; undefined before the first. Throws a UserError when it can't be read. */
-export async function readApplied(
+/** The last run; undefined before the first. @throws UserError when its file is damaged. */
+export async function readLastRun(
   artifacts: ArtifactStore,
   artifactsUrl: string,
-): Promise<Applied | undefined> {
+): Promise<LastRun | undefined> {
   const text = await artifacts.read(urlIn(artifactsUrl));
   if (text === undefined) return undefined;
-  const { actions, parameters } = parse(
-    applied,
-    json(text),
-    urlIn(artifactsUrl),
-    "Run again: it is written anew.",
-  );
+  const remedy = "Run again: the run replaces the file.";
+  const { actions, parameters } = parse(lastRun, json(text), urlIn(artifactsUrl), remedy);
   return { parameters, actions: actions.map((each) => ({ ...each, partitionBy: each.partitionBy })) };
 }
 
@@ -61,18 +58,18 @@ function json(text: string): unknown {
   }
 }
 
-/** Keeps the actions that ran, in the place of what they were; those that are no longer in the project are forgotten. */
-export async function keepApplied(
+/** Saves the actions that ran. Actions that are no longer in the project are removed. */
+export async function saveLastRun(
   artifacts: ArtifactStore,
   artifactsUrl: string,
   graph: Graph,
   ran: readonly Action[],
   parameters: Parameters,
 ): Promise<void> {
-  const key = (of: { target: Target }): string => JSON.stringify(of.target);
-  const before = await readApplied(artifacts, artifactsUrl).catch(() => undefined);
-  const actions = new Map((before?.actions ?? []).map((each) => [key(each), each]));
-  for (const each of ran) actions.set(key(each), each);
-  const present = graph.actions.flatMap((each) => actions.get(key(each)) ?? []);
+  const before = await readLastRun(artifacts, artifactsUrl).catch(() => undefined);
+  const actions = new Map(
+    [...(before?.actions ?? []), ...ran].map((each) => [fullNameOf(each.target), each]),
+  );
+  const present = graph.actions.flatMap((each) => actions.get(fullNameOf(each.target)) ?? []);
   await artifacts.write(urlIn(artifactsUrl), JSON.stringify({ parameters, actions: present }));
 }

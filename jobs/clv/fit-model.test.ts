@@ -1,0 +1,138 @@
+import assert from "node:assert/strict";
+import { type SampleCustomer, simulateCustomers } from "../../test/cdnow.ts";
+import { fitBgNbd } from "./bg-nbd-fit.ts";
+import { fitModel, type Sample } from "./fit-model.ts";
+import { fitGammaGamma } from "./gamma-gamma-fit.ts";
+import { CannotFit } from "./maximum-likelihood.ts";
+import { seededRandom } from "./random.ts";
+
+const simulate = (seed: number, q = 3.5): SampleCustomer[] =>
+  simulateCustomers(
+    { r: 0.6, alpha: 6, a: 0.8, b: 2.5 },
+    { p: 4, q, gamma: 20 },
+    300,
+    40,
+    0,
+    seededRandom(seed),
+  );
+
+const purchasesOf = (customers: readonly SampleCustomer[], sample: Sample) =>
+  customers.map(({ x, tX, T }) => ({ sample, x, tX, T, customers: 1 }));
+const valuesOf = (customers: readonly SampleCustomer[], sample: Sample) =>
+  customers.filter(({ x }) => x > 0).map(({ x, meanValue }) => ({ sample, x, meanValue, customers: 1 }));
+
+const fitBoth = (production: SampleCustomer[], calibration: SampleCustomer[], holdoutWeeks = 20) =>
+  fitModel(
+    [...purchasesOf(calibration, "calibration"), ...purchasesOf(production, "production")],
+    [...valuesOf(calibration, "calibration"), ...valuesOf(production, "production")],
+    holdoutWeeks,
+  );
+
+describe("fitModel", () => {
+  const all = simulate(1);
+  const early = simulate(2).slice(0, 250);
+
+  it("fits both models on both samples", () => {
+    const { production, calibration, valueReason } = fitBoth(all, early);
+    assert.deepEqual(production, {
+      sample: "production",
+      bgNbd: fitBgNbd(purchasesOf(all, "production")),
+      gammaGamma: fitGammaGamma(valuesOf(all, "production")),
+      customers: 300,
+    });
+    assert.deepEqual(calibration, {
+      sample: "calibration",
+      bgNbd: fitBgNbd(purchasesOf(early, "calibration")),
+      gammaGamma: fitGammaGamma(valuesOf(early, "calibration")),
+      customers: 250,
+    });
+    assert.equal(valueReason, null);
+  });
+
+  it("counts the customers of a row", () => {
+    const double = <Row extends { customers: number }>(rows: Row[]) =>
+      rows.map((row) => ({ ...row, customers: 2 }));
+    const { production } = fitModel(
+      double(purchasesOf(all, "production")),
+      double(valuesOf(all, "production")),
+      0,
+    );
+    assert.equal(production.customers, 600);
+  });
+
+  it("says why there is nothing to evaluate", () => {
+    assert.equal(fitBoth(all, early, 0).calibration, "The history is too short for a hold-out of a week.");
+    assert.equal(fitBoth(all, []).calibration, "There are no customers to fit the purchase model on.");
+    // Gamma-Gamma must then fit all history only.
+    assert.equal(fitBoth(all, []).valueReason, null);
+    assert.notEqual(fitBoth(all, []).production.gammaGamma, null);
+  });
+
+  it("throws if BG/NBD cannot be fitted on all history", () => {
+    assert.throws(() => fitBoth([], early), CannotFit);
+  });
+
+  it("throws what is not about the data", () => {
+    const broken = [
+      {
+        sample: "production",
+        get x(): number {
+          throw new TypeError("broken");
+        },
+        meanValue: 1,
+        customers: 1,
+      },
+    ];
+    assert.throws(() => fitModel(purchasesOf(all, "production"), broken, 0), TypeError);
+  });
+
+  describe("does without Gamma-Gamma", () => {
+    /** The reason; the models of purchases must be as ever. */
+    function reasonOf(production: SampleCustomer[], calibration: SampleCustomer[]): string | null {
+      const { production: one, calibration: other, valueReason } = fitBoth(production, calibration);
+      assert.ok(typeof other !== "string");
+      assert.deepEqual([one.gammaGamma, other.gammaGamma], [null, null]);
+      assert.deepEqual(one.bgNbd, fitBgNbd(purchasesOf(production, "production")));
+      assert.deepEqual(other.bgNbd, fitBgNbd(purchasesOf(calibration, "calibration")));
+      return valueReason;
+    }
+    /** These customers once for each price, which all their purchases have. */
+    const withPrices = (customers: SampleCustomer[], prices: number[]): SampleCustomer[] =>
+      prices.flatMap((meanValue) => customers.map((customer) => ({ ...customer, meanValue })));
+
+    it("if the mean of all customers is infinite in one sample", () => {
+      const infinite = "customers differ so much that their mean value is infinite (q <= 1).";
+      const heavyTail = simulate(1, 0.7);
+      const q = fitGammaGamma(valuesOf(heavyTail, "production")).parameters.q.toPrecision(4);
+      assert.equal(reasonOf(heavyTail, early), `Gamma-Gamma's q is ${q}: ${infinite}`);
+      assert.equal(
+        reasonOf(all, heavyTail),
+        `Gamma-Gamma's q on the history before the hold-out is ${q}: ${infinite}`,
+      );
+    });
+
+    it("if every customer always pays the same", () => {
+      const same = "all purchases of a customer have almost the same value.";
+      const prices = [9.99, 19.99, 39.99];
+      assert.equal(reasonOf(withPrices(all, prices), early), `Gamma-Gamma has no variation to fit: ${same}`);
+      assert.equal(
+        reasonOf(all, withPrices(early, prices)),
+        `Gamma-Gamma has no variation to fit on the history before the hold-out: ${same}`,
+      );
+    });
+
+    it("if there is one price", () => {
+      assert.match(reasonOf(withPrices(all, [5]), early)!, /on 1 distinct/);
+    });
+
+    it("if the fit did not converge for another reason", () => {
+      // Customers do not differ: q grows without end.
+      const random = seededRandom(9);
+      const alike = all.map((customer) => {
+        const values = Array.from({ length: customer.x }, () => -Math.log(1 - random()));
+        return { ...customer, meanValue: values.reduce((sum, value) => sum + value, 0) / customer.x };
+      });
+      assert.equal(reasonOf(alike, early), "The fit of Gamma-Gamma did not converge.");
+    });
+  });
+});

@@ -1,0 +1,50 @@
+import assert from "node:assert/strict";
+import { conditionalExpectedPurchases } from "./bg-nbd.ts";
+import { conditionalExpectedValue } from "./gamma-gamma.ts";
+import { customerOutcome, predictHoldout } from "./predictions.ts";
+
+const BG_NBD = { r: 0.243, alpha: 4.414, a: 0.793, b: 2.426 };
+const GAMMA_GAMMA = { p: 6.25, q: 3.74, gamma: 15.44 };
+const OUTCOME = { rfm_score: 7.5, actual_purchases: 3, actual_value: 12 };
+const REPEAT = { ...OUTCOME, x: 2, t_x: 30.43, t: 38.86, value_count: 1, mean_value: 20, past_spend: 75 };
+const ONCE = { ...OUTCOME, x: 0, t_x: 0, t: 0, value_count: 0, mean_value: null, past_spend: 9 };
+
+describe("predictHoldout", () => {
+  const customers = [REPEAT, ONCE, { ...REPEAT, t: 40 }, { ...REPEAT, t_x: 20 }, { ...REPEAT, x: 1 }];
+
+  it("expects purchases by BG/NBD, and their value by Gamma-Gamma", () => {
+    const predicted = predictHoldout({ bgNbd: BG_NBD, gammaGamma: GAMMA_GAMMA }, customers, 39);
+    predicted.forEach(({ predictedPurchases, predictedValue }, i) => {
+      const { x, t_x, t, value_count, mean_value } = customers[i]!;
+      assert.equal(predictedPurchases, conditionalExpectedPurchases(BG_NBD, x, t_x, t, 39));
+      const value = conditionalExpectedValue(GAMMA_GAMMA, value_count, mean_value ?? 0);
+      assert.equal(predictedValue, predictedPurchases * value);
+    });
+    assert.equal(predicted[0]?.predictedPurchases.toFixed(3), "1.226");
+  });
+
+  it("takes the mean of the customer's own purchases without Gamma-Gamma", () => {
+    const [repeat, once] = predictHoldout({ bgNbd: BG_NBD, gammaGamma: null }, customers, 39);
+    assert.equal(repeat!.predictedValue, repeat!.predictedPurchases * 25);
+    assert.equal(once!.predictedValue, once!.predictedPurchases * 9);
+  });
+});
+
+describe("customerOutcome", () => {
+  it("gives what was predicted, what happened, and the past rate", () => {
+    assert.deepEqual(customerOutcome({ ...REPEAT, t: 8 }, 12, 1.5, 30), {
+      predictedPurchases: 1.5,
+      predictedValue: 30,
+      rfmScore: 7.5,
+      pastSpend: 75,
+      pastRatePurchases: 3,
+      actualPurchases: 3,
+      actualRevenue: 12,
+      x: 2,
+    });
+  });
+
+  it("has no past rate for a customer of no time", () => {
+    assert.equal(customerOutcome({ ...ONCE, x: 1 }, 12, 0, 0).pastRatePurchases, 0);
+  });
+});
