@@ -58,7 +58,7 @@ export function architectureDiagram(resources: readonly RecordedResource[]): str
       inputs.pushConfig?.oidcToken.serviceAccountEmail ??
       inputs.serviceAccount?.split("/").at(-1);
     const [field, box = ""] = [how[3], path.at(-2)?.split(":").at(-1)];
-    const title = inputs.datasetId ?? name.slice(box.length + 1);
+    const title = inputs.datasetId ?? name.replace(/^[a-z]+-/, "");
     const names = [`${name}-id`, inputs.name ?? inputs.datasetId].map((it) => `${field} ${it}`);
     draw(box, how, title, ...names, `serviceAccount:${account}`);
   }
