@@ -174,7 +174,7 @@ describe("invoker", () => {
         assert.deepEqual(await response.json(), {
           ...run,
           attempt: 1,
-          request: { ...run, horizon_weeks: 26 },
+          request: runRequest.parse({ ...run, horizon_weeks: 26 }),
         });
       }
       assert.equal(launcher.runs.size, 0);
