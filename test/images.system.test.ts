@@ -89,8 +89,8 @@ describe("images, built and run", () => {
     const { added } = await images.build("invoker", "build");
     const top = added.flatMap((file) => /^\/app\/([^/]+)$/.exec(file)?.[1] ?? []);
     assert.deepEqual(top, [
-      ...["adapters", "contracts", "functions", "image", "jobs", "node_modules"],
-      ...["package-lock.json", "package.json", "sql"],
+      ...["adapters", "contracts", "functions", "image", "jobs", "lib", "node_modules"],
+      ...["package-lock.json", "package.json", "packages", "sql"],
     ]);
     const tests = added.filter((file) => /^\/app\/(?!node_modules).*\.(test\.\w+|golden\.\w+)$/.test(file));
     assert.deepEqual(tests, []);
