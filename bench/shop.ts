@@ -1,5 +1,6 @@
 import { DOUBLE, DuckDBDataChunk, DuckDBInstance, INTEGER } from "@duckdb/node-api";
 import { seededRandom } from "../jobs/clv/random.ts";
+import { gammaVariate } from "../test/cdnow.ts";
 
 /** A simulated shop whose customers arrive over the whole period. */
 export interface Shop {
@@ -91,15 +92,4 @@ export async function writeShop(shop: Shop, file: string): Promise<number> {
   connection.closeSync();
   instance.closeSync();
   return orders;
-}
-
-/** Gamma(shape, 1), by Marsaglia & Tsang (2000), ACM Transactions on Mathematical Software 26(3). */
-function gammaVariate(shape: number, random: () => number): number {
-  if (shape < 1) return gammaVariate(shape + 1, random) * random() ** (1 / shape);
-  const d = shape - 1 / 3;
-  for (;;) {
-    const normal = Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
-    const v = (1 + normal / Math.sqrt(9 * d)) ** 3;
-    if (v > 0 && Math.log(1 - random()) < normal ** 2 / 2 + d - d * v + d * Math.log(v)) return d * v;
-  }
 }

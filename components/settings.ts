@@ -134,7 +134,7 @@ export interface ConfigReader {
 export type Settings = ReturnType<typeof readSettings>;
 
 /**
- * The settings of a stack. Throws a UserError that tells, of every wrong one: the key, the value given, what is allowed,
+ * The settings of a stack. Throws a UserError that lists, for every wrong one: the key, the value given, what is allowed,
  * and the command that sets it.
  */
 export function readSettings(config: ConfigReader, stack: string) {

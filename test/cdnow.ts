@@ -101,7 +101,7 @@ export function simulateCustomers(
 }
 
 /** Gamma(shape, 1), by Marsaglia & Tsang (2000), ACM Transactions on Mathematical Software 26(3). */
-function gammaVariate(shape: number, random: () => number): number {
+export function gammaVariate(shape: number, random: () => number): number {
   if (shape < 1) return gammaVariate(shape + 1, random) * random() ** (1 / shape);
   const d = shape - 1 / 3;
   for (;;) {

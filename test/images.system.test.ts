@@ -121,7 +121,7 @@ describe("images, built and run", () => {
   });
 
   for (const program of IMAGES)
-    it(`${program} starts, and says what it is not told`, async () => {
+    it(`${program} starts, and reports what is not set`, async () => {
       const startedAt = performance.now();
       const { status, stderr } = await run(built[program]!.command());
       measured[program] += `, started in ${seconds(startedAt)}`;
