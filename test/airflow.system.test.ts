@@ -45,7 +45,7 @@ for (const [version, name] of [
         env: { ...testbed.airflowEnv, ...env },
       });
       // dag.test() prints the line more than once.
-      const lines = new Set(log.match(/\{"event": "run_failed".*?\}/g));
+      const lines = new Set(log.match(/\{"event": "run_failed".*\}/g));
       return {
         runId: plan?.run_id,
         failedStep: Object.keys(tasks).find((task) => tasks[task] === "failed"),

@@ -82,7 +82,7 @@ describe("lineage in Chromium", () => {
     const { x, y } = await placeOf("mlops_mkt.rfm");
     await page.mouse.click(x, y);
     const text = await panel();
-    assert.match(text, /What marketing reads/);
+    assert.match(text, /Marketing.s table: one row per customer and run date/);
     assert.match(text, /p_active\s+FLOAT64\s+Probability that the customer is still active/);
     assert.match(
       text,
