@@ -5,7 +5,6 @@ import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { promisify } from "node:util";
 import { PubSub } from "@google-cloud/pubsub";
-import { runIdFor } from "../contracts/run.ts";
 import { projectDir } from "../lib/project.ts";
 import { AIRFLOW_VERSIONS, airflowBin, airflowEnv, airflowHome } from "./airflow/airflow.ts";
 import { localSettings } from "./airflow/settings.ts";
@@ -53,7 +52,6 @@ for (const version of [2, 3] as const) {
           unsubscribe: [],
         },
         callbacks: true,
-        run_id: runIdFor("1997-10-01", "scheduled__1997-10-01 é", 2),
         // The day of the slot in the time zone of the schedule, or the parameter.
         run_dates: ["1997-10-06", "1997-10-06", "1997-10-01"],
         wait: {
@@ -104,7 +102,7 @@ describe("the Python sources of the DAG and its tests", () => {
   if (isSkipped) return;
   const config = join(projectDir, "test/airflow/pyproject.toml");
   const check = async (program: string, ...args: string[]): Promise<void> => {
-    const folders = ["composer", "test/airflow"].map((folder) => join(projectDir, folder));
+    const folders = ["composer", "test/airflow", "test/workflows"].map((folder) => join(projectDir, folder));
     const bin = await airflowBin(3);
     await run(join(bin, program), [...args, ...folders]).catch(({ stdout, stderr }) =>
       assert.fail(`${stdout}${stderr}`),

@@ -164,6 +164,7 @@ if (!skipUnlessInstalled(NAME, ["Python 3.10 or later"]))
       assert.deepEqual([step, run_id], ["plan", null]);
       assert.match(reason ?? "", /400 .*run_date is too early/);
       assert.deepEqual(failed.requests, ["GET /healthcheck", "GET /plan"]);
+      assert.equal(failed.execution.log.length, 1, "no warning of a subscription that is not deleted");
     });
 
     it("waits for a long query, and reports the problems that it finds", async () => {

@@ -7,9 +7,7 @@ settings of the environment, their schema and the query that confirms a run.
 
 from __future__ import annotations
 
-import hashlib
 import html
-import itertools
 import json
 import logging
 from datetime import datetime, timedelta, timezone
@@ -60,33 +58,27 @@ def run_date_of(dag_run: Any, params: dict[str, Any]) -> str:
     return str(params["run_date"] or slot.astimezone(TIME_ZONE).date())
 
 
-def run_id_of(run_date: str, slot: str, attempt: int) -> str:
-    """Always the same for the same arguments. Equal to runIdFor in contracts/run.ts."""
-    key = json.dumps([run_date, slot, attempt], separators=(",", ":"), ensure_ascii=False)
-    return f"clv-{run_date.replace('-', '')}-{hashlib.sha256(key.encode()).hexdigest()[:10]}"
-
-
 def plan_run(dag_run: Any, params: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """The first attempt that has not failed. So clearing a DAG run starts a new job only if the last one failed."""
-    run_date = run_date_of(dag_run, params)
-    for attempt in itertools.count(1):
-        run_id = run_id_of(run_date, dag_run.run_id, attempt)
-        run = state_of(run_id)
-        if run is None or run["state"] not in ("failed", "cancelled"):
-            logging.info("Attempt %s is run %s: %s", attempt, run_id, run["state"] if run else "not started")
-            return {"run_id": run_id, "run_date": run_date}
-    raise AssertionError
+    """The run of this slot that the invoker plans: clearing a DAG run starts a new job only if the last one failed."""
+    settings = {**SETTINGS["run"], **params["run"]}
+    query = {**settings, "run_date": run_date_of(dag_run, params), "slot": dag_run.run_id}
+    response = get_from_invoker("/plan", query)
+    if response.status_code == requests.codes.bad_request:
+        raise AirflowFailException(f"The invoker refuses the run. {response.text}")
+    response.raise_for_status()
+    logging.info("The plan is %s", response.text)
+    return dict(response.json())
 
 
 # Workload's invoker
 
 
-def get_from_invoker(path: str) -> requests.Response:
+def get_from_invoker(path: str, query: dict[str, Any] | None = None) -> requests.Response:
     url = SETTINGS["invoker_url"]
     headers = {}
     if url.startswith("https:"):
         headers["Authorization"] = f"Bearer {id_token.fetch_id_token(Request(), url)}"
-    return requests.get(url + path, headers=headers, timeout=30)
+    return requests.get(url + path, params=query, headers=headers, timeout=30)
 
 
 def check_health() -> None:
@@ -120,11 +112,10 @@ def subscribe_to_run(ti: Any, **_: Any) -> None:
     )
 
 
-def publish_request(ti: Any, params: dict[str, Any], **_: Any) -> str:
+def publish_request(ti: Any, **_: Any) -> str:
     """Publishes the request (RunRequest in contracts/messages.ts) and returns the time."""
-    run = ti.xcom_pull(task_ids="plan")
-    request = {**run, **SETTINGS["run"], **params["run"]}
-    message = {"data": json.dumps(request).encode(), "attributes": {"run_id": run["run_id"]}}
+    request = ti.xcom_pull(task_ids="plan")["request"]
+    message = {"data": json.dumps(request).encode(), "attributes": {"run_id": request["run_id"]}}
     PubSubHook().publish(project_id=PROJECT, topic=SETTINGS["requests_topic"], messages=[message])
     logging.info("Requested %s", request)
     return datetime.now(timezone.utc).isoformat()

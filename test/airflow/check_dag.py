@@ -58,7 +58,6 @@ def main() -> None:
             "catchup": dag.catchup,
             "next": {task.task_id: sorted(task.downstream_task_ids) for task in dag.tasks},
             "callbacks": all(task.on_failure_callback for task in dag.tasks),
-            "run_id": module.run_id_of("1997-10-01", "scheduled__1997-10-01 é", 2),
             "run_dates": [
                 module.run_date_of(SimpleNamespace(logical_date=LATE), {"run_date": None}),
                 module.run_date_of(SimpleNamespace(logical_date=None, run_after=LATE), {"run_date": None}),

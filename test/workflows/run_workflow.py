@@ -67,12 +67,13 @@ def request(method: str, url: str, auth: dict[str, str] | None = None, **rest: A
     except requests.HTTPError as error:
         response = error.response
         kind = response.headers.get("Content-Type", "")
+        is_json, is_text = "application/json" in kind, "text/" in kind
         raise WorkflowError(
             message=f"HTTP server responded with error code {response.status_code}",
             tags=["HttpError"],
             code=response.status_code,
             headers=dict(response.headers),
-            body=response.json() if "application/json" in kind else response.text if "text/" in kind else response.content,
+            body=response.json() if is_json else response.text if is_text else response.content,
         ) from error
 
 

@@ -39,6 +39,7 @@ export async function runWorkflow(
           GOOGLE_CLOUD_WORKFLOW_EXECUTION_ID: "execution-1",
         },
         maxBuffer: 2 ** 26,
+        timeout: 900_000,
       },
     );
     const lines = stdout
