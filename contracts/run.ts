@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { z } from "zod";
 
 /** Today's date in UTC, YYYY-MM-DD. */
@@ -24,13 +24,12 @@ export const runId = z
   )
   .describe("Identifies the run in messages, jobs, log lines and tables.");
 
-/** The run id for a date, a slot of the schedule (or a person's request) and an attempt. The same arguments give the same id. */
-export function runIdFor(date: string, slot: string, attempt = 1): string {
-  const hash = createHash("sha256")
-    .update(JSON.stringify([date, slot, attempt]))
-    .digest("hex");
-  return `clv-${date.replaceAll("-", "")}-${hash.slice(0, 10)}`;
-}
+/** The run id for a date and an attempt at it. The same arguments give the same id. */
+export const runIdFor = (date: string, attempt: number | string): string =>
+  `clv-${date.replaceAll("-", "")}-${attempt}`;
+
+/** A run id for a date that no other run has: for a run by hand, which is not one of the date's attempts. */
+export const newRunId = (date: string): string => runIdFor(date, `m${randomBytes(5).toString("hex")}`);
 
 const wholeNumber = (minimum: number, maximum: number, standard: number, description: string) =>
   z.coerce.number().int().min(minimum).max(maximum).default(standard).describe(description);

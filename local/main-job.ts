@@ -3,7 +3,7 @@ import { basename, dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { artifactPath, fileArtifacts } from "../adapters/artifacts.ts";
 import { type RunEvent, runRequest } from "../contracts/messages.ts";
-import { type RunSettings, runIdFor, today } from "../contracts/run.ts";
+import { newRunId, type RunSettings, today } from "../contracts/run.ts";
 import { stepReport, stepReportUrl } from "../contracts/step.ts";
 import { createLogger } from "../lib/log.ts";
 import { formatError, parse, UserError } from "../lib/user-error.ts";
@@ -81,7 +81,7 @@ async function runOnce(
   const run_date = runDate ?? dayAfter(orders.last_order_on);
   signal.throwIfAborted();
 
-  const run_id = runIdFor(run_date, `manual:${new Date().toISOString()}`);
+  const run_id = newRunId(run_date);
   onStart({ run_id, run_date });
   const startedAt = performance.now();
   const stack = await startLocalStack({

@@ -46,7 +46,6 @@ if (!skipUnlessInstalled(NAME, ["Python 3.10 or later", "Java", "the Google Clou
     afterEach(() => testbeds.current?.close());
 
     testScenarios(testbeds, {
-      slotOf: (day) => day,
       run: (testbed, run_date, limits) => execute(testbed, { run_date }, limits),
       sampling: 100,
     });
@@ -59,7 +58,7 @@ if (!skipUnlessInstalled(NAME, ["Python 3.10 or later", "Java", "the Google Clou
           if (task === "features" && state === "started") launched.push(runId);
         },
       });
-      const [first, second] = [runIdFor(DAY, DAY, 1), runIdFor(DAY, DAY, 2)];
+      const [first, second] = [runIdFor(DAY, 1), runIdFor(DAY, 2)];
       const both = await Promise.all([
         execute(testbed, { run_date: DAY }),
         execute(testbed, { run_date: DAY, again: "yes" }),

@@ -1,7 +1,7 @@
 """Orchestrator: requests a run from Workload through Messenger, waits for its end, and checks the tables.
 
-The run date is the parameter run_date, or the day of the schedule's slot. Clearing a DAG run is safe: a running or
-finished job is reused, a failed job is started again under a new run id. The stack uploads this file together with the
+The run date is the parameter run_date, or the day of the schedule's slot. A DAG run for a date whose job runs or has
+succeeded reuses that job; after a failure it starts another one under a new run id. The stack uploads this file together with the
 settings of the environment, their schema and the query that confirms a run.
 """
 
@@ -59,9 +59,9 @@ def run_date_of(dag_run: Any, params: dict[str, Any]) -> str:
 
 
 def plan_run(dag_run: Any, params: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """The run of this slot that the invoker plans: clearing a DAG run starts a new job only if the last one failed."""
+    """The date's run that the invoker plans: a new one only if the last one failed, or if the parameters say so."""
     settings = {**SETTINGS["run"], **params["run"]}
-    query = {**settings, "run_date": run_date_of(dag_run, params), "slot": dag_run.run_id}
+    query = {**settings, "run_date": run_date_of(dag_run, params), "again": params["again"]}
     response = get_from_invoker("/plan", query)
     if response.status_code == requests.codes.bad_request:
         raise AirflowFailException(f"The invoker refuses the run. {response.text}")
@@ -249,6 +249,7 @@ with DAG(
     },
     params={
         "run_date": Param(None, type=["null", "string"], format="date", description="Default: the day of the slot."),
+        "again": Param("no", enum=["no", "yes"], description="Whether to run the date again if its last run succeeded."),
         # Settings that differ from the stack's.
         "run": Param({}, **{**SCHEMA["properties"]["run"], "required": []}),
     },

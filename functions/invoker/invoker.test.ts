@@ -165,8 +165,8 @@ describe("invoker", () => {
 
   describe("GET /plan", () => {
     it("returns the run to request, and launches nothing", async () => {
-      const path = "/plan?run_date=2022-09-25&slot=manual__2022-09-25T00:00:00%2B00:00&horizon_weeks=26";
-      const run_id = runIdFor("2022-09-25", "manual__2022-09-25T00:00:00+00:00");
+      const path = "/plan?run_date=2022-09-25&horizon_weeks=26";
+      const run_id = runIdFor("2022-09-25", 1);
       for (const _request of [1, 2]) {
         const response = await get(path);
         assert.equal(response.status, 200);
@@ -174,6 +174,7 @@ describe("invoker", () => {
         assert.deepEqual(await response.json(), {
           ...run,
           attempt: 1,
+          state: "new",
           request: runRequest.parse({ ...run, horizon_weeks: 26 }),
         });
       }
@@ -182,12 +183,12 @@ describe("invoker", () => {
     });
 
     const refused: Record<string, RegExp> = {
-      "/plan": /run_date.*slot/s,
-      "/plan?run_date=2022-09-25": /slot/,
-      "/plan?run_date=2022-09-31&slot=s": /a date like 1997-10-01.*"2022-09-31"/,
-      "/plan?run_date=2022-09-25&slot=s&again=true": /again/,
-      "/plan?run_date=2022-09-25&slot=s&horizon_weeks=0": /horizon_weeks/,
-      "/plan?run_date=2022-09-25&slot=s&attempt=2": /no parameter attempt/,
+      "/plan": /run_date/,
+      "/plan?run_date=2022-09-25&slot=s": /no parameter slot/,
+      "/plan?run_date=2022-09-31": /a date like 1997-10-01.*"2022-09-31"/,
+      "/plan?run_date=2022-09-25&again=true": /again/,
+      "/plan?run_date=2022-09-25&horizon_weeks=0": /horizon_weeks/,
+      "/plan?run_date=2022-09-25&attempt=2": /no parameter attempt/,
     };
     for (const [path, pattern] of Object.entries(refused))
       it(`refuses ${path}`, async () => {

@@ -2,7 +2,7 @@ import type { Request, Response } from "@google-cloud/functions-framework";
 import { closest, distance } from "fastest-levenshtein";
 import type { Launcher } from "../../contracts/launcher.ts";
 import { pushEnvelope, type RunRequest, runRequest } from "../../contracts/messages.ts";
-import { runId, runIdFor, runSettings, today } from "../../contracts/run.ts";
+import { newRunId, runId, runSettings, today } from "../../contracts/run.ts";
 import type { Logger } from "../../lib/log.ts";
 import { parse, UserError } from "../../lib/user-error.ts";
 import { openapi } from "./openapi.ts";
@@ -42,7 +42,7 @@ export function createInvoker({ launcher, firstOrderDate, log }: InvokerOptions)
     if (query.run_date === undefined) throw new UserError("The parameter run_date is missing.", { remedy });
     const given = parse(runRequest.partial({ run_id: true }), query, "The query is not valid", remedy);
     const { run_date } = given;
-    const run_id = given.run_id ?? runIdFor(run_date, `manual:${new Date().toISOString()}`);
+    const run_id = given.run_id ?? newRunId(run_date);
     const created = await launch({ ...given, run_id }, subject);
     const state_url = `/runs/${run_id}`;
     response.status(202).location(state_url).json({ run_id, run_date, created, state_url });
@@ -53,7 +53,7 @@ export function createInvoker({ launcher, firstOrderDate, log }: InvokerOptions)
       planQuery,
       queryOf(request, planQuery.shape),
       "The query is not valid",
-      `For example: /plan?run_date=${today()}&slot=${today()}`,
+      `For example: /plan?run_date=${today()}`,
     );
     const planned = await planRun(launcher, query);
     subject.run_id = planned.run_id;

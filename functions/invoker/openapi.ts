@@ -65,9 +65,9 @@ export const openapi = createDocument({
     "/plan": {
       get: {
         operationId: "plan",
-        summary: "Returns the run to request for a slot of a schedule",
+        summary: "Returns the run to request for a date",
         description:
-          "The run of the slot that is queued or running, otherwise its first attempt that has not failed. " +
+          "The run of the date that is queued or running, otherwise its first attempt that has not failed. " +
           "Launches nothing.",
         requestParams: { query: planQuery },
         responses: {

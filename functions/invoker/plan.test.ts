@@ -6,20 +6,21 @@ import { planRun } from "./plan.ts";
 
 const DAY = "1997-10-01";
 
-/** A launcher whose runs of the slot are in these states. */
+/** A launcher whose runs of the day are in these states. */
 const launcherOf = (states: readonly RunState["state"][]) => ({
   state: async (run_id: string): Promise<RunState | undefined> => {
-    const state = states.find((_, index) => runIdFor(DAY, "slot", index + 1) === run_id);
+    const state = states.find((_, index) => runIdFor(DAY, index + 1) === run_id);
     return state && { run_id, run_date: DAY, state, error: null, steps: [] };
   },
 });
 const attemptOf = async (states: readonly RunState["state"][], again: "yes" | "no") => {
-  const query = { run_date: DAY, slot: "slot", again, horizon_weeks: 26 };
+  const query = { run_date: DAY, again, horizon_weeks: 26 };
   const { attempt, ...plan } = await planRun(launcherOf(states), query);
-  const run_id = runIdFor(DAY, "slot", attempt);
+  const run_id = runIdFor(DAY, attempt);
   assert.deepEqual(plan, {
     run_id,
     run_date: DAY,
+    state: states[attempt - 1] ?? "new",
     request: { run_id, run_date: DAY, horizon_weeks: 26 },
   });
   return attempt;
@@ -39,10 +40,10 @@ describe("the plan of a run", () => {
     assert.equal(await attemptOf(["succeeded", "failed"], "no"), 3);
   });
 
-  it("never plans a second run of a slot while one is queued or running", async () => {
+  it("never plans a second run of a date while one is queued or running", async () => {
     const state = fc.constantFrom(...runState.shape.state.options);
     const again = fc.constantFrom("yes" as const, "no" as const);
-    // The states of a slot's runs when each new run is requested only as planned.
+    // The states of a date's runs when each new run is requested only as planned.
     await fc.assert(
       fc.asyncProperty(fc.array(fc.tuple(state, again)), async (requests) => {
         const states: RunState["state"][] = [];
