@@ -3,8 +3,8 @@ import { setTimeout } from "node:timers/promises";
 import { BigQuery, type Job, type JobMetadata, type TableField } from "@google-cloud/bigquery";
 import { OAuth2Client } from "google-auth-library";
 import { z } from "zod";
-import { type Parameter, type Parameters, QueryError } from "../contracts/warehouse.ts";
-import { mapValues } from "../lib/json.ts";
+import { type Parameter, type Parameters, QueryError, type Target } from "../contracts/warehouse.ts";
+import { mapValues } from "../lib/map-values.ts";
 import { parse } from "../lib/user-error.ts";
 
 const urlParts = z.strictObject({
@@ -119,6 +119,24 @@ export class BigQueryJobs {
         throw queryError(message, linesBefore);
       await setTimeout(this.#retryDelay * 2 ** (failures - 1) * (0.5 + Math.random()));
     }
+  }
+
+  /** Makes a table of Parquet files, or replaces it. @throws QueryError when the files can't be read */
+  async load({ project, dataset, name }: Target, uri: string): Promise<void> {
+    const [job] = await this.client.createJob({
+      location: this.#location,
+      configuration: {
+        labels: { ...this.#labels },
+        load: {
+          sourceUris: [uri],
+          sourceFormat: "PARQUET",
+          writeDisposition: "WRITE_TRUNCATE",
+          destinationTable: { projectId: project, datasetId: dataset, tableId: name },
+        },
+      },
+    });
+    const { status } = await waitForEnd(job);
+    if (status?.errorResult) throw queryError(status.errorResult.message ?? "", 0);
   }
 
   /**

@@ -1,14 +1,16 @@
+import { randomUUID } from "node:crypto";
 import type { TableField, TableMetadata } from "@google-cloud/bigquery";
 import {
   type Model,
   type Outcome,
   type Parameters,
+  type ParquetFiles,
   pathOf,
   type Row,
   type Target,
   type Warehouse,
 } from "../contracts/warehouse.ts";
-import { mapValues } from "../lib/json.ts";
+import { mapValues } from "../lib/map-values.ts";
 import { UserError } from "../lib/user-error.ts";
 import { BigQueryJobs, type BigQueryOptions } from "./bigquery-jobs.ts";
 
@@ -89,6 +91,52 @@ export class BigQueryWarehouse implements Warehouse {
       `SELECT ${select.join(", ")} FROM UNNEST(JSON_QUERY_ARRAY(@rows)) AS row`,
       parameters,
     );
+  }
+
+  async exportParquet(sql: string, parameters: Parameters, folder: string): Promise<Outcome> {
+    const options = `uri = '${folder}/*.parquet', format = 'PARQUET', overwrite = TRUE`;
+    await this.#jobs.run(`EXPORT DATA OPTIONS (${options}) AS\n${sql}`, parameters, 1);
+    return { rows: 0, bytesBilled: 0 };
+  }
+
+  /** By tables that a load job makes and that are deleted at the end, because the MERGE can't read files. */
+  async replaceByParquet(
+    target: Target,
+    key: Readonly<Record<string, string>>,
+    files: readonly ParquetFiles[],
+  ): Promise<Outcome> {
+    const [metadata] = await this.#table(target).getMetadata();
+    const fields = (metadata as TableMetadata & { schema: { fields: TableField[] } }).schema.fields;
+    const typeOf = (name: string): string =>
+      standardType(fields.find((field) => field.name === name)?.type ?? "STRING");
+    const loaded = files.map((set, index) => ({
+      ...set,
+      table: { ...target, name: `${target.name}_loading_${index}_${randomUUID().slice(0, 8)}` },
+    }));
+    const values = { ...key, ...loaded[0]?.constants };
+    const parameters = mapValues(key, (value) => ({ type: "STRING", value }) as const);
+    const columns = [...(loaded[0]?.columns ?? []), ...Object.keys(values)];
+    try {
+      for (const { table, folder } of loaded) await this.#jobs.load(table, `${folder}/*.parquet`);
+      const selects = loaded.map(({ table, columns, constants }) => {
+        const taken = columns.map((name) => `CAST(${quote(name)} AS ${typeOf(name)}) AS ${quote(name)}`);
+        const fixed = Object.entries({ ...key, ...constants }).map(
+          ([name, value]) => `CAST('${value}' AS ${typeOf(name)}) AS ${quote(name)}`,
+        );
+        return `SELECT ${[...taken, ...fixed].join(", ")} FROM ${pathOf(table)}`;
+      });
+      const conditions = Object.keys(key).map((name) => `${quote(name)} = CAST(@${name} AS ${typeOf(name)})`);
+      const condition = conditions.join(" AND ");
+      return await this.#replace(
+        pathOf(target),
+        condition,
+        columns,
+        selects.join("\nUNION ALL\n"),
+        parameters,
+      );
+    } finally {
+      for (const { table } of loaded) await this.#table(table).delete({ ignoreNotFound: true });
+    }
   }
 
   async close(): Promise<void> {}

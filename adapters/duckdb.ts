@@ -16,6 +16,7 @@ import {
   type Model,
   type Outcome,
   type Parameters,
+  type ParquetFiles,
   QueryError,
   type Routine,
   type Row,
@@ -23,6 +24,7 @@ import {
   type Warehouse,
 } from "../contracts/warehouse.ts";
 import { UserError } from "../lib/user-error.ts";
+import { artifactPath } from "./artifacts.ts";
 
 export interface DuckDbOptions {
   /** Functions that SQL can call, and their dataset. @default none, in rfm */
@@ -158,6 +160,44 @@ export class DuckDbWarehouse implements Warehouse {
     });
   }
 
+  async exportParquet(sql: string, parameters: Parameters, folder: string): Promise<Outcome> {
+    const path = artifactPath(folder);
+    mkdirSync(path, { recursive: true });
+    const select = await translate(sql, parameters, this.#translations);
+    return await this.withConnection(async (connection) => {
+      const copy = `COPY (${select}) TO ${literal(join(path, "part-0.parquet"))} (FORMAT parquet)`;
+      const { rowsChanged } = await connection.run(copy, bindingsOf(sql, parameters));
+      return { rows: rowsChanged, bytesBilled: 0 };
+    });
+  }
+
+  async replaceByParquet(
+    target: Target,
+    key: Readonly<Record<string, string>>,
+    files: readonly ParquetFiles[],
+  ): Promise<Outcome> {
+    const path = pathOf(target);
+    return await this.#transaction("", async (connection) => {
+      const conditions = Object.keys(key).map((column) => `CAST(${quote(column)} AS VARCHAR) = $${column}`);
+      await connection.run(`DELETE FROM ${path} WHERE ${conditions.join(" AND ")}`, { ...key });
+      let rows = 0;
+      for (const { folder, columns, constants } of files) {
+        const values = Object.entries({ ...key, ...constants }).map(
+          ([name, value]) => `${literal(value)} AS ${quote(name)}`,
+        );
+        const select = [...columns.map(quote), ...values].join(", ");
+        const glob = literal(join(artifactPath(folder), "*.parquet"));
+        const inserted = await connection
+          .run(`INSERT INTO ${path} BY NAME SELECT ${select} FROM read_parquet(${glob})`)
+          .catch((error: Error) => {
+            throw unreadable(target, folder, error);
+          });
+        rows += inserted.rowsChanged;
+      }
+      return { rows, bytesBilled: 0 };
+    });
+  }
+
   async close(): Promise<void> {
     this.#instance.closeSync();
   }
@@ -211,6 +251,17 @@ async function openFile(path: string, lockTimeout: number): Promise<DuckDBInstan
     });
   }
 }
+
+const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`;
+
+const unreadable = ({ dataset, name }: Target, folder: string, cause: Error): UserError =>
+  new UserError(
+    `The Parquet files in ${folder} do not fit ${dataset}.${name}: ${cause.message.split("\n")[0]}`,
+    {
+      remedy: "docs/own-model.md lists the columns of a candidate's predictions.",
+      cause,
+    },
+  );
 
 /** Adds the query's new columns to the table, so that an edited model takes effect at once. */
 async function addColumns(

@@ -14,7 +14,7 @@ import { parseArgs } from "node:util";
 import { gunzipSync } from "node:zlib";
 import Table from "cli-table3";
 import { projectDir } from "../lib/project.ts";
-import { pythonEnvironment } from "../test/uv.ts";
+import { pythonEnvironment } from "../local/runtime/python.ts";
 import { type Measured, measure } from "./measure.ts";
 import { writeShop } from "./shop.ts";
 

@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import { runDate } from "../contracts/run.ts";
+import { CANDIDATES, parseCandidates } from "../jobs/candidates.ts";
 import { parse } from "../lib/user-error.ts";
 import { runMain } from "../local/main-job.ts";
 import { localCommand, runSettingsOf, withRunSettings } from "./command.ts";
@@ -16,6 +17,10 @@ const command = withOrders(
     "--run-date <date>",
     "orders before this day count (default: the day after the last order; 1997-10-01 for CDNOW)",
   )
+  .option(
+    "--candidates <names>",
+    `models in other languages that compete with the built-in one: ${Object.keys(CANDIDATES).join(", ")}`,
+  )
   .option("--export <dir>", "writes the marts to this folder as Parquet and CSV")
   .option("--json", "prints one JSON object on stdout, log lines on stderr", false)
   .addHelpText(
@@ -31,6 +36,7 @@ Examples:
 interface StartOptions extends OrdersArguments {
   readonly runDate?: string;
   readonly export?: string;
+  readonly candidates?: string;
   readonly json: boolean;
 }
 const options = withRunSettings(command).parse().opts<StartOptions>();
@@ -44,6 +50,7 @@ process.exitCode = await runMain(options.json, () => {
     orders,
     dataDir: dataDirOf(options.dataDir, orders.file),
     ...(date === undefined ? {} : { runDate: parse(runDate, date, "--run-date") }),
+    ...(options.candidates === undefined ? {} : { candidates: parseCandidates(options.candidates) }),
     ...(options.export === undefined ? {} : { exportDir: resolve(options.export) }),
   };
 });

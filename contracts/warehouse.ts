@@ -35,5 +35,25 @@ export interface Warehouse {
    * Throws, and changes nothing, when the table lacks a column or a value does not have the type of its column.
    */
   replaceRows(target: Target, key: Readonly<Record<string, string>>, rows: readonly Row[]): Promise<Outcome>;
+  /** Writes the rows of a query into a folder, a file: or gs: URL, as Parquet files. An ORDER BY orders the rows. */
+  exportParquet(sql: string, parameters: Parameters, folder: string): Promise<Outcome>;
+  /**
+   * Atomically replaces the rows of an append table that have the key's values by those of Parquet files.
+   * @throws UserError when a folder has no files, or the files lack a column or have another type in it
+   */
+  replaceByParquet(
+    target: Target,
+    key: Readonly<Record<string, string>>,
+    files: readonly ParquetFiles[],
+  ): Promise<Outcome>;
   close(): Promise<void>;
+}
+
+/** The Parquet files of a folder, a file: or gs: URL. */
+export interface ParquetFiles {
+  readonly folder: string;
+  /** The columns to take. Others are ignored. */
+  readonly columns: readonly string[];
+  /** Values of more columns of the table, the same for all rows. */
+  readonly constants: Readonly<Record<string, string>>;
 }

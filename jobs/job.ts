@@ -9,16 +9,21 @@ import { runId } from "../contracts/run.ts";
 import { type StepReport, stepReportUrl, stepStarted } from "../contracts/step.ts";
 import type { Warehouse } from "../contracts/warehouse.ts";
 import { createLogger, type Logger } from "../lib/log.ts";
+import { mapValues } from "../lib/map-values.ts";
 import { formatError, parse, UserError } from "../lib/user-error.ts";
 
+const artifactsByName = z
+  .record(z.string(), z.object({ artifacts: z.array(z.object({ uri: z.string() })) }))
+  .default({})
+  .transform((artifacts) => mapValues(artifacts, ({ artifacts: [first] }) => first?.uri ?? ""));
 /** The value of {{$}} in a container's arguments: ExecutorInput of pipeline_spec.proto, as JSON. */
 const executorInput = z.object({
-  inputs: z.object({ parameterValues: z.record(z.string(), z.unknown()).default({}) }).prefault({}),
+  inputs: z
+    .object({ parameterValues: z.record(z.string(), z.unknown()).default({}), artifacts: artifactsByName })
+    .prefault({}),
   outputs: z
     .object({
-      artifacts: z
-        .record(z.string(), z.object({ artifacts: z.array(z.object({ uri: z.string() })) }))
-        .default({}),
+      artifacts: artifactsByName,
       outputFile: z.string(),
     })
     .describe("Where the step writes its outputs."),
@@ -34,6 +39,8 @@ const environment = z.object({
   TIME_LIMIT_SECONDS: z.coerce.number().positive().describe("A step that takes longer fails."),
 });
 
+type Urls = Readonly<Record<string, string>>;
+
 /** What a job works with. */
 export interface Step<P> {
   readonly parameters: P & z.output<typeof commonParameters>;
@@ -41,6 +48,8 @@ export interface Step<P> {
   readonly report: StepReport;
   readonly log: Logger;
   readonly artifactsUrl: string;
+  /** URLs of the artifacts that the step reads and writes, by name. */
+  readonly artifactUrls: { readonly inputs: Urls; readonly outputs: Urls };
   /** Opens the warehouse. It is closed when the step ends. */
   warehouse(): Promise<Warehouse>;
   /** Connects to Messenger. The connection is closed when the step ends. */
@@ -101,6 +110,7 @@ export async function runJob<S extends z.ZodType<object>>(
       report,
       log,
       artifactsUrl: env.ARTIFACTS_URL,
+      artifactUrls: { inputs: input.inputs.artifacts, outputs: input.outputs.artifacts },
       async warehouse() {
         const options = { labels: { run_id, step } };
         return resources.adopt(await openWarehouse(env.WAREHOUSE_URL, options), close);
@@ -109,7 +119,7 @@ export async function runJob<S extends z.ZodType<object>>(
         return resources.adopt(await openPublisher(env.MESSENGER_URL), close);
       },
       async writeArtifact(name, text) {
-        const uri = input.outputs.artifacts[name]?.artifacts[0]?.uri;
+        const uri = input.outputs.artifacts[name];
         if (uri === undefined) throw new Error(`the pipeline declares no output artifact ${name} of ${step}`);
         await fileArtifacts.write(uri, text);
       },

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { PGraph } from "p-graph";
-import { IMAGES, pipelineSpec, RETRY, STEPS } from "./pipeline.ts";
+import { IMAGES, type Image, pipelineSpec, RETRY, stepsOf } from "./pipeline.ts";
 
 const options: Parameters<typeof pipelineSpec>[0] = {
   images: {
@@ -99,7 +99,7 @@ describe("pipeline", () => {
     assert.deepEqual(spec.root.dag.tasks.notify!.dependentTasks, ["steps"]);
     assert.deepEqual(spec.root.dag.tasks.notify!.triggerPolicy, { strategy: "ALL_UPSTREAM_TASKS_COMPLETED" });
     assert.deepEqual(spec.root.dag.tasks.notify!.inputs.parameters.steps, {
-      runtimeValue: { constant: Object.keys(STEPS).join(",") },
+      runtimeValue: { constant: Object.keys(stepsOf()).join(",") },
     });
   });
 
@@ -112,9 +112,9 @@ describe("pipeline", () => {
   });
 
   it("gives each step its image, its environment and its time limit", () => {
-    for (const [name, { image, timeLimitSeconds }] of Object.entries(STEPS)) {
+    for (const [name, { image, timeLimitSeconds }] of Object.entries(stepsOf())) {
       const { container } = spec.deploymentSpec.executors[`exec-${name}`]!;
-      assert.equal(container.image, options.images[image]);
+      assert.equal(container.image, options.images[image as Image]);
       assert.deepEqual(container.args, ["--executor-input", "{{$}}"]);
       const env = Object.fromEntries(container.env.map(({ name, value }) => [name, value]));
       assert.deepEqual(env, { ...options.env, TIME_LIMIT_SECONDS: String(timeLimitSeconds) });

@@ -4,6 +4,7 @@
  */
 import { runSettings } from "../contracts/run.ts";
 import { mapValues } from "../lib/map-values.ts";
+import { CANDIDATES, type Candidate } from "./candidates.ts";
 
 export const IMAGES = ["sql-runner", "clv", "notify"] as const;
 export type Image = (typeof IMAGES)[number];
@@ -11,30 +12,76 @@ export type Image = (typeof IMAGES)[number];
 type ParameterType = "STRING" | "NUMBER_INTEGER" | "NUMBER_DOUBLE";
 
 interface StepDefinition {
-  readonly image: Image;
+  readonly image: Image | Candidate;
   readonly after: readonly string[];
+  /** Parameters with a fixed value. */
+  readonly constants?: Readonly<Record<string, string>>;
   /** Output parameters of earlier steps that this step takes: name and step. */
   readonly takes?: Readonly<Record<string, string>>;
+  /** Output artifacts of earlier steps that this step reads: the name here, and step and name there. */
+  readonly reads?: Readonly<Record<string, { readonly step: string; readonly artifact: string }>>;
   readonly outputs?: Readonly<Record<string, ParameterType>>;
   /** Output artifacts: name and type. */
-  readonly artifacts?: Readonly<Record<string, string>>;
+  readonly artifacts?: Readonly<Record<string, ArtifactType>>;
   readonly timeLimitSeconds: number;
+  /** Virtual CPUs and GB of memory. @default the machine that Vertex AI chooses, e2-standard-4 */
+  readonly machine?: { readonly cpu: number; readonly memory: number };
 }
+type ArtifactType = "system.Model" | "system.Dataset";
 
 /** The steps of a run. To use your own image for a step, change its entry here. */
-export const STEPS: Readonly<Record<string, StepDefinition>> = {
-  features: { image: "sql-runner", after: [], timeLimitSeconds: 1800 },
-  train: {
-    image: "clv",
+export function stepsOf(candidates: readonly Candidate[] = []): Readonly<Record<string, StepDefinition>> {
+  return {
+    features: { image: "sql-runner", after: [], timeLimitSeconds: 1800 },
+    ...(candidates.length === 0 ? {} : candidateSteps(candidates)),
+    train: {
+      image: "clv",
+      after: [candidates.length === 0 ? "features" : "predictions"],
+      constants: { candidates: candidates.join(",") },
+      outputs: { model_id: "STRING" },
+      artifacts: { model: "system.Model" },
+      timeLimitSeconds: 1800,
+    },
+    score: { image: "sql-runner", after: ["train"], takes: { model_id: "train" }, timeLimitSeconds: 1800 },
+    backtest: { image: "clv", after: ["score"], takes: { model_id: "train" }, timeLimitSeconds: 900 },
+    publish: { image: "sql-runner", after: ["backtest"], timeLimitSeconds: 900 },
+  };
+}
+
+/** Candidates see nothing but files: the SQL runner writes their examples, and loads their predictions. */
+function candidateSteps(candidates: readonly Candidate[]): Record<string, StepDefinition> {
+  const examples: StepDefinition = {
+    image: "sql-runner",
     after: ["features"],
-    outputs: { model_id: "STRING" },
-    artifacts: { model: "system.Model" },
+    artifacts: { examples: "system.Dataset", champion: "system.Dataset" },
     timeLimitSeconds: 1800,
-  },
-  score: { image: "sql-runner", after: ["train"], takes: { model_id: "train" }, timeLimitSeconds: 1800 },
-  backtest: { image: "clv", after: ["score"], takes: { model_id: "train" }, timeLimitSeconds: 900 },
-  publish: { image: "sql-runner", after: ["backtest"], timeLimitSeconds: 900 },
-};
+  };
+  const candidate = (name: Candidate): StepDefinition => ({
+    image: name,
+    after: ["examples"],
+    reads: {
+      examples: { step: "examples", artifact: "examples" },
+      champion: { step: "examples", artifact: "champion" },
+    },
+    artifacts: { predictions: "system.Dataset" },
+    timeLimitSeconds: CANDIDATES[name].timeLimitSeconds,
+    machine: CANDIDATES[name],
+  });
+  const predictions: StepDefinition = {
+    image: "sql-runner",
+    after: candidates,
+    reads: Object.fromEntries(candidates.map((name) => [name, { step: name, artifact: "predictions" }])),
+    timeLimitSeconds: 1800,
+  };
+  return {
+    examples,
+    ...Object.fromEntries(candidates.map((name) => [name, candidate(name)])),
+    predictions,
+  };
+}
+
+/** The variables that a candidate gets: it has no address of the warehouse or of Messenger. */
+const CANDIDATE_ENV = ["ARTIFACTS_URL"];
 
 /** The exit task: it runs after the steps, whether they succeeded or not. */
 const EXIT = { name: "notify", image: "notify", timeLimitSeconds: 300 } as const;
@@ -56,7 +103,9 @@ const INPUTS: Readonly<Record<string, ParameterType>> = {
 
 export interface PipelineOptions {
   /** The image of each job; by digest in the cloud. */
-  readonly images: Readonly<Record<Image, string>>;
+  readonly images: Readonly<Record<Image, string> & Partial<Record<Candidate, string>>>;
+  /** The candidates that compete with the built-in model. @default none */
+  readonly candidates?: readonly Candidate[];
   /** Environment of all jobs: WAREHOUSE_URL, MESSENGER_URL, ARTIFACTS_URL, and variables that only one job reads. */
   readonly env: Readonly<Record<string, string>>;
   /** Delay before the first retry. @default RETRY.delay */
@@ -64,7 +113,8 @@ export interface PipelineOptions {
 }
 
 /** Returns the PipelineSpec, as JSON of pipeline_spec.proto. The same options give the same text. */
-export function pipelineSpec({ images, env, retryDelay = RETRY.delay }: PipelineOptions) {
+export function pipelineSpec({ images, candidates = [], env, retryDelay = RETRY.delay }: PipelineOptions) {
+  const steps = stepsOf(candidates);
   const inputDefinitions = { parameters: mapValues(INPUTS, (parameterType) => ({ parameterType })) };
   const passed = mapValues(INPUTS, (_, name) => ({ componentInputParameter: name }));
   const task = (name: string) => ({
@@ -74,32 +124,48 @@ export function pipelineSpec({ images, env, retryDelay = RETRY.delay }: Pipeline
     retryPolicy: { maxRetryCount: RETRY.times, backoffDuration: retryDelay, backoffFactor: 2 },
   });
   const constant = (value: string) => ({ runtimeValue: { constant: value } });
-  const executor = ({ image, timeLimitSeconds }: Pick<StepDefinition, "image" | "timeLimitSeconds">) => ({
-    container: {
-      image: images[image],
-      args: ["--executor-input", "{{$}}"],
-      env: Object.entries({ ...env, TIME_LIMIT_SECONDS: String(timeLimitSeconds) }).map(([name, value]) => ({
-        name,
-        value,
-      })),
-    },
+  const executor = ({
+    image,
+    timeLimitSeconds,
+    machine,
+  }: Pick<StepDefinition, "image" | "timeLimitSeconds" | "machine">) => {
+    const visible = Object.entries(env).filter(
+      ([name]) => !(image in CANDIDATES) || CANDIDATE_ENV.includes(name),
+    );
+    const variables = [...visible, ["TIME_LIMIT_SECONDS", String(timeLimitSeconds)] as const];
+    return {
+      container: {
+        image: images[image],
+        args: ["--executor-input", "{{$}}"],
+        env: variables.map(([name, value]) => ({ name, value })),
+        ...(machine && { resources: { cpuLimit: machine.cpu, memoryLimit: machine.memory } }),
+      },
+    };
+  };
+  const artifact = (schemaTitle: ArtifactType) => ({
+    artifactType: { schemaTitle, schemaVersion: "0.0.1" },
   });
-  const component = (name: string, extra: Readonly<Record<string, object>>, step?: StepDefinition) => ({
+  const component = (
+    name: string,
+    extra: Readonly<Record<string, object>>,
+    step: Partial<StepDefinition> = {},
+  ) => ({
     executorLabel: `exec-${name}`,
     inputDefinitions: {
       parameters: { step: { parameterType: "STRING" }, ...inputDefinitions.parameters, ...extra },
+      ...(step.reads && { artifacts: mapValues(step.reads, () => artifact("system.Dataset")) }),
     },
-    ...(step?.outputs || step?.artifacts
+    ...(step.outputs || step.artifacts
       ? {
           outputDefinitions: {
             parameters: mapValues(step.outputs ?? {}, (parameterType) => ({ parameterType })),
-            artifacts: mapValues(step.artifacts ?? {}, (schemaTitle) => ({
-              artifactType: { schemaTitle, schemaVersion: "0.0.1" },
-            })),
+            artifacts: mapValues(step.artifacts ?? {}, artifact),
           },
         }
       : {}),
   });
+  const eachStep = <V>(prefix: string, map: (step: StepDefinition, name: string) => V): Record<string, V> =>
+    Object.fromEntries(Object.entries(steps).map(([name, step]) => [`${prefix}-${name}`, map(step, name)]));
 
   return {
     pipelineInfo: { name: "customer-value" },
@@ -122,7 +188,7 @@ export function pipelineSpec({ images, env, retryDelay = RETRY.delay }: Pipeline
               parameters: {
                 step: constant(EXIT.name),
                 ...passed,
-                steps: constant(Object.keys(STEPS).join(",")),
+                steps: constant(Object.keys(steps).join(",")),
                 status: { taskFinalStatus: { producerTask: "steps" } },
               },
             },
@@ -134,17 +200,23 @@ export function pipelineSpec({ images, env, retryDelay = RETRY.delay }: Pipeline
       "comp-steps": {
         inputDefinitions,
         dag: {
-          tasks: mapValues(STEPS, (step, name) => ({
+          tasks: mapValues(steps, (step, name) => ({
             ...task(name),
             ...(step.after.length > 0 ? { dependentTasks: [...step.after] } : {}),
             inputs: {
               parameters: {
                 step: constant(name),
                 ...passed,
+                ...mapValues(step.constants ?? {}, constant),
                 ...mapValues(step.takes ?? {}, (producerTask, outputParameterKey) => ({
                   taskOutputParameter: { producerTask, outputParameterKey },
                 })),
               },
+              ...(step.reads && {
+                artifacts: mapValues(step.reads, ({ step: producerTask, artifact: outputArtifactKey }) => ({
+                  taskOutputArtifact: { producerTask, outputArtifactKey },
+                })),
+              }),
             },
           })),
         },
@@ -152,7 +224,7 @@ export function pipelineSpec({ images, env, retryDelay = RETRY.delay }: Pipeline
       ...eachStep("comp", (step, name) =>
         component(
           name,
-          mapValues(step.takes ?? {}, () => ({ parameterType: "STRING" })),
+          mapValues({ ...step.constants, ...step.takes }, () => ({ parameterType: "STRING" })),
           step,
         ),
       ),
@@ -169,6 +241,3 @@ export function pipelineSpec({ images, env, retryDelay = RETRY.delay }: Pipeline
     },
   };
 }
-
-const eachStep = <V>(prefix: string, map: (step: StepDefinition, name: string) => V): Record<string, V> =>
-  Object.fromEntries(Object.entries(STEPS).map(([name, step]) => [`${prefix}-${name}`, map(step, name)]));

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { jsonOrText, mapValues } from "./json.ts";
+import { jsonOrText } from "./json.ts";
+import { mapValues } from "./map-values.ts";
 
 describe("jsonOrText", () => {
   it("parses JSON, and returns other text as it is", () => {

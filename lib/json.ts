@@ -6,10 +6,3 @@ export function jsonOrText(text: string): unknown {
     return text;
   }
 }
-
-/** The same names with other values. */
-export const mapValues = <V, W>(
-  record: Readonly<Record<string, V>>,
-  change: (value: V, name: string) => W,
-): Record<string, W> =>
-  Object.fromEntries(Object.entries(record).map(([name, value]) => [name, change(value, name)]));

@@ -5,6 +5,7 @@ import { artifactPath, fileArtifacts } from "../adapters/artifacts.ts";
 import { type RunEvent, runRequest } from "../contracts/messages.ts";
 import { newRunId, type RunSettings, today } from "../contracts/run.ts";
 import { stepReport, stepReportUrl } from "../contracts/step.ts";
+import type { Candidate } from "../jobs/candidates.ts";
 import { createLogger } from "../lib/log.ts";
 import { formatError, parse, UserError } from "../lib/user-error.ts";
 import { type OrdersOptions, readOrders } from "./orders/load.ts";
@@ -22,6 +23,8 @@ export interface MainSettings {
   /** YYYY-MM-DD. @default the day after the last order */
   readonly runDate?: string;
   readonly run: RunSettings;
+  /** The candidates that compete with the built-in model. @default none */
+  readonly candidates?: readonly Candidate[];
   /** Folder of the warehouse and of the runs' files. */
   readonly dataDir: string;
   /** Folder for the marts as Parquet and CSV. @default none */
@@ -62,7 +65,7 @@ export async function runMain(json: boolean, settings: () => MainSettings): Prom
 /** Returns the text for stdout. */
 async function runOnce(
   json: boolean,
-  { orders: source, runDate, run: settings, dataDir, exportDir }: MainSettings,
+  { orders: source, runDate, run: settings, candidates = [], dataDir, exportDir }: MainSettings,
   signal: AbortSignal,
   progress: Progress,
   onStart: (ids: { run_id: string; run_date: string }) => void,
@@ -87,6 +90,7 @@ async function runOnce(
   const stack = await startLocalStack({
     dataDir,
     port: 0,
+    candidates,
     log: createLogger({ component: "local", run_id }, json ? undefined : "error"),
     onTask: (_, { task, state, error }) => {
       if (state === "started") progress.start(task);

@@ -6,12 +6,12 @@ import { setTimeout } from "node:timers/promises";
 import { promisify } from "node:util";
 import { PubSub } from "@google-cloud/pubsub";
 import { projectDir } from "../lib/project.ts";
+import { cacheDir } from "../local/runtime/python.ts";
 import { AIRFLOW_VERSIONS, airflowBin, airflowEnv, airflowHome } from "./airflow/airflow.ts";
 import { localSettings } from "./airflow/settings.ts";
 import { startFilteringPubSub } from "./emulators/pstest.ts";
 import { assertExpirationIsAllowed } from "./emulators/pubsub.ts";
 import { skipUnlessInstalled } from "./skip-unless-installed.ts";
-import { cacheDir } from "./uv.ts";
 
 const run = promisify(execFile);
 const settings = localSettings({ project: "demo", invokerUrl: "https://invoker.example.com" });

@@ -9,7 +9,7 @@ import { pathToFileURL } from "node:url";
 import { fileArtifacts } from "../adapters/artifacts.ts";
 import { BigQueryWarehouse } from "../adapters/bigquery.ts";
 import { PROGRAMS, type Program } from "../jobs/bundle.ts";
-import { IMAGES, STEPS } from "../jobs/pipeline.ts";
+import { IMAGES, stepsOf } from "../jobs/pipeline.ts";
 import { createLogger } from "../lib/log.ts";
 import { type LocalStack, startLocalStack } from "../local/runtime/local-stack.ts";
 import { confirmRun, requestRun } from "../local/runtime/orchestrator.ts";
@@ -216,7 +216,7 @@ describe("images, built and run", () => {
       measured["a whole run"] = seconds(startedAt);
       assert.equal(event.reason, null);
       assert.equal(event.status, "succeeded");
-      assert.deepEqual(started, [...Object.keys(STEPS), "notify"]);
+      assert.deepEqual(started, [...Object.keys(stepsOf()), "notify"]);
       const { customers } = await confirmRun(event, new BigQueryWarehouse(warehouseUrl));
       assert.equal(customers, 2357);
       // Written by the jobs' user, where Vertex AI would have its bucket.

@@ -16,8 +16,8 @@ import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { z } from "zod";
 import type { Program } from "../jobs/bundle.ts";
+import { cacheDir } from "../local/runtime/python.ts";
 import { installDebianPackage } from "./debian.ts";
-import { cacheDir } from "./uv.ts";
 
 const execute = promisify(execFile);
 const project = join(import.meta.dirname, "..");

@@ -12,6 +12,7 @@ export function modelStep<P extends { run_date: string }>(name: string, paramete
     report: stepStarted(name),
     log: createLogger({ component: "test" }, "silent"),
     artifactsUrl: "file:///unused",
+    artifactUrls: { inputs: {}, outputs: {} },
     warehouse: unused,
     publisher: unused,
     writeArtifact: async (artifact, text) => void artifacts.set(artifact, text),

@@ -5,6 +5,7 @@ import { parse, UserError } from "../../lib/user-error.ts";
 import { runJob } from "../job.ts";
 import { saveLastRun } from "./last-run.ts";
 import { sqlParameters } from "./parameters.ts";
+import { exportModels, loadPredictions } from "./parquet.ts";
 import { actionsOfStep, compileToRun, runActions } from "./runner.ts";
 
 const environment = z.object({
@@ -17,10 +18,13 @@ const environment = z.object({
     .describe("Vars of the Dataform project, as JSON: where the orders and the marts are."),
 });
 
-/** Runs the models and assertions of one step in the warehouse. */
+/**
+ * Runs the models and assertions of one step in the warehouse. Before that it loads the predictions that the step reads,
+ * and after that it writes the models that are the step's artifacts as Parquet.
+ */
 await runJob(
   z.object({ ...runSettings.shape, model_id: z.string().default("") }),
-  async ({ parameters, report, log, artifactsUrl, warehouse: openWarehouse }) => {
+  async ({ parameters, report, log, artifactsUrl, artifactUrls, warehouse: openWarehouse }) => {
     const env = parse(environment, process.env, "environment");
     const warehouse = await openWarehouse();
     const graph = compileToRun(env.SQL_DIR, { project: warehouse.project, vars: env.SQL_VARS });
@@ -29,7 +33,12 @@ await runJob(
       throw new UserError(`No model or assertion in ${env.SQL_DIR} has the tag ${parameters.step}.`);
 
     const values = sqlParameters(parameters);
+    Object.assign(
+      report.rows,
+      await loadPredictions(warehouse, graph, parameters.run_date, artifactUrls.inputs),
+    );
     const result = await runActions(warehouse, env.SQL_DIR, actions, values, log);
+    if (result.failures.length === 0) await exportModels(warehouse, actions, values, artifactUrls.outputs);
     await saveLastRun(fileArtifacts, artifactsUrl, graph, actions, values);
     const checks = graph.actions.find(
       ({ target, materialization }) => target.name === "checks" && materialization === "append",

@@ -8,12 +8,14 @@ import { DuckDbWarehouse } from "../../adapters/duckdb.ts";
 import { REQUESTS } from "../../contracts/messages.ts";
 import type { InvokerOptions } from "../../functions/invoker/invoker.ts";
 import { createServer } from "../../functions/invoker/server.ts";
+import type { Candidate } from "../../jobs/candidates.ts";
 import { routines } from "../../jobs/clv/routines.ts";
 import { IMAGES, type Image, pipelineSpec } from "../../jobs/pipeline.ts";
 import { projectDir, sqlDir } from "../../lib/project.ts";
 import { UserError } from "../../lib/user-error.ts";
 import { LocalLauncher, type LocalLauncherOptions } from "./launcher.ts";
 import { LocalMessenger } from "./messenger.ts";
+import { pythonEnvironment } from "./python.ts";
 
 export { projectDir, sqlDir };
 
@@ -24,6 +26,8 @@ export interface LocalStackOptions
   readonly dataDir: string;
   /** Port of the invoker on 127.0.0.1. 0 selects a free one. */
   readonly port: number;
+  /** The candidates that compete with the built-in model. @default none */
+  readonly candidates?: readonly Candidate[];
   /** Environment of the jobs. Replaces local values, for example WAREHOUSE_URL or MESSENGER_URL. */
   readonly env?: Readonly<Record<string, string>>;
   /** Runs the steps in images, which know the data folder by another URL. @default the jobs' sources */
@@ -54,14 +58,18 @@ export const openLocalWarehouse = (dataDir: string): Promise<DuckDbWarehouse> =>
 
 /** Starts Messenger and Workload in this process. @throws UserError when the port is in use. */
 export async function startLocalStack(options: LocalStackOptions): Promise<LocalStack> {
-  const { dataDir: folder, port, env, launcher: elsewhere, ...shared } = options;
+  const { dataDir: folder, port, candidates = [], env, launcher: elsewhere, ...shared } = options;
   const dataDir = resolve(folder);
   const messenger = await LocalMessenger.start(shared.log);
   const launcher = new LocalLauncher({
     dataDir,
     artifacts: fileArtifacts,
     spec: pipelineSpec({
-      images: Object.fromEntries(IMAGES.map((image) => [image, image])) as Record<Image, string>,
+      images: Object.fromEntries([...IMAGES, ...candidates].map((image) => [image, image])) as Record<
+        Image,
+        string
+      >,
+      candidates,
       env: {
         WAREHOUSE_URL: warehouseUrl(dataDir),
         MESSENGER_URL: messenger.url,
@@ -71,9 +79,12 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
       },
       retryDelay: "0.2s",
     }),
-    entrypoints: Object.fromEntries(
-      IMAGES.map((image) => [image, [process.execPath, join(projectDir, "jobs", image, "main.ts")]]),
-    ),
+    entrypoints: {
+      ...Object.fromEntries(
+        IMAGES.map((image) => [image, [process.execPath, join(projectDir, "jobs", image, "main.ts")]]),
+      ),
+      ...(await candidateEntrypoints(candidates)),
+    },
     ...elsewhere,
     ...shared,
   });
@@ -96,6 +107,18 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
       await messenger.close();
     },
   };
+}
+
+/** Makes the Python environments of candidates where they are missing, which takes up to a minute. */
+async function candidateEntrypoints(
+  candidates: readonly Candidate[],
+): Promise<Record<string, readonly string[]>> {
+  const entries = candidates.map(async (name): Promise<[string, string[]]> => {
+    const folder = join(projectDir, "jobs", name);
+    const bin = await pythonEnvironment(name, "3.11", join(folder, "requirements.lock"));
+    return [name, [join(bin, "python"), join(folder, "main.py")]];
+  });
+  return Object.fromEntries(await Promise.all(entries));
 }
 
 /** Listens on 127.0.0.1. @throws UserError when the port is in use. */

@@ -55,6 +55,8 @@ const container = z.strictObject({
   image: z.string(),
   args: z.array(argument).default([]),
   env: z.array(z.strictObject({ name: z.string(), value: z.string() })).default([]),
+  // The size of a machine of Vertex AI.
+  resources: z.unknown(),
 });
 const pipelineSpecSchema = z.looseObject({
   schemaVersion: z.string().startsWith("2.1"),

@@ -16,8 +16,8 @@ import { promisify } from "node:util";
 import { z } from "zod";
 import { type DagSettings, dagSettings } from "../../contracts/dag-settings.ts";
 import { projectDir } from "../../lib/project.ts";
+import { pythonEnvironment } from "../../local/runtime/python.ts";
 import { type RunningServer, startServer } from "../emulators/server.ts";
-import { pythonEnvironment } from "../uv.ts";
 
 const run = promisify(execFile);
 const here = import.meta.dirname;

@@ -1,7 +1,7 @@
 import { cpSync, globSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { pythonEnvironment } from "../uv.ts";
+import { pythonEnvironment } from "../../local/runtime/python.ts";
 import { type RunningServer, startServer } from "./server.ts";
 
 export interface BigQueryEmulator extends RunningServer {

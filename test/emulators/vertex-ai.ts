@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { pythonEnvironment } from "../uv.ts";
+import { pythonEnvironment } from "../../local/runtime/python.ts";
 import { startServer } from "./server.ts";
 
 export interface VertexAiEmulator {

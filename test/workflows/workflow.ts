@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { z } from "zod";
 import type { WorkflowPlan } from "../../components/workflows-orchestrator.ts";
-import { pythonEnvironment } from "../uv.ts";
+import { pythonEnvironment } from "../../local/runtime/python.ts";
 
 const here = import.meta.dirname;
 

@@ -4,17 +4,19 @@ import { existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, renameSync,
 import { homedir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { promisify } from "node:util";
+import { projectDir } from "../../lib/project.ts";
+import { UserError } from "../../lib/user-error.ts";
 
 const run = promisify(execFile);
 const UV = "uv==0.13.9";
 
-/** Folder for programs that tests install once. It can be deleted at any time. */
-export const cacheDir = join(import.meta.dirname, "..", ".cache");
+/** Folder for programs that are installed once. It can be deleted at any time. */
+export const cacheDir = join(projectDir, ".cache");
 
 /**
  * The bin folder of a Python environment with exactly the packages of a lock file from `uv pip compile`. Installs it on
  * first use, and again when the lock file changes; this takes up to a minute.
- * @throws Error when Python is missing or a package cannot be installed.
+ * @throws UserError when Python is missing or a package cannot be installed.
  */
 export async function pythonEnvironment(name: string, python: string, lockFile: string): Promise<string> {
   const fingerprint = createHash("sha256")
@@ -37,7 +39,8 @@ async function installUv(): Promise<(...args: string[]) => Promise<unknown>> {
       await run("python3", ["-m", "venv", temporary]);
       await run(join(temporary, "bin", "pip"), ["install", "--quiet", UV]);
     } catch (cause) {
-      throw new Error(`${UV} cannot be installed. Install Python 3.10 or later with venv and pip.`, {
+      throw new UserError(`${UV} can't be installed: ${(cause as Error).message.split("\n")[0]}`, {
+        remedy: "Install Python 3.10 or later with venv and pip.",
         cause,
       });
     }

@@ -1,0 +1,36 @@
+import { z } from "zod";
+import { parse } from "../lib/user-error.ts";
+
+/**
+ * Models that can score instead of the built-in one: each a job of any language, which takes Parquet files and gives
+ * Parquet files (docs/own-model.md). A candidate is its folder in jobs/ and its entry here. The setting `candidates`
+ * turns it on.
+ */
+export interface CandidateDefinition {
+  readonly description: string;
+  readonly timeLimitSeconds: number;
+  /** Virtual CPUs of its machine on Vertex AI. */
+  readonly cpu: number;
+  /** Memory of its machine on Vertex AI, GB. */
+  readonly memory: number;
+}
+
+const definitions = {
+  boosting: {
+    description: "Gradient boosting of scikit-learn",
+    timeLimitSeconds: 1800,
+    cpu: 4,
+    memory: 16,
+  },
+} satisfies Record<string, CandidateDefinition>;
+
+export type Candidate = keyof typeof definitions;
+export const CANDIDATES: Readonly<Record<Candidate, CandidateDefinition>> = definitions;
+
+/** The candidates of a list like "boosting,other". @throws UserError that names the unknown one */
+export const parseCandidates = (names: string): Candidate[] =>
+  parse(
+    z.array(z.enum(Object.keys(definitions) as [Candidate, ...Candidate[]])),
+    names.split(",").map((name) => name.trim()),
+    "The candidates",
+  );

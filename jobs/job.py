@@ -1,0 +1,287 @@
+"""The job protocol for candidates in Python. A candidate is two functions, and one line:
+
+    run_candidate("boosting", fit, predict)
+
+run_candidate reads the examples, calls both functions for each sample, and writes the predictions, the model and the
+step report. docs/own-model.md has the tables and their columns.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import io
+import json
+import logging
+import math
+import os
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Any
+from urllib.parse import urlsplit
+
+# Before numpy is imported. A container may use fewer CPUs than the machine has.
+os.environ.setdefault("OMP_NUM_THREADS", str(len(os.sched_getaffinity(0))))
+
+import joblib
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyarrow import fs
+
+Model = Any
+Fit = Callable[[pd.DataFrame], Model]
+Predict = Callable[[Model, pd.DataFrame], pd.DataFrame]
+
+SAMPLES = ("calibration", "production")
+#: The columns of the predictions, and their types. A candidate may leave out those that can be null.
+PREDICTIONS = pa.schema(
+    [
+        pa.field("model_id", pa.string(), nullable=False),
+        pa.field("sample", pa.string(), nullable=False),
+        pa.field("customer_id", pa.string(), nullable=False),
+        pa.field("weeks", pa.int64(), nullable=False),
+        pa.field("expected_purchases", pa.float64()),
+        pa.field("expected_value", pa.float64(), nullable=False),
+        pa.field("p_active", pa.float64()),
+    ]
+)
+
+
+class JsonLines(logging.Formatter):
+    """Log lines like those of the other jobs: JSON, with the run."""
+
+    def __init__(self, **fields: str) -> None:
+        super().__init__()
+        self.fields = fields
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {"severity": record.levelname, "time": now(), **self.fields, "message": record.getMessage()}
+        if record.exc_info:
+            line["stack"] = self.formatException(record.exc_info)
+        return json.dumps(line)
+
+
+@dataclass
+class Step:
+    """One step of a run: what it was asked for, and its report (StepReport in contracts/step.ts)."""
+
+    inputs: dict[str, str]
+    outputs: dict[str, str]
+    output_file: str
+    parameters: dict[str, Any]
+    artifacts_url: str
+    report: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.report = {
+            "step": self.parameters["step"],
+            "status": "running",
+            "started_at": now(),
+            "finished_at": None,
+            "rows": {},
+            "bytes_billed": 0,
+            "warnings": [],
+            "outputs": {},
+            "error": None,
+        }
+
+    def write_report(self, **changes: Any) -> None:
+        self.report.update(changes)
+        url = f"{self.artifacts_url.rstrip('/')}/runs/{self.parameters['run_id']}/steps/{self.report['step']}.json"
+        write(url, json.dumps(self.report, indent=2).encode())
+
+    def warn(self, sentence: str) -> None:
+        self.report["warnings"].append(sentence)
+        logging.warning(sentence)
+
+
+def now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+# Files, by URL: file: on one machine, gs: on Google Cloud
+
+
+def place_of(url: str) -> tuple[fs.FileSystem, str]:
+    """The file system and the path in it."""
+    filesystem, path = fs.FileSystem.from_uri(url)
+    return filesystem, path
+
+
+def write(url: str, data: bytes) -> None:
+    """Writes a file. Readers see the whole new file or the file as it was, never a part."""
+    filesystem, path = place_of(url)
+    if urlsplit(url).scheme == "gs":  # an object appears when it is complete
+        with filesystem.open_output_stream(path) as stream:
+            stream.write(data)
+        return
+    filesystem.create_dir(os.path.dirname(path), recursive=True)
+    temporary = f"{path}.{os.getpid()}"
+    with filesystem.open_output_stream(temporary) as stream:
+        stream.write(data)
+    os.replace(temporary, path)
+
+
+def read(url: str) -> bytes:
+    filesystem, path = place_of(url)
+    with filesystem.open_input_stream(path) as stream:
+        return bytes(stream.read())
+
+
+def read_table(folder: str) -> pd.DataFrame:
+    """All rows of the Parquet files of a folder."""
+    filesystem, path = place_of(folder)
+    return pq.read_table(path, filesystem=filesystem).to_pandas()
+
+
+# The work
+
+
+def run_candidate(family: str, fit: Fit, predict: Predict) -> None:
+    """Runs the step by the job protocol. The process ends with 1 after a failure, which the step report explains.
+
+    fit gets the examples whose outcomes are known, and returns the model: anything that joblib can save.
+    predict gets the model and examples, and returns as many rows in the same order, with expected_value and, if the
+    model has them, expected_purchases and p_active.
+    """
+    step = step_of(sys.argv[1:])
+    logging.root.handlers = [handler := logging.StreamHandler(sys.stderr)]
+    handler.setFormatter(JsonLines(component="job", step=step.report["step"], run_id=step.parameters["run_id"]))
+    logging.root.setLevel(logging.INFO)
+    limit = float(os.environ["TIME_LIMIT_SECONDS"])
+
+    def stop() -> None:
+        step.write_report(status="failed", finished_at=now(), error=f"the step took longer than its limit of {limit:g} s")
+        logging.error(step.report["error"])
+        os._exit(1)
+
+    timer = threading.Timer(limit, stop)
+    timer.daemon = True
+    timer.start()
+    step.write_report()
+    try:
+        work(step, family, fit, predict)
+    except Exception as error:
+        step.write_report(status="failed", finished_at=now(), error=f"{type(error).__name__}: {error}")
+        logging.exception("%s failed: %s", family, error)
+        sys.exit(1)
+    timer.cancel()
+    step.write_report(status="succeeded", finished_at=now())
+    os.makedirs(os.path.dirname(step.output_file), exist_ok=True)
+    with open(step.output_file, "w", encoding="utf-8") as file:
+        json.dump({"parameterValues": step.report["outputs"]}, file)
+
+
+def step_of(arguments: list[str]) -> Step:
+    """The step that --executor-input describes: ExecutorInput of Kubeflow's pipeline_spec.proto, as JSON."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--executor-input", required=True, type=json.loads)
+    given = parser.parse_args(arguments).executor_input
+    uris = {
+        side: {name: each["artifacts"][0]["uri"] for name, each in given[side].get("artifacts", {}).items()}
+        for side in ("inputs", "outputs")
+    }
+    return Step(
+        inputs=uris["inputs"],
+        outputs=uris["outputs"],
+        output_file=given["outputs"]["outputFile"],
+        parameters=given["inputs"]["parameterValues"],
+        artifacts_url=os.environ["ARTIFACTS_URL"],
+    )
+
+
+def work(step: Step, family: str, fit: Fit, predict: Predict) -> None:
+    examples = read_table(step.inputs["examples"])
+    # The order of rows in files must not change a model.
+    examples = examples.sort_values(["sample", "purpose", "customer_id"], kind="stable", ignore_index=True)
+    champion = read_table(step.inputs["champion"])
+    predictions = []
+    if step.parameters.get("retrain", "yes") == "yes":
+        model_id = f"{family}-{fingerprint(examples)}"
+        logging.info("fits %s", model_id)
+        for sample in SAMPLES:
+            known = part(examples, sample, "fit")
+            if len(known) == 0 or len(part(examples, sample, "predict")) == 0:
+                step.warn(f"{family} has no examples to fit for the sample {sample}: the history is too short.")
+                continue
+            model = fit(known)
+            save(step, model_id, sample, model)
+            predictions.append(predicted(step, model_id, sample, model, examples, predict))
+    for model_id in champion.loc[champion["family"] == family, "model_id"]:
+        logging.info("predicts with the champion %s", model_id)
+        for sample in SAMPLES:
+            if len(part(examples, sample, "predict")) > 0:
+                model = load(step, model_id, sample)
+                predictions.append(predicted(step, model_id, sample, model, examples, predict))
+    frame = pd.concat(predictions) if predictions else PREDICTIONS.empty_table().to_pandas()
+    # A model that is fitted again is the champion.
+    frame = frame.drop_duplicates(["model_id", "sample", "customer_id"])
+    sink = io.BytesIO()
+    pq.write_table(pa.Table.from_pandas(frame, PREDICTIONS, preserve_index=False), sink)
+    write(f"{step.outputs['predictions']}/part-0.parquet", sink.getvalue())
+    step.report["rows"] = {"predictions": len(frame)}
+
+
+def part(examples: pd.DataFrame, sample: str, purpose: str) -> pd.DataFrame:
+    chosen = (examples["sample"] == sample) & (examples["purpose"] == purpose)
+    return examples[chosen].reset_index(drop=True)
+
+
+def predicted(
+    step: Step, model_id: str, sample: str, model: Model, examples: pd.DataFrame, predict: Predict
+) -> pd.DataFrame:
+    """The rows of predictions, checked: a candidate that gives less than one finite number a customer fails."""
+    asked = part(examples, sample, "predict")
+    given = predict(model, asked)
+    if len(given) != len(asked):
+        raise ValueError(f"predict returned {len(given)} rows for {len(asked)} customers of the sample {sample}")
+    columns = {}
+    for column in PREDICTIONS.names[4:]:
+        if column in given:
+            values = pd.Series(given[column]).to_numpy(dtype=float)
+            bad = [value for value in values if not (math.isfinite(value) and value >= 0)]
+            if bad:
+                raise ValueError(f"{column} of {len(bad)} customers is not a number from 0 up, for example {bad[0]}")
+            columns[column] = values
+        elif not PREDICTIONS.field(column).nullable:
+            raise ValueError(f"predict returned no column {column}")
+        else:
+            columns[column] = None
+    weeks = part(examples, sample, "fit")["weeks"]
+    horizon = int(asked["weeks"].iloc[0])
+    if len(weeks) > 0 and int(weeks.iloc[0]) < horizon:
+        step.warn(
+            f"{model_id} learned from {weeks.iloc[0]} weeks and predicts {horizon}: "
+            "the history has no longer outcomes. Compare it with the back-test before you use it."
+        )
+    return pd.DataFrame(
+        {"model_id": model_id, "sample": sample, "customer_id": asked["customer_id"], "weeks": asked["weeks"], **columns}
+    )
+
+
+def fingerprint(examples: pd.DataFrame) -> str:
+    """Equal examples and equal code give equal models, and those have one id."""
+    digest = hashlib.sha256(pd.util.hash_pandas_object(examples, index=False).to_numpy().tobytes())
+    for module in ("__main__", __name__):
+        with open(sys.modules[module].__file__ or "", "rb") as source:
+            digest.update(source.read())
+    return digest.hexdigest()[:12]
+
+
+def files_of(step: Step, model_id: str, sample: str) -> str:
+    """They are not in the folder of the run, so that a champion outlives the run that made it."""
+    return f"{step.artifacts_url.rstrip('/')}/models/{model_id}/{sample}.joblib"
+
+
+def save(step: Step, model_id: str, sample: str, model: Model) -> None:
+    sink = io.BytesIO()
+    joblib.dump(model, sink)
+    write(files_of(step, model_id, sample), sink.getvalue())
+
+
+def load(step: Step, model_id: str, sample: str) -> Model:
+    return joblib.load(io.BytesIO(read(files_of(step, model_id, sample))))
