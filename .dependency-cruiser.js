@@ -40,7 +40,7 @@ export default {
       { path: "^jobs/", pathNot: ["^jobs/$1/", "^jobs/job\\.ts$"] },
     ),
     only("policy", ...SHARED, "components/settings\\.ts"),
-    only("components", ...SHARED, "jobs/(pipeline|bundle)\\.ts", "jobs/clv/routines\\.ts"),
+    only("components", ...SHARED, "jobs/(pipeline|bundle|candidates)\\.ts", "jobs/clv/routines\\.ts"),
     only("bootstrap", ...SHARED, "components/"),
     only("local", ...SHARED, "functions/", "jobs/"),
     rule(

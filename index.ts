@@ -93,6 +93,7 @@ const workload = new Workload(
       marketing,
     },
     accounts,
+    candidates: settings.candidates,
     callers: {
       push: accounts.push.member,
       orchestrator: requester,

@@ -2,6 +2,7 @@ import { Cron } from "croner";
 import { closest } from "fastest-levenshtein";
 import { z } from "zod";
 import { runSettings } from "../contracts/run.ts";
+import { CANDIDATES, type Candidate } from "../jobs/candidates.ts";
 import { UserError } from "../lib/user-error.ts";
 import { type Duration, toSeconds, UNITS } from "./duration.ts";
 
@@ -74,6 +75,9 @@ export const declared = z.object({
     .meta({ example: "composer-3-airflow-2.11.1" }),
   notificationEmails: list(z.email("must be an e-mail address")).meta({ example: "on-call@example.com" }),
   onDestroy: z.enum(["keep-data", "destroy-data"]).optional().meta({ example: "keep-data" }),
+  candidates: list(z.enum(Object.keys(CANDIDATES) as [Candidate, ...Candidate[]])).meta({
+    example: "boosting",
+  }),
   bytesBilledLimit: bytes("100 GB"),
   dailyBytesBilledLimit: bytes("1 TB"),
   messageRetention: z
@@ -202,6 +206,7 @@ export function readSettings(config: ConfigReader, stack: string) {
     notificationEmails: values.notificationEmails,
     protectData:
       (values.onDestroy ?? (environment === "prod" ? "keep-data" : "destroy-data")) === "keep-data",
+    candidates: values.candidates,
     bytesBilledLimit: toBytes(values.bytesBilledLimit),
     dailyBytesBilledLimit: toBytes(values.dailyBytesBilledLimit),
     budget: spending && { billingAccount: spending.billingAccount, monthly: spending.monthlyBudget },

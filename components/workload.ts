@@ -2,6 +2,7 @@ import * as docker from "@pulumi/docker";
 import * as gcp from "@pulumi/gcp";
 import * as pulumi from "@pulumi/pulumi";
 import { bundle, PROGRAMS, type Program } from "../jobs/bundle.ts";
+import type { Candidate } from "../jobs/candidates.ts";
 import { IMAGES, type Image, pipelineSpec } from "../jobs/pipeline.ts";
 import { projectDir } from "../lib/project.ts";
 import { commitOf } from "./commit.ts";
@@ -31,6 +32,8 @@ export interface WorkloadArgs {
     /** The jobs run as this. */
     readonly jobs: gcp.serviceaccount.Account;
   };
+  /** The candidates that compete with the built-in model. @default none */
+  readonly candidates?: readonly Candidate[];
   /** Who may call the invoker: IAM members by what they are. */
   readonly callers: Readonly<Record<string, Member>>;
   /**
@@ -41,7 +44,7 @@ export interface WorkloadArgs {
   /** Changes the arguments of children before they are made. */
   readonly transform?: {
     readonly repository?: (args: gcp.artifactregistry.RepositoryArgs) => gcp.artifactregistry.RepositoryArgs;
-    readonly image?: (args: docker.ImageArgs, image: Program) => docker.ImageArgs;
+    readonly image?: (args: docker.ImageArgs, image: Program | Candidate) => docker.ImageArgs;
     readonly bucket?: (args: gcp.storage.BucketArgs) => gcp.storage.BucketArgs;
     readonly invoker?: (args: gcp.cloudrunv2.ServiceArgs) => gcp.cloudrunv2.ServiceArgs;
   };
@@ -59,7 +62,7 @@ export const INVOKER_DEADLINE = "120 seconds";
 /** Runs the pipeline: the images of its steps, the bucket where runs keep files, and the invoker that starts them. */
 export class Workload extends Component<WorkloadArgs> {
   readonly repository: gcp.artifactregistry.Repository;
-  readonly images: Readonly<Record<Program, docker.Image>>;
+  readonly images: Readonly<Record<Program, docker.Image> & Partial<Record<Candidate, docker.Image>>>;
   readonly bucket: gcp.storage.Bucket;
   /** The PipelineSpec that the invoker starts. */
   readonly pipeline: gcp.storage.BucketObject;
@@ -109,26 +112,25 @@ export class Workload extends Component<WorkloadArgs> {
   }
 
   /** Built and pushed by the Docker of whoever deploys, with its login: gcloud auth configure-docker. */
-  #images(): Record<Program, docker.Image> {
-    const { project, region, transform } = this.args;
-    const image = (program: Program): docker.Image => {
-      const { tag, revision } = planImage(program);
+  #images(): Workload["images"] {
+    const { project, region, candidates = [], transform } = this.args;
+    const image = (program: Program | Candidate): docker.Image => {
+      const { recipe, argument, tag, revision } = planImage(program);
       const args: docker.ImageArgs = {
         imageName: pulumi.interpolate`${region}-docker.pkg.dev/${project}/${this.repository.repositoryId}/${program}:${tag}`,
         build: {
           context: projectDir,
-          dockerfile: `${projectDir}jobs/Dockerfile`,
+          dockerfile: `${projectDir}${recipe}`,
           platform: "linux/amd64",
-          args: { PROGRAM: program, REVISION: revision },
+          args: { [argument]: program, REVISION: revision },
         },
       };
       return new docker.Image(this.named(program), transform?.image?.(args, program) ?? args, this.child);
     };
-    const programs = Object.keys(PROGRAMS) as Program[];
-    return Object.fromEntries(programs.map((program) => [program, image(program)])) as Record<
-      Program,
-      docker.Image
-    >;
+    const programs = [...(Object.keys(PROGRAMS) as Program[]), ...candidates];
+    return Object.fromEntries(
+      programs.map((program) => [program, image(program)]),
+    ) as unknown as Workload["images"];
   }
 
   /** Vertex AI's own identity: created now, or the first run of a project finds that it does not exist yet. */
@@ -163,15 +165,16 @@ export class Workload extends Component<WorkloadArgs> {
   }
 
   #pipeline(): gcp.storage.BucketObject {
-    const { project, names, warehouse } = this.args;
+    const { project, names, warehouse, candidates = [] } = this.args;
     const { orders, marketing } = warehouse;
     const digests = pulumi.all(
-      Object.fromEntries(IMAGES.map((image) => [image, this.images[image].repoDigest])),
+      Object.fromEntries([...IMAGES, ...candidates].map((image) => [image, this.images[image]!.repoDigest])),
     ) as pulumi.Output<Record<Image, string>>;
     const content = pulumi.all([digests, this.bucket.name]).apply(([images, bucket]) =>
       JSON.stringify(
         pipelineSpec({
           images,
+          candidates,
           env: {
             WAREHOUSE_URL: `bigquery://${project}/${warehouse.location}?maximum_bytes_billed=${warehouse.bytesBilledLimit}`,
             MESSENGER_URL: `pubsub://${project}?events=${names.topics.events}`,

@@ -20,6 +20,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -266,9 +267,9 @@ def predicted(
 def fingerprint(examples: pd.DataFrame) -> str:
     """Equal examples and equal code give equal models, and those have one id."""
     digest = hashlib.sha256(pd.util.hash_pandas_object(examples, index=False).to_numpy().tobytes())
-    for module in ("__main__", __name__):
-        with open(sys.modules[module].__file__ or "", "rb") as source:
-            digest.update(source.read())
+    folder = Path(sys.modules["__main__"].__file__ or "").parent
+    for source in [Path(__file__), *sorted(folder.glob("*.py")), folder / "requirements.lock"]:
+        digest.update(source.read_bytes())
     return digest.hexdigest()[:12]
 
 

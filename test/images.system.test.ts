@@ -138,7 +138,7 @@ describe("images, built and run", () => {
       ARTIFACTS_URL: "gs://artifacts",
       JOBS_SERVICE_ACCOUNT: "jobs@my-project.iam.gserviceaccount.com",
     };
-    const invoker = start(built["invoker"]!.command({ env }));
+    const invoker = start(built.invoker!.command({ env }));
     let log = "";
     invoker.stderr?.on("data", (chunk) => (log += chunk));
     try {
@@ -148,7 +148,7 @@ describe("images, built and run", () => {
       }
       const port = /"port":(\d+)/.exec(log)?.[1];
       const answer = await fetch(`http://127.0.0.1:${port}/healthcheck`);
-      measured["invoker"] += `, answered in ${seconds(startedAt)}`;
+      measured.invoker += `, answered in ${seconds(startedAt)}`;
       assert.deepEqual(await answer.json(), { status: "ok" });
       const toldAt = performance.now();
       const ended = once(invoker, "close");

@@ -56,7 +56,7 @@ const container = z.strictObject({
   args: z.array(argument).default([]),
   env: z.array(z.strictObject({ name: z.string(), value: z.string() })).default([]),
   // The size of a machine of Vertex AI.
-  resources: z.unknown(),
+  resources: z.unknown().optional(),
 });
 const pipelineSpecSchema = z.looseObject({
   schemaVersion: z.string().startsWith("2.1"),
