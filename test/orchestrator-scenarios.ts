@@ -239,7 +239,11 @@ async function kill({ dataDir }: AirflowTestbed, runId: string, step: string): P
       .split("\n")
       .find((line) => line.includes(runId) && line.includes(`"step":"${step}"`));
     if (found === undefined) continue;
-    process.kill(Number.parseInt(found, 10), "SIGKILL");
-    return;
+    try {
+      process.kill(Number.parseInt(found, 10), "SIGKILL");
+      return;
+    } catch {
+      // It has just ended: the next attempt is killed.
+    }
   }
 }

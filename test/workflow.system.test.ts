@@ -60,8 +60,9 @@ if (!skipUnlessInstalled(NAME, ["Python 3.10 or later", "Java", "the Google Clou
       });
       const [first, second] = [runIdFor(DAY, 1), runIdFor(DAY, 2)];
       const both = await Promise.all([
-        execute(testbed, { run_date: DAY }),
-        execute(testbed, { run_date: DAY, again: "yes" }),
+        // One of them gets the event; the other one asks.
+        execute(testbed, { run_date: DAY }, { ask_seconds: 10 }),
+        execute(testbed, { run_date: DAY, again: "yes" }, { ask_seconds: 10 }),
       ]);
       for (const done of both) {
         assertSucceeded(done);

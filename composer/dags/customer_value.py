@@ -1,8 +1,8 @@
 """Orchestrator: requests a run from Workload through Messenger, waits for its end, and checks the tables.
 
 The run date is the parameter run_date, or the day of the schedule's slot. A DAG run for a date whose job runs or has
-succeeded reuses that job; after a failure it starts another one under a new run id. The stack uploads this file together with the
-settings of the environment, their schema and the query that confirms a run.
+succeeded reuses that job; after a failure it starts another one under a new run id. The stack uploads this file together
+with the settings of the environment, their schema and the query that confirms a run.
 """
 
 from __future__ import annotations
@@ -249,7 +249,7 @@ with DAG(
     },
     params={
         "run_date": Param(None, type=["null", "string"], format="date", description="Default: the day of the slot."),
-        "again": Param("no", enum=["no", "yes"], description="Whether to run the date again if its last run succeeded."),
+        "again": Param("no", enum=["no", "yes"], description="Whether to run a date again that succeeded."),
         # Settings that differ from the stack's.
         "run": Param({}, **{**SCHEMA["properties"]["run"], "required": []}),
     },
