@@ -1,8 +1,8 @@
 """Orchestrator: requests a run from Workload through Messenger, waits for its end, and checks the tables.
 
 The run date is the parameter run_date, or the day of the schedule's slot. A DAG run for a date whose job runs or has
-succeeded reuses that job; after a failure it starts another one under a new run id. The stack uploads this file together
-with the settings of the environment, their schema and the query that confirms a run.
+succeeded reuses that job; after a failure it starts another one under a new run id. The stack uploads this file with
+the settings of the environment, their schema and the query that confirms a run.
 """
 
 from __future__ import annotations
