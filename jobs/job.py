@@ -13,13 +13,13 @@ import hashlib
 import io
 import json
 import logging
-import math
 import os
 import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -28,6 +28,7 @@ from urllib.parse import urlsplit
 os.environ.setdefault("OMP_NUM_THREADS", str(len(os.sched_getaffinity(0))))
 
 import joblib
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -156,7 +157,8 @@ def run_candidate(family: str, fit: Fit, predict: Predict) -> None:
     limit = float(os.environ["TIME_LIMIT_SECONDS"])
 
     def stop() -> None:
-        step.write_report(status="failed", finished_at=now(), error=f"the step took longer than its limit of {limit:g} s")
+        error = f"the step took longer than its limit of {limit:g} s"
+        step.write_report(status="failed", finished_at=now(), error=error)
         logging.error(step.report["error"])
         os._exit(1)
 
@@ -211,13 +213,16 @@ def work(step: Step, family: str, fit: Fit, predict: Predict) -> None:
                 continue
             model = fit(known)
             save(step, model_id, sample, model)
-            predictions.append(predicted(step, model_id, sample, model, examples, predict))
+            asked = part(examples, sample, "predict")
+            predictions.append(predicted(asked, partial(predict, model)).assign(model_id=model_id))
     for model_id in champion.loc[champion["family"] == family, "model_id"]:
         logging.info("predicts with the champion %s", model_id)
         for sample in SAMPLES:
-            if len(part(examples, sample, "predict")) > 0:
+            asked = part(examples, sample, "predict")
+            if len(asked) > 0:
                 model = load(step, model_id, sample)
-                predictions.append(predicted(step, model_id, sample, model, examples, predict))
+                predictions.append(predicted(asked, partial(predict, model)).assign(model_id=model_id))
+    warn_of_longer_horizon(step, examples)
     frame = pd.concat(predictions) if predictions else PREDICTIONS.empty_table().to_pandas()
     # A model that is fitted again is the champion.
     frame = frame.drop_duplicates(["model_id", "sample", "customer_id"])
@@ -232,36 +237,31 @@ def part(examples: pd.DataFrame, sample: str, purpose: str) -> pd.DataFrame:
     return examples[chosen].reset_index(drop=True)
 
 
-def predicted(
-    step: Step, model_id: str, sample: str, model: Model, examples: pd.DataFrame, predict: Predict
-) -> pd.DataFrame:
+def predicted(asked: pd.DataFrame, predict: Callable[[pd.DataFrame], pd.DataFrame]) -> pd.DataFrame:
     """The rows of predictions, checked: a candidate that gives less than one finite number a customer fails."""
-    asked = part(examples, sample, "predict")
-    given = predict(model, asked)
+    given = predict(asked)
     if len(given) != len(asked):
-        raise ValueError(f"predict returned {len(given)} rows for {len(asked)} customers of the sample {sample}")
-    columns = {}
+        raise ValueError(f"predict returned {len(given)} rows for {len(asked)} customers")
+    frame = asked[["sample", "customer_id", "weeks"]].copy()
     for column in PREDICTIONS.names[4:]:
-        if column in given:
-            values = pd.Series(given[column]).to_numpy(dtype=float)
-            bad = [value for value in values if not (math.isfinite(value) and value >= 0)]
-            if bad:
-                raise ValueError(f"{column} of {len(bad)} customers is not a number from 0 up, for example {bad[0]}")
-            columns[column] = values
-        elif not PREDICTIONS.field(column).nullable:
+        if column not in given and not PREDICTIONS.field(column).nullable:
             raise ValueError(f"predict returned no column {column}")
-        else:
-            columns[column] = None
-    weeks = part(examples, sample, "fit")["weeks"]
-    horizon = int(asked["weeks"].iloc[0])
-    if len(weeks) > 0 and int(weeks.iloc[0]) < horizon:
+        values = given[column].to_numpy(dtype=float) if column in given else None
+        if values is not None:
+            bad = values[~(np.isfinite(values) & (values >= 0))]
+            if len(bad) > 0:
+                raise ValueError(f"{column} of {len(bad)} customers is not a number from 0 up, for example {bad[0]}")
+        frame[column] = values
+    return frame
+
+
+def warn_of_longer_horizon(step: Step, examples: pd.DataFrame) -> None:
+    known, horizon = (part(examples, "production", purpose)["weeks"].max() for purpose in ("fit", "predict"))
+    if known < horizon:
         step.warn(
-            f"{model_id} learned from {weeks.iloc[0]} weeks and predicts {horizon}: "
-            "the history has no longer outcomes. Compare it with the back-test before you use it."
+            f"The known outcomes cover {known} weeks, and the predictions {horizon}: the history is too short for more. "
+            "Compare the predictions with the back-test before you use them."
         )
-    return pd.DataFrame(
-        {"model_id": model_id, "sample": sample, "customer_id": asked["customer_id"], "weeks": asked["weeks"], **columns}
-    )
 
 
 def fingerprint(examples: pd.DataFrame) -> str:

@@ -9,7 +9,7 @@ import pandas as pd
 from sklearn.ensemble import HistGradientBoostingRegressor
 
 sys.path.append(str(Path(__file__).parent.parent))
-from job import run_candidate  # noqa: E402
+from job import run_candidate
 
 FEATURES = [
     "age_days",
