@@ -7,8 +7,8 @@ import { createLogger } from "../lib/log.ts";
 export function modelStep<P extends { run_date: string }>(name: string, parameters: P) {
   const artifacts = new Map<string, string>();
   const unused = () => Promise.reject(new Error("not used"));
-  const step: Step<ReturnType<typeof runSettings.parse> & P> = {
-    parameters: { ...runSettings.parse({}), step: name, run_id: "run-1", ...parameters },
+  const step: Step<ReturnType<typeof runSettings.parse> & { candidates: string } & P> = {
+    parameters: { ...runSettings.parse({}), candidates: "", step: name, run_id: "run-1", ...parameters },
     report: stepStarted(name),
     log: createLogger({ component: "test" }, "silent"),
     artifactsUrl: "file:///unused",

@@ -11,7 +11,7 @@ const INPUTS = {
   model_statistics: "run_date DATE, sample VARCHAR, x BIGINT, t_x DOUBLE, t DOUBLE, customers BIGINT",
   value_statistics: "run_date DATE, sample VARCHAR, x BIGINT, mean_value DOUBLE, customers BIGINT",
   holdout:
-    "run_date DATE, x BIGINT, t_x DOUBLE, t DOUBLE, value_count BIGINT, mean_value DOUBLE, rfm_score DOUBLE, past_spend DOUBLE, actual_purchases BIGINT, actual_value DOUBLE",
+    "run_date DATE, customer_id VARCHAR, x BIGINT, t_x DOUBLE, t DOUBLE, value_count BIGINT, mean_value DOUBLE, rfm_score DOUBLE, past_spend DOUBLE, actual_purchases BIGINT, actual_value DOUBLE",
   backtest:
     "run_date DATE, weeks BIGINT, x BIGINT, t DOUBLE, rfm_score DOUBLE, past_spend DOUBLE, predicted_purchases DOUBLE, predicted_value DOUBLE, actual_purchases BIGINT, actual_value DOUBLE",
 } as const;
@@ -19,7 +19,11 @@ const INPUTS = {
 export interface ModelWarehouse {
   readonly warehouse: DuckDbWarehouse;
   /** Replaces the rows of a table on a run date. */
-  fill(table: keyof typeof INPUTS | "models", runDate: string, rows: readonly Row[]): Promise<unknown>;
+  fill(
+    table: keyof typeof INPUTS | "models" | "predictions",
+    runDate: string,
+    rows: readonly Row[],
+  ): Promise<unknown>;
   rows(table: string): Promise<Row[]>;
   close(): Promise<void>;
 }
@@ -32,8 +36,9 @@ export async function openModelWarehouse(): Promise<ModelWarehouse> {
     for (const [table, columns] of Object.entries(INPUTS))
       await connection.run(`CREATE TABLE rfm.${table} (${columns})`);
   });
-  for (const name of ["models", "model_metrics"]) {
-    const file = new URL(`../sql/definitions/model/${name}.sqlx`, import.meta.url);
+  for (const path of ["model/models", "model/model_metrics", "candidates/predictions"]) {
+    const file = new URL(`../sql/definitions/${path}.sqlx`, import.meta.url);
+    const name = path.split("/")[1]!;
     const query = `${readFileSync(file, "utf8").split(/^}$/m)[1]} LIMIT 0`;
     await warehouse.materialize(
       { target: target(name), materialization: "table", query, partitionBy: undefined, clusterBy: [] },

@@ -15,5 +15,7 @@ export async function backtest(
     customerOutcome(customer, customer.weeks, customer.predicted_purchases, customer.predicted_value),
   );
   const metrics = outcomes.length === 0 ? [] : evaluate(outcomes);
-  report.rows["rfm.model_metrics"] = await replaceMetrics(warehouse, run_date, "backtest", model_id, metrics);
+  report.rows["rfm.model_metrics"] = await replaceMetrics(warehouse, run_date, "backtest", [
+    { model_id, metrics },
+  ]);
 }

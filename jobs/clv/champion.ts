@@ -9,6 +9,48 @@ export type ChampionSettings = {
 
 export type ChampionDecision = { promoted: boolean; reason: string };
 
+/** A model that was made now. */
+export interface Challenger {
+  readonly model_id: string;
+  readonly family: string;
+  readonly converged: boolean;
+  readonly metrics: readonly MetricRow[];
+}
+
+const lowerIsBetter = (metric: ChampionSettings["metric"]): boolean =>
+  metric === "count_mae" || metric === "count_rmse";
+
+/** The model with the best figure, of those that converged; of equal ones, and without figures, the first. */
+export function bestOf<M extends Challenger>(models: readonly M[], metric: ChampionSettings["metric"]): M {
+  const loss = ({ converged, metrics }: Challenger): number => {
+    const value = converged ? figure(metrics, metric) : undefined;
+    if (value === undefined) return Number.POSITIVE_INFINITY;
+    return lowerIsBetter(metric) ? value : -value;
+  };
+  return models.reduce((best, model) => (loss(model) < loss(best) ? model : best));
+}
+
+/** The figures of two models, for people. */
+export function compare(one: Challenger, other: Challenger, metric: ChampionSettings["metric"]): string {
+  const text = ({ metrics }: Challenger) => figure(metrics, metric)?.toPrecision(4) ?? "no figure";
+  return `${metric} ${text(one)} against ${text(other)}`;
+}
+
+/** A sentence for each baseline that certainly ranks customers better than the model: by the 95 % interval. */
+export function worseThanBaselines({ model_id, metrics }: Challenger): string[] {
+  const value = (predictor: string, metric: string) =>
+    metrics.find((row) => row.predictor === predictor && row.metric === metric && row.bucket === null)?.value;
+  const names = { rfm: "the RFM score", past_spend: "past spend" };
+  return Object.entries(names).flatMap(([baseline, name]) => {
+    const high = value(baseline, "top_decile_revenue_share_difference_high");
+    if (high === undefined || high >= 0) return [];
+    const [ours, theirs] = ["model", baseline].map((predictor) =>
+      ((value(predictor, "top_decile_revenue_share") ?? 0) * 100).toFixed(1),
+    );
+    return `${model_id} ranks customers worse than ${name}: its best tenth has ${ours} % of the hold-out's revenue, against ${theirs} %.`;
+  });
+}
+
 /**
  * Decides whether a newly fitted model replaces the champion. Both must be evaluated on the same customers.
  * `reason` is a sentence for people.
@@ -35,10 +77,10 @@ export function decideChampion(
       reason: `The ${missing} has no ${metric} on this hold-out, so the two cannot be compared and the champion stays.`,
     };
   }
-  const lowerIsBetter = metric === "count_mae" || metric === "count_rmse";
+  const lower = lowerIsBetter(metric);
   const margin = tolerance * Math.abs(theirs);
-  const promoted = lowerIsBetter ? ours <= theirs + margin : ours >= theirs - margin;
-  const better = lowerIsBetter ? ours < theirs : ours > theirs;
+  const promoted = lower ? ours <= theirs + margin : ours >= theirs - margin;
+  const better = lower ? ours < theirs : ours > theirs;
   const comparison = `${metric} ${ours.toPrecision(4)} against the champion's ${theirs.toPrecision(4)}`;
   const allowed = `the tolerance of ${+(tolerance * 100).toPrecision(4)} %`;
   if (!promoted) return { promoted, reason: `Worse than the champion beyond ${allowed}: ${comparison}.` };

@@ -8,12 +8,15 @@ import { train } from "./train.ts";
 const work = { train, backtest };
 
 /** Fits and evaluates the model (step train), or compares what it expected with what then happened (step backtest). */
-await runJob(z.object({ ...runSettings.shape, model_id: z.string().default("") }), async (step) => {
-  const run = Object.entries(work).find(([name]) => name === step.parameters.step)?.[1];
-  if (run === undefined) {
-    throw new UserError(
-      `This image has no step ${step.parameters.step}; it has ${Object.keys(work).join(", ")}.`,
-    );
-  }
-  await run(step, await step.warehouse());
-});
+await runJob(
+  z.object({ ...runSettings.shape, candidates: z.string().default(""), model_id: z.string().default("") }),
+  async (step) => {
+    const run = Object.entries(work).find(([name]) => name === step.parameters.step)?.[1];
+    if (run === undefined) {
+      throw new UserError(
+        `This image has no step ${step.parameters.step}; it has ${Object.keys(work).join(", ")}.`,
+      );
+    }
+    await run(step, await step.warehouse());
+  },
+);

@@ -90,8 +90,8 @@ describe("tables of the model", () => {
       assert.deepEqual(await readChampion(tables.warehouse, "2024-03-01", "until"), {
         model_id: "old",
         run_date: "2024-03-01",
-        bgNbd: { r: 9, alpha: 2, a: 3, b: 4 },
-        gammaGamma: { p: 5, q: 6, gamma: 7 },
+        family: "bgnbd",
+        model: { bgNbd: { r: 9, alpha: 2, a: 3, b: 4 }, gammaGamma: { p: 5, q: 6, gamma: 7 } },
       });
     });
 
@@ -100,8 +100,16 @@ describe("tables of the model", () => {
         const { [missing]: _, ...rest } = model("own-mean", "production", 1) as Record<string, unknown>;
         await tables.fill("models", "2024-03-04", [rest]);
         const champion = await readChampion(tables.warehouse, "2024-03-04", "until");
-        assert.deepEqual([champion?.model_id, champion?.gammaGamma], ["own-mean", null]);
+        assert.deepEqual([champion?.model_id, champion?.model?.gammaGamma], ["own-mean", null]);
       }
+    });
+
+    it("is a candidate's model when it has no parameters", async () => {
+      const row = { model_id: "boosting-1", family: "boosting", sample: "production", is_champion: true };
+      await tables.fill("models", "2024-03-05", [row]);
+      const expected = { model_id: "boosting-1", run_date: "2024-03-05", family: "boosting", model: null };
+      assert.deepEqual(await readChampion(tables.warehouse, "2024-03-05", "until"), expected);
+      await tables.fill("models", "2024-03-05", []);
     });
   });
 
@@ -123,9 +131,14 @@ describe("tables of the model", () => {
       [DAY, "champion"],
       [OTHER_DAY, "holdout"],
     ] as const) {
-      await replaceMetrics(tables.warehouse, date, evaluation, "old", [{ ...metric, value: 9 }]);
+      await replaceMetrics(tables.warehouse, date, evaluation, [
+        { model_id: "old", metrics: [{ ...metric, value: 9 }] },
+      ]);
     }
-    assert.equal(await replaceMetrics(tables.warehouse, DAY, "holdout", "new", [metric]), 1);
+    assert.equal(
+      await replaceMetrics(tables.warehouse, DAY, "holdout", [{ model_id: "new", metrics: [metric] }]),
+      1,
+    );
     const expected = [
       [DAY, "new", "holdout", 0.5],
       [DAY, "old", "champion", 9],

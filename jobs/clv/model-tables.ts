@@ -4,6 +4,9 @@ import type { BgNbdParameters } from "./bg-nbd.ts";
 import type { GammaGammaParameters } from "./gamma-gamma.ts";
 import type { MetricRow } from "./metrics.ts";
 
+/** The family of the built-in model; the others are candidates. */
+export const BUILT_IN = "bgnbd";
+
 /** A fitted model. */
 export interface Model {
   readonly bgNbd: BgNbdParameters;
@@ -68,15 +71,19 @@ async function readRows<Columns extends z.ZodRawShape>(
   return rows;
 }
 
-export interface Champion extends Model {
+export interface Champion {
   readonly model_id: string;
   readonly run_date: string;
+  readonly family: string;
+  /** Null: a candidate made it, and predicts with it. */
+  readonly model: Model | null;
 }
 
+const optional = number.nullable();
 const championRow = z.object({
-  ...{ model_id: z.string(), run_date: z.string() },
-  ...{ r: number, alpha: number, a: number, b: number },
-  ...{ p: number.nullable(), q: number.nullable(), gamma: number.nullable() },
+  ...{ model_id: z.string(), run_date: z.string(), family: z.string().nullable() },
+  ...{ r: optional, alpha: optional, a: optional, b: optional },
+  ...{ p: optional, q: optional, gamma: optional },
 });
 
 /**
@@ -93,9 +100,48 @@ export async function readChampion(
     on(runDate),
   );
   if (row === undefined) return undefined;
-  const { model_id, run_date, r, alpha, a, b, p, q, gamma } = championRow.parse(row);
+  const { model_id, run_date, family, r, alpha, a, b, p, q, gamma } = championRow.parse(row);
+  const isBuiltIn = r !== null && alpha !== null && a !== null && b !== null;
   const gammaGamma = p === null || q === null || gamma === null ? null : { p, q, gamma };
-  return { model_id, run_date, bgNbd: { r, alpha, a, b }, gammaGamma };
+  const model = isBuiltIn ? { bgNbd: { r, alpha, a, b }, gammaGamma } : null;
+  // Versions before 0.2 had no families.
+  return { model_id, run_date, family: family ?? BUILT_IN, model };
+}
+
+/** What a model of a candidate predicts for the hold-out, and what then happened. */
+export interface PredictedHoldout {
+  readonly model_id: string;
+  readonly family: string;
+  readonly customers: readonly (Outcome & { expected_purchases: number | null; expected_value: number })[];
+}
+
+/** The hold-out with the predictions of each model of these candidates. */
+export async function readPredictedHoldouts(
+  warehouse: Warehouse,
+  runDate: string,
+  candidates: readonly string[],
+): Promise<PredictedHoldout[]> {
+  if (candidates.length === 0) return [];
+  const models = await warehouse.query(
+    `SELECT DISTINCT family, model_id FROM ${DATASET}.predictions WHERE run_date = @run_date AND sample = 'calibration' ORDER BY family, model_id`,
+    on(runDate),
+  );
+  const row = z.object({ ...OUTCOME, expected_purchases: optional, expected_value: number });
+  const columns = Object.keys(OUTCOME).map((column) => `h.${column}`);
+  const sql = `SELECT ${columns.join(", ")}, p.expected_purchases, p.expected_value FROM ${DATASET}.holdout AS h INNER JOIN ${DATASET}.predictions AS p ON p.customer_id = h.customer_id WHERE h.run_date = @run_date AND p.run_date = @run_date AND p.sample = 'calibration' AND p.model_id = @model_id`;
+  const read = async ({ family, model_id }: Row): Promise<PredictedHoldout> => {
+    const rows = await warehouse.query(sql, {
+      ...on(runDate),
+      model_id: { type: "STRING", value: String(model_id) },
+    });
+    return {
+      model_id: String(model_id),
+      family: String(family),
+      customers: rows.map((each) => row.parse(each)),
+    };
+  };
+  const ours = models.filter(({ family }) => candidates.includes(String(family)));
+  return await Promise.all(ours.map(read));
 }
 
 /** Replaces the models of the run date; returns how many rows were written. */
@@ -106,15 +152,16 @@ export const replaceModels = (warehouse: Warehouse, runDate: string, rows: reado
 export const replaceMetrics = (
   warehouse: Warehouse,
   runDate: string,
-  evaluation: "holdout" | "champion" | "backtest",
-  modelId: string,
-  metrics: readonly MetricRow[],
+  evaluation: "holdout" | "candidate" | "champion" | "backtest",
+  models: readonly { readonly model_id: string; readonly metrics: readonly MetricRow[] }[],
 ): Promise<number> =>
   replaceRows(
     warehouse,
     "model_metrics",
     { run_date: runDate, evaluation },
-    metrics.map((row) => ({ run_date: runDate, model_id: modelId, evaluation, ...row })),
+    models.flatMap(({ model_id, metrics }) =>
+      metrics.map((row) => ({ run_date: runDate, model_id, evaluation, ...row })),
+    ),
   );
 
 async function replaceRows(

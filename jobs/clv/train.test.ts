@@ -27,7 +27,8 @@ const valuesOf = (customers: readonly SampleCustomer[]) =>
     .filter(({ paidRepeats }) => paidRepeats > 0)
     .map(({ paidRepeats, meanValue }) => ({ x: paidRepeats, meanValue, customers: 1 }));
 const holdoutOf = (customers: readonly SampleCustomer[]) =>
-  customers.map((customer) => ({
+  customers.map((customer, index) => ({
+    customer_id: `c${index}`,
     x: customer.x,
     t_x: customer.tX,
     t: customer.T,
@@ -59,6 +60,7 @@ describe("train", () => {
   beforeEach(async () => {
     await fill({ production: all, calibration: early });
     for (const day of [EARLIER, DAY, "2024-07-01"]) await tables.fill("models", day, []);
+    await tables.fill("predictions", DAY, []);
   });
 
   /** Fills the inputs of the run date; the hold-out is that of the calibration sample. */
@@ -90,7 +92,7 @@ describe("train", () => {
       { model_id: "champion", sample: "calibration", is_champion: true, ...parameters },
     ]);
 
-  async function run(settings: Partial<RunSettings> = {}) {
+  async function run(settings: Partial<RunSettings> & { candidates?: string } = {}) {
     const step = modelStep("train", { run_date: DAY, ...settings });
     await train(step, tables.warehouse);
     const models = (await tables.rows("models")).filter(({ run_date }) => run_date === DAY);
@@ -137,6 +139,8 @@ describe("train", () => {
           converged: true,
           is_champion: true,
           reason,
+          family: "bgnbd",
+          files: null,
         });
       }
       assert.equal(artifact.model_id, scoring);
@@ -297,6 +301,89 @@ describe("train", () => {
       const { scoring, warnings } = await run();
       assert.equal(scoring, "champion");
       assert.match(warnings.join("\n"), /^The champion of 2024-05-01 scores.*did not converge/);
+    });
+  });
+
+  describe("a candidate", () => {
+    /** The candidate predicts what happened, times this. */
+    const predict = (model_id: string, factor: number, family = "boosting") =>
+      early.map((customer, index) => ({
+        family,
+        model_id,
+        sample: "calibration",
+        customer_id: `c${index}`,
+        weeks: WEEKS,
+        expected_purchases: customer.actualPurchases * factor,
+        expected_value: customer.actualRevenue * factor,
+      }));
+    const fillPredictions = (...models: Row[][]) => tables.fill("predictions", DAY, models.flat());
+
+    it("scores when it is better than the built-in model, which is kept", async () => {
+      await fillPredictions(predict("boosting-1", 1));
+      const { models, metrics, figure, scoring, warnings } = await run({ candidates: "boosting" });
+      assert.equal(scoring, "boosting-1");
+      assert.deepEqual(warnings, []);
+      assert.deepEqual(
+        models.map(({ family, sample, files, is_champion }) => [family, sample, files, is_champion]),
+        [
+          ["bgnbd", "calibration", null, false],
+          ["bgnbd", "production", null, false],
+          ["boosting", "production", "models/boosting-1", true],
+        ],
+      );
+      assert.match(String(models[0]!.reason), /^boosting-1 is better: count_mae \d.* against 0\.000/);
+      assert.deepEqual([figure("count_mae"), metrics("candidate")[0]?.model_id], [0, models[0]!.model_id]);
+    });
+
+    it("is kept and does not score when it is worse", async () => {
+      await fillPredictions(predict("boosting-1", 100));
+      const { models, metrics, scoring } = await run({ candidates: "boosting" });
+      assert.match(scoring!, /^bgnbd-gg-/);
+      assert.equal(models.find(({ family }) => family === "boosting")?.is_champion, false);
+      assert.ok(metrics("candidate").every(({ model_id }) => model_id === "boosting-1"));
+    });
+
+    it("is not seen when it is off", async () => {
+      await fillPredictions(predict("boosting-1", 1), predict("other-1", 1, "other"));
+      assert.match((await run()).scoring!, /^bgnbd-gg-/);
+      const { models } = await run({ candidates: "other" });
+      assert.ok(models.every(({ family }) => family !== "boosting"));
+    });
+
+    it("predicts again with its champion, which stays when the new models are worse", async () => {
+      const row = { model_id: "boosting-0", family: "boosting", sample: "production", is_champion: true };
+      await tables.fill("models", EARLIER, [row]);
+      await fillPredictions(predict("boosting-0", 1), predict("boosting-1", 100));
+      const { models, figure, scoring, warnings } = await run({ candidates: "boosting" });
+      assert.equal(scoring, "boosting-0");
+      assert.equal(figure("count_mae", "champion"), 0);
+      assert.match(warnings.join("\n"), /^The champion of 2024-05-01 scores/);
+      assert.ok(models.every(({ model_id }) => model_id !== "boosting-0"));
+    });
+
+    it("can't score with its champion when it is off, and that is said", async () => {
+      const row = { model_id: "boosting-0", family: "boosting", sample: "production", is_champion: true };
+      await tables.fill("models", EARLIER, [row]);
+      const { scoring, warnings } = await run();
+      assert.match(scoring!, /^bgnbd-gg-/);
+      assert.match(warnings.join(), /boosting-0 is of the candidate boosting, which is off/);
+      await tables.fill("models", DAY, []);
+      await assert.rejects(run({ retrain: "no" }), /boosting-0 is of the candidate boosting, which is off/);
+      assert.equal((await run({ retrain: "no", candidates: "boosting" })).scoring, "boosting-0");
+    });
+
+    it("that ranks worse than the baselines scores only with a warning", async () => {
+      const upsideDown = predict("boosting-1", 1).map((row) => ({
+        ...row,
+        expected_value: 1 / (1 + row.expected_value),
+      }));
+      await fillPredictions(upsideDown);
+      const { scoring, warnings } = await run({ candidates: "boosting" });
+      assert.equal(scoring, "boosting-1");
+      assert.match(
+        warnings.join("\n"),
+        /boosting-1 ranks customers worse than past spend: its best tenth has \d+\.\d %/,
+      );
     });
   });
 

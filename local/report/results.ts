@@ -44,7 +44,7 @@ const results = z.object({
   scoring: model.nullable(),
   metrics: z.array(
     z.object({
-      evaluation: z.enum(["holdout", "champion", "backtest"]),
+      evaluation: z.enum(["holdout", "candidate", "champion", "backtest"]),
       predictor: z.string(),
       metric: z.string(),
       bucket: z.number().nullable(),
