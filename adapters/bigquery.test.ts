@@ -40,9 +40,85 @@ describe("BigQuery warehouse", () => {
   const statements = () =>
     fake.inserted
       .filter(({ configuration }) => configuration.dryRun !== true)
-      .map(({ configuration }) => configuration.query.query);
+      .map(({ configuration }) => configuration.query?.query);
 
   it("has the project of the URL", () => assert.equal(warehouse.project, "p"));
+
+  describe("Parquet files", () => {
+    it("are written by one statement", async () => {
+      await warehouse.exportParquet(
+        "SELECT 1 AS x ORDER BY x",
+        RUN_DATE,
+        "gs://b/runs/r/tasks/examples/examples",
+      );
+      assert.deepEqual(statements(), [
+        "EXPORT DATA OPTIONS (uri = 'gs://b/runs/r/tasks/examples/examples/*.parquet', format = 'PARQUET', overwrite = TRUE) AS\nSELECT 1 AS x ORDER BY x",
+      ]);
+    });
+
+    it("are loaded into tables of their own, which one statement moves, and which are deleted", async () => {
+      fake.tables.set("shop.rfm.t", {
+        schema: {
+          fields: [
+            { name: "run_date", type: "DATE" },
+            { name: "family", type: "STRING" },
+            { name: "value", type: "FLOAT" },
+          ],
+        },
+      });
+      const target = { project: "shop", dataset: "rfm", name: "t" };
+      const set = (family: string) => ({
+        folder: `gs://b/${family}`,
+        columns: ["value"],
+        constants: { family },
+      });
+      const outcome = await warehouse.replaceByParquet(target, { run_date: "2024-01-01" }, [
+        set("one"),
+        set("two"),
+      ]);
+      assert.deepEqual(outcome, { rows: 3, bytesBilled: 2000 });
+      const loads = fake.inserted
+        .map(({ configuration }) => configuration.load)
+        .filter((load) => load !== undefined);
+      assert.deepEqual(
+        loads.map(({ destinationTable: { tableId, ...table }, ...load }) => ({ ...load, ...table })),
+        ["one", "two"].map((family) => ({
+          sourceUris: [`gs://b/${family}/*.parquet`],
+          sourceFormat: "PARQUET",
+          writeDisposition: "WRITE_TRUNCATE",
+          projectId: "shop",
+          datasetId: "rfm",
+        })),
+      );
+      const [one, two] = loads.map(({ destinationTable }) => destinationTable.tableId);
+      const merge = fake.inserted.at(-1)!.configuration.query!.query;
+      const select = (table: string, family: string) =>
+        `SELECT CAST(\`value\` AS FLOAT64) AS \`value\`, CAST('2024-01-01' AS DATE) AS \`run_date\`, CAST('${family}' AS STRING) AS \`family\` FROM \`shop\`.\`rfm\`.\`${table}\``;
+      assert.equal(
+        merge,
+        `MERGE \`shop\`.\`rfm\`.\`t\` USING (
+${select(one!, "one")}
+UNION ALL
+${select(two!, "two")}
+) AS new_rows ON FALSE
+WHEN NOT MATCHED BY SOURCE AND \`run_date\` = CAST(@run_date AS DATE) THEN DELETE
+WHEN NOT MATCHED BY TARGET THEN INSERT (\`value\`, \`run_date\`, \`family\`) VALUES (\`value\`, \`run_date\`, \`family\`)`,
+      );
+      assert.deepEqual(fake.deleted, [`shop.rfm.${one}`, `shop.rfm.${two}`]);
+    });
+
+    it("that can't be read are an error, and what was loaded is deleted", async () => {
+      fake.tables.set("shop.rfm.t", { schema: { fields: FIELDS } });
+      fake.outcomes.push({ reason: "notFound", message: "Not found: Uris gs://b/none/*.parquet" });
+      const target = { project: "shop", dataset: "rfm", name: "t" };
+      const sets = [{ folder: "gs://b/none", columns: ["x"], constants: {} }];
+      await assert.rejects(warehouse.replaceByParquet(target, { run_date: "2024-01-01" }, sets), {
+        name: "QueryError",
+        message: /Not found: Uris gs:\/\/b\/none/,
+      });
+      assert.equal(fake.deleted.length, 1);
+    });
+  });
 
   describe("materializes", () => {
     it("a view", async () => {

@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import type { Materialization, Model, Parameters, Routine } from "../contracts/warehouse.ts";
 import { DuckDbWarehouse } from "./duckdb.ts";
@@ -322,6 +323,63 @@ describe("DuckDB warehouse", () => {
     } finally {
       await other.close();
     }
+  });
+
+  describe("Parquet files", () => {
+    const files = (name: string) => pathToFileURL(join(folder, name)).href;
+    const taken = ["id", "value"];
+    const set = (name: string, family: string) => ({
+      folder: files(name),
+      columns: taken,
+      constants: { family },
+    });
+    const target = () => ({ project: warehouse.project, dataset: "d", name: "loaded" });
+    const load = (...sets: ReturnType<typeof set>[]) =>
+      warehouse.replaceByParquet(target(), { run_date: "2024-01-01" }, sets);
+    before(async () => {
+      const query = "SELECT DATE '2024-01-01' AS run_date, 'a' AS family, 'x' AS id, 1.5 AS value";
+      await warehouse.materialize(model("loaded", "append", query), {});
+    });
+
+    it("have the rows of a query with parameters, in its order, and go into a table with the key and constants", async () => {
+      const sql =
+        "SELECT CONCAT('c', CAST(x AS STRING)) AS id, 1.5 * x AS value, @run_date AS unused FROM UNNEST([3, 1, 2]) AS x ORDER BY x";
+      const written = await warehouse.exportParquet(sql, on("2024-01-01"), files("one"));
+      assert.equal(written.rows, 3);
+      assert.deepEqual(await load(set("one", "o'ne"), set("one", "two")), { rows: 6, bytesBilled: 0 });
+      const expected = ["o'ne", "two"].flatMap((family) =>
+        [1, 2, 3].map((x) => ({ run_date: "2024-01-01", family, id: `c${x}`, value: 1.5 * x })),
+      );
+      assert.deepEqual(await warehouse.query("SELECT * FROM d.loaded ORDER BY family, id"), expected);
+    });
+
+    it("replace the rows of the key, and no others", async () => {
+      await warehouse.replaceByParquet(target(), { run_date: "2024-02-02" }, [set("one", "later")]);
+      await load(set("one", "again"));
+      const rows = await warehouse.query(
+        "SELECT family, COUNT(*) AS n FROM d.loaded GROUP BY family ORDER BY family",
+      );
+      assert.deepEqual(rows, [
+        { family: "again", n: 3 },
+        { family: "later", n: 3 },
+      ]);
+    });
+
+    it("that do not fit change nothing, and the error names the folder", async () => {
+      await warehouse.exportParquet("SELECT 'x' AS id", {}, files("lacks-a-column"));
+      await warehouse.exportParquet("SELECT 'x' AS id, 'much' AS value", {}, files("wrong-type"));
+      for (const [name, reason] of [
+        ["missing", /missing.*do not fit d\.loaded: .*No files found/],
+        ["lacks-a-column", /lacks-a-column.*value/],
+        ["wrong-type", /wrong-type.*much/],
+      ] as const)
+        await assert.rejects(load(set("one", "new"), set(name, "bad")), {
+          name: "UserError",
+          message: reason,
+        });
+      const rows = await warehouse.query("SELECT DISTINCT family FROM d.loaded ORDER BY family");
+      assert.deepEqual(rows, [{ family: "again" }, { family: "later" }]);
+    });
   });
 
   describe("opens a file", () => {

@@ -14,6 +14,7 @@ import io
 import json
 import logging
 import os
+import re
 import sys
 import threading
 from collections.abc import Callable
@@ -26,6 +27,7 @@ from urllib.parse import urlsplit
 
 # Before numpy is imported. A container may use fewer CPUs than the machine has.
 os.environ.setdefault("OMP_NUM_THREADS", str(len(os.sched_getaffinity(0))))
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import joblib
 import numpy as np
@@ -73,7 +75,7 @@ class Step:
 
     inputs: dict[str, str]
     outputs: dict[str, str]
-    output_file: str
+    output_url: str
     parameters: dict[str, Any]
     artifacts_url: str
     report: dict[str, Any] = field(default_factory=dict)
@@ -174,9 +176,7 @@ def run_candidate(family: str, fit: Fit, predict: Predict) -> None:
         sys.exit(1)
     timer.cancel()
     step.write_report(status="succeeded", finished_at=now())
-    os.makedirs(os.path.dirname(step.output_file), exist_ok=True)
-    with open(step.output_file, "w", encoding="utf-8") as file:
-        json.dump({"parameterValues": step.report["outputs"]}, file)
+    write(step.output_url, json.dumps({"parameterValues": step.report["outputs"]}).encode())
 
 
 def step_of(arguments: list[str]) -> Step:
@@ -191,7 +191,8 @@ def step_of(arguments: list[str]) -> Step:
     return Step(
         inputs=uris["inputs"],
         outputs=uris["outputs"],
-        output_file=given["outputs"]["outputFile"],
+        # Under /gcs are the buckets as Vertex AI mounts them, which only root can write.
+        output_url=re.sub(r"^(file://)/gcs/", "gs://", Path(given["outputs"]["outputFile"]).as_uri()),
         parameters=given["inputs"]["parameterValues"],
         artifacts_url=os.environ["ARTIFACTS_URL"],
     )

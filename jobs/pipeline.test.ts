@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { PGraph } from "p-graph";
+import { CANDIDATES, type Candidate } from "./candidates.ts";
 import { IMAGES, type Image, pipelineSpec, RETRY, stepsOf } from "./pipeline.ts";
 
 const options: Parameters<typeof pipelineSpec>[0] = {
@@ -123,6 +124,56 @@ describe("pipeline", () => {
       Object.values(spec.deploymentSpec.executors).map(({ container }) => container.image),
     );
     assert.deepEqual(images, new Set(IMAGES.map((image) => options.images[image])));
+  });
+
+  describe("with candidates", () => {
+    const names = Object.keys(CANDIDATES) as Candidate[];
+    const images = {
+      ...options.images,
+      ...Object.fromEntries(names.map((name) => [name, `registry/${name}@sha256:4`])),
+    };
+    const withCandidates = pipelineSpec({ ...options, images, candidates: names });
+    const tasks: Record<string, AnyTask & { inputs: { artifacts?: unknown } }> =
+      withCandidates.components["comp-steps"].dag.tasks;
+
+    it("runs them in parallel, between their examples and the load of their predictions", () => {
+      assert.deepEqual(tasks.examples!.dependentTasks, ["features"]);
+      for (const name of names) {
+        assert.deepEqual(tasks[name]!.dependentTasks, ["examples"]);
+        assert.deepEqual(tasks[name]!.inputs.artifacts, {
+          examples: { taskOutputArtifact: { producerTask: "examples", outputArtifactKey: "examples" } },
+          champion: { taskOutputArtifact: { producerTask: "examples", outputArtifactKey: "champion" } },
+        });
+      }
+      assert.deepEqual(tasks.predictions!.dependentTasks, names);
+      assert.deepEqual(tasks.train!.dependentTasks, ["predictions"]);
+      assert.deepEqual(tasks.train!.inputs.parameters.candidates, {
+        runtimeValue: { constant: names.join(",") },
+      });
+    });
+
+    it("gives them no address of the warehouse or of Messenger, and a machine", () => {
+      for (const name of names) {
+        const { container } = withCandidates.deploymentSpec.executors[`exec-${name}`]!;
+        assert.deepEqual(
+          container.env.map((variable) => variable.name),
+          ["ARTIFACTS_URL", "TIME_LIMIT_SECONDS"],
+        );
+        const { cpu, memory } = CANDIDATES[name];
+        assert.deepEqual(container.resources, {
+          cpuLimit: cpu,
+          memoryLimit: memory,
+          resourceCpuLimit: String(cpu),
+          resourceMemoryLimit: `${memory}G`,
+        });
+      }
+      assert.equal(withCandidates.deploymentSpec.executors["exec-train"]!.container.resources, undefined);
+    });
+
+    it("knows all steps when it ends", () => {
+      const { steps } = withCandidates.root.dag.tasks.notify!.inputs.parameters as Record<string, AnyInput>;
+      assert.equal(steps?.runtimeValue?.constant, Object.keys(stepsOf(names)).join(","));
+    });
   });
 
   it("returns the same text for the same options", () => {

@@ -112,6 +112,14 @@ export interface PipelineOptions {
   readonly retryDelay?: `${number}s`;
 }
 
+/** Both the old fields of pipeline_spec.proto and those that replaced them. */
+const resourcesOf = ({ cpu, memory }: NonNullable<StepDefinition["machine"]>) => ({
+  cpuLimit: cpu,
+  memoryLimit: memory,
+  resourceCpuLimit: String(cpu),
+  resourceMemoryLimit: `${memory}G`,
+});
+
 /** Returns the PipelineSpec, as JSON of pipeline_spec.proto. The same options give the same text. */
 export function pipelineSpec({ images, candidates = [], env, retryDelay = RETRY.delay }: PipelineOptions) {
   const steps = stepsOf(candidates);
@@ -138,7 +146,7 @@ export function pipelineSpec({ images, candidates = [], env, retryDelay = RETRY.
         image: images[image],
         args: ["--executor-input", "{{$}}"],
         env: variables.map(([name, value]) => ({ name, value })),
-        ...(machine && { resources: { cpuLimit: machine.cpu, memoryLimit: machine.memory } }),
+        ...(machine && { resources: resourcesOf(machine) }),
       },
     };
   };

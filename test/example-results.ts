@@ -6,7 +6,11 @@ import type { Model, Results } from "../local/report/results.ts";
 /** Results of a run with 1,000 customers. `changes` replace their parts. */
 export function exampleResults(changes: Partial<Results> = {}): Results {
   const metrics = (["holdout", "backtest"] as const).flatMap((evaluation, seed) =>
-    evaluate(outcomes(seed), { replicates: 40 }).map((row) => ({ evaluation, ...row })),
+    evaluate(outcomes(seed), { replicates: 40 }).map((row) => ({
+      model_id: MODEL.model_id,
+      evaluation,
+      ...row,
+    })),
   );
   return {
     calendar: {

@@ -138,6 +138,7 @@ describe("report", () => {
     const verdict = (lead: number, low: number, high: number) => {
       const rows = { [metric]: lead, [`${metric}_low`]: low, [`${metric}_high`]: high };
       const metrics = Object.entries(rows).map(([name, value]) => ({
+        model_id: "m",
         evaluation: "holdout" as const,
         predictor: "rfm",
         metric: name,

@@ -10,6 +10,7 @@ import { segmentMap } from "./segment-map.ts";
 import {
   type Cell,
   evaluationTable,
+  modelTitle,
   parameterOf,
   parameterTable,
   type ResultTable,
@@ -160,11 +161,14 @@ function model({ calendar, fitted }: Results, scoring: Model): Html {
       ? `On average, an active customer makes ${twoDecimals((r / alpha) * (365.25 / 7))} repeat purchases a year, and ${percent(a / (a + b))} of customers leave for good after a repeat purchase.`
       : "";
   const content = parameterTable(scoring);
+  const kind = content
+    ? "BG/NBD for purchases and Gamma-Gamma for their value, by maximum likelihood."
+    : `a model of the candidate ${scoring.family}.`;
   return html`<h2>The model, for analysts</h2>
-    <p>${content.title}: BG/NBD for purchases and Gamma-Gamma for their value, by maximum likelihood. ${inWords}</p>
+    <p>${modelTitle(scoring)}: ${kind} ${inWords}</p>
     <p>${scoring.run_date !== calendar.run_date && `The scores come from an earlier model, ${scoring.model_id}. `}${fitted.find(({ sample }) => sample === "production")?.reason}</p>
-    ${table(content)}
-    <p class="quiet">Log-likelihood: BG/NBD ${oneDecimal(value("bg_nbd_log_likelihood"))}, Gamma-Gamma ${oneDecimal(value("gamma_gamma_log_likelihood"))}.</p>`;
+    ${content && table(content)}
+    ${content && html`<p class="quiet">Log-likelihood: BG/NBD ${oneDecimal(value("bg_nbd_log_likelihood"))}, Gamma-Gamma ${oneDecimal(value("gamma_gamma_log_likelihood"))}.</p>`}`;
 }
 
 const section = (content: ResultTable | null): Html | null =>

@@ -3,6 +3,8 @@ import type { Warehouse } from "../../contracts/warehouse.ts";
 
 const model = z.looseObject({
   model_id: z.string(),
+  /** bgnbd, or the candidate that made it; null before version 0.2. */
+  family: z.string().nullish(),
   run_date: z.string(),
   sample: z.string(),
   customers: z.number(),
@@ -44,6 +46,7 @@ const results = z.object({
   scoring: model.nullable(),
   metrics: z.array(
     z.object({
+      model_id: z.string(),
       evaluation: z.enum(["holdout", "candidate", "champion", "backtest"]),
       predictor: z.string(),
       metric: z.string(),
@@ -129,11 +132,19 @@ export async function readResults(warehouse: Warehouse, runDate: string): Promis
   });
 }
 
-/** Figures of one evaluation: predictor to metric to value. Curves (metrics with buckets) are not in it. */
-export function figuresOf({ metrics }: Results, evaluation: string): Record<string, Record<string, number>> {
+/**
+ * Figures of one evaluation: predictor to metric to value. Curves (metrics with buckets) are not in it. The evaluation
+ * "candidate" has several models.
+ */
+export function figuresOf(
+  { metrics }: Results,
+  evaluation: string,
+  modelId?: string,
+): Record<string, Record<string, number>> {
   const figures: Record<string, Record<string, number>> = {};
   for (const row of metrics) {
     if (row.evaluation !== evaluation || row.bucket !== null) continue;
+    if (modelId !== undefined && row.model_id !== modelId) continue;
     figures[row.predictor] = { ...figures[row.predictor], [row.metric]: row.value };
   }
   return figures;

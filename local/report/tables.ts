@@ -89,9 +89,14 @@ const PARAMETERS = {
 export const parameterOf = (model: Model, name: string): number | null =>
   typeof model[name] === "number" ? model[name] : null;
 
-export function parameterTable(model: Model): ResultTable {
+export const modelTitle = (model: Model): string =>
+  `Model ${model.model_id}, fitted on ${whole(model.customers)} customers before ${model.run_date}`;
+
+/** The parameters of the built-in model; null for a candidate's. */
+export function parameterTable(model: Model): ResultTable | null {
+  if (parameterOf(model, "r") === null) return null;
   return {
-    title: `Model ${model.model_id}, fitted on ${whole(model.customers)} customers before ${model.run_date}`,
+    title: modelTitle(model),
     columns: ["Parameter", "Estimate", "Standard error"],
     rows: Object.entries(PARAMETERS).map(([name, note]) => [
       { text: name, note },
@@ -118,6 +123,16 @@ export function evaluationTable(results: Results, evaluation: "holdout" | "backt
     const { model: champion } = figuresOf(results, "champion");
     if (champion) figures.champion = champion;
   }
+  const others = results.metrics.filter((row) => evaluation === "holdout" && row.evaluation === "candidate");
+  const otherModels = [...new Set(others.map(({ model_id }) => model_id))];
+  for (const id of otherModels) figures[id] = figuresOf(results, "candidate", id).model ?? {};
+  const { model: modelName, champion, ...baselines } = METHODS;
+  const rows = {
+    model: modelName,
+    champion,
+    ...Object.fromEntries(otherModels.map((id) => [id, `Not chosen: ${id}`])),
+    ...baselines,
+  };
   const { holdout_weeks } = results.calendar;
   return {
     title:
@@ -133,7 +148,7 @@ export function evaluationTable(results: Results, evaluation: "holdout" | "backt
       "RMSE",
       "Purchases",
     ],
-    rows: Object.entries(METHODS).flatMap(([predictor, name]) => {
+    rows: Object.entries(rows).flatMap(([predictor, name]) => {
       const row = figures[predictor];
       if (row === undefined) return [];
       return [

@@ -5,6 +5,7 @@ import type { Results } from "./results.ts";
 import {
   type Cell,
   evaluationTable,
+  modelTitle,
   parameterTable,
   type ResultTable,
   rejectedTable,
@@ -18,12 +19,13 @@ export const rowsOf = ({ rows }: StepReport): number => sum(Object.values(rows))
 /** The results of a run as tables for the terminal. */
 export function renderTables(results: Results, steps: readonly StepReport[]): string {
   const { scoring } = results;
-  const model = scoring
+  const parameters = scoring && parameterTable(scoring);
+  const model = parameters
     ? [
         "P(active) is 1 for customers with one purchase: BG/NBD lets them stop only after a repeat purchase.",
-        parameterTable(scoring),
+        parameters,
       ]
-    : ["No model scored: the run gives RFM only."];
+    : [scoring ? `${modelTitle(scoring)}.` : "No model scored: the run gives RFM only."];
   return [
     rejectedTable(results),
     stepTable(steps),
