@@ -1,9 +1,9 @@
 import { createHash, randomUUID } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
-import { BigQuery, type Job, type JobMetadata, type TableField } from "@google-cloud/bigquery";
+import { BigQuery, type Job, type JobMetadata, type Query, type TableField } from "@google-cloud/bigquery";
 import { OAuth2Client } from "google-auth-library";
 import { z } from "zod";
-import { type Parameter, type Parameters, QueryError, type Target } from "../contracts/warehouse.ts";
+import { type Parameter, type Parameters, QueryError } from "../contracts/warehouse.ts";
 import { mapValues } from "../lib/map-values.ts";
 import { parse } from "../lib/user-error.ts";
 
@@ -29,6 +29,9 @@ export interface BigQueryOptions {
   /** Milliseconds, about, before a failed statement is run again for the first time; the waits double. @default 2000 */
   readonly retryDelay?: number;
 }
+
+/** Where the rows of a query go, and the files that it reads as tables. */
+type QueryOptions = Pick<Query, "destination" | "writeDisposition" | "tableDefinitions">;
 
 /** A job that failed for one of these reasons can succeed later: cloud.google.com/bigquery/docs/error-messages */
 const RETRYABLE_REASONS = new Set([
@@ -94,9 +97,12 @@ export class BigQueryJobs {
    * lines of the statement stand before the query that a person wrote.
    * @throws QueryError with the place in that query, if it is known.
    */
-  async run(sql: string, parameters: Parameters, linesBefore = 0) {
+  async run(sql: string, parameters: Parameters, linesBefore = 0, more: QueryOptions = {}) {
+    const { tableDefinitions } = more;
     const statement = createHash("sha256")
-      .update(JSON.stringify([sql, parameters]))
+      .update(
+        JSON.stringify([sql, parameters, ...(tableDefinitions === undefined ? [] : [tableDefinitions])]),
+      )
       .digest("hex")
       .slice(0, 16);
     const time = this.#runs.get(statement) ?? 0;
@@ -104,7 +110,7 @@ export class BigQueryJobs {
     const labels = Object.values(this.#labels);
     const name = [...(labels.length > 0 ? labels : [randomUUID()]), statement, time].join("-");
     for (let attempt = 0, failures = 0; ; attempt += 1) {
-      const { job, isNew } = await this.#insert(`${name}-${attempt}`, sql, parameters, linesBefore);
+      const { job, isNew } = await this.#insert(`${name}-${attempt}`, sql, parameters, linesBefore, more);
       const { status, statistics } = await waitForEnd(job);
       const error = status?.errorResult;
       if (error === undefined) {
@@ -121,31 +127,20 @@ export class BigQueryJobs {
     }
   }
 
-  /** Makes a table of Parquet files, or replaces it. @throws QueryError when the files can't be read */
-  async load({ project, dataset, name }: Target, uri: string): Promise<void> {
-    const [job] = await this.client.createJob({
-      location: this.#location,
-      configuration: {
-        labels: { ...this.#labels },
-        load: {
-          sourceUris: [uri],
-          sourceFormat: "PARQUET",
-          writeDisposition: "WRITE_TRUNCATE",
-          destinationTable: { projectId: project, datasetId: dataset, tableId: name },
-        },
-      },
-    });
-    const { status } = await waitForEnd(job);
-    if (status?.errorResult) throw queryError(status.errorResult.message ?? "", 0);
-  }
-
   /**
    * Starts a job, or finds the one with this id; without an id it is a dry run. The client sends a request again when
    * there is no answer, 429 or 5xx; the job's id makes that safe.
    */
-  async #insert(jobId: string | undefined, sql: string, parameters: Parameters, linesBefore = 0) {
+  async #insert(
+    jobId: string | undefined,
+    sql: string,
+    parameters: Parameters,
+    linesBefore = 0,
+    more: QueryOptions = {},
+  ) {
     try {
       const [job] = await this.client.createQueryJob({
+        ...more,
         query: sql,
         location: this.#location,
         labels: { ...this.#labels },

@@ -40,7 +40,7 @@ describe("BigQuery warehouse", () => {
   const statements = () =>
     fake.inserted
       .filter(({ configuration }) => configuration.dryRun !== true)
-      .map(({ configuration }) => configuration.query?.query);
+      .map(({ configuration }) => configuration.query.query);
 
   it("has the project of the URL", () => assert.equal(warehouse.project, "p"));
 
@@ -56,13 +56,14 @@ describe("BigQuery warehouse", () => {
       ]);
     });
 
-    it("are loaded into tables of their own, which one statement moves, and which are deleted", async () => {
+    it("are read as temporary tables by one query, whose result becomes the partition", async () => {
       fake.tables.set("shop.rfm.t", {
         schema: {
           fields: [
             { name: "run_date", type: "DATE" },
             { name: "family", type: "STRING" },
             { name: "value", type: "FLOAT" },
+            { name: "not_in_files", type: "INTEGER" },
           ],
         },
       });
@@ -72,51 +73,41 @@ describe("BigQuery warehouse", () => {
         columns: ["value"],
         constants: { family },
       });
-      const outcome = await warehouse.replaceByParquet(target, { run_date: "2024-01-01" }, [
-        set("one"),
-        set("two"),
-      ]);
-      assert.deepEqual(outcome, { rows: 3, bytesBilled: 2000 });
-      const loads = fake.inserted
-        .map(({ configuration }) => configuration.load)
-        .filter((load) => load !== undefined);
+      await warehouse.replaceByParquet(target, "2024-01-01", [set("one"), set("two")]);
+      const { query } = fake.inserted[0]!.configuration;
+      const select = (index: number) =>
+        `SELECT CAST(@run_date_${index} AS DATE) AS \`run_date\`, CAST(@family_${index} AS STRING) AS \`family\`, CAST(\`value\` AS FLOAT64) AS \`value\`, CAST(NULL AS INT64) AS \`not_in_files\` FROM files_${index}`;
+      assert.equal(query.query, `${select(0)}\nUNION ALL\n${select(1)}`);
+      assert.deepEqual(query.destinationTable, {
+        projectId: "shop",
+        datasetId: "rfm",
+        tableId: "t$20240101",
+      });
+      assert.equal(query.writeDisposition, "WRITE_TRUNCATE");
+      assert.deepEqual(query.tableDefinitions, {
+        files_0: { sourceFormat: "PARQUET", sourceUris: ["gs://b/one/*.parquet"] },
+        files_1: { sourceFormat: "PARQUET", sourceUris: ["gs://b/two/*.parquet"] },
+      });
       assert.deepEqual(
-        loads.map(({ destinationTable: { tableId, ...table }, ...load }) => ({ ...load, ...table })),
-        ["one", "two"].map((family) => ({
-          sourceUris: [`gs://b/${family}/*.parquet`],
-          sourceFormat: "PARQUET",
-          writeDisposition: "WRITE_TRUNCATE",
-          projectId: "shop",
-          datasetId: "rfm",
-        })),
+        query.queryParameters.map(({ name, parameterValue }) => [name, parameterValue.value]),
+        [
+          ["run_date_0", "2024-01-01"],
+          ["family_0", "one"],
+          ["run_date_1", "2024-01-01"],
+          ["family_1", "two"],
+        ],
       );
-      const [one, two] = loads.map(({ destinationTable }) => destinationTable.tableId);
-      const merge = fake.inserted.at(-1)!.configuration.query!.query;
-      const select = (table: string, family: string) =>
-        `SELECT CAST(\`value\` AS FLOAT64) AS \`value\`, CAST('2024-01-01' AS DATE) AS \`run_date\`, CAST('${family}' AS STRING) AS \`family\` FROM \`shop\`.\`rfm\`.\`${table}\``;
-      assert.equal(
-        merge,
-        `MERGE \`shop\`.\`rfm\`.\`t\` USING (
-${select(one!, "one")}
-UNION ALL
-${select(two!, "two")}
-) AS new_rows ON FALSE
-WHEN NOT MATCHED BY SOURCE AND \`run_date\` = CAST(@run_date AS DATE) THEN DELETE
-WHEN NOT MATCHED BY TARGET THEN INSERT (\`value\`, \`run_date\`, \`family\`) VALUES (\`value\`, \`run_date\`, \`family\`)`,
-      );
-      assert.deepEqual(fake.deleted, [`shop.rfm.${one}`, `shop.rfm.${two}`]);
     });
 
-    it("that can't be read are an error, and what was loaded is deleted", async () => {
+    it("that can't be read are an error", async () => {
       fake.tables.set("shop.rfm.t", { schema: { fields: FIELDS } });
       fake.outcomes.push({ reason: "notFound", message: "Not found: Uris gs://b/none/*.parquet" });
       const target = { project: "shop", dataset: "rfm", name: "t" };
       const sets = [{ folder: "gs://b/none", columns: ["x"], constants: {} }];
-      await assert.rejects(warehouse.replaceByParquet(target, { run_date: "2024-01-01" }, sets), {
+      await assert.rejects(warehouse.replaceByParquet(target, "2024-01-01", sets), {
         name: "QueryError",
         message: /Not found: Uris gs:\/\/b\/none/,
       });
-      assert.equal(fake.deleted.length, 1);
     });
   });
 

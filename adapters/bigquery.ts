@@ -1,8 +1,8 @@
-import { randomUUID } from "node:crypto";
 import type { TableField, TableMetadata } from "@google-cloud/bigquery";
 import {
   type Model,
   type Outcome,
+  type Parameter,
   type Parameters,
   type ParquetFiles,
   pathOf,
@@ -99,44 +99,33 @@ export class BigQueryWarehouse implements Warehouse {
     return { rows: 0, bytesBilled: 0 };
   }
 
-  /** By tables that a load job makes and that are deleted at the end, because the MERGE can't read files. */
-  async replaceByParquet(
-    target: Target,
-    key: Readonly<Record<string, string>>,
-    files: readonly ParquetFiles[],
-  ): Promise<Outcome> {
+  /** The result of a query on the files, as temporary external tables, becomes the partition: one atomic job. */
+  async replaceByParquet(target: Target, runDate: string, files: readonly ParquetFiles[]): Promise<Outcome> {
     const [metadata] = await this.#table(target).getMetadata();
     const fields = (metadata as TableMetadata & { schema: { fields: TableField[] } }).schema.fields;
-    const typeOf = (name: string): string =>
-      standardType(fields.find((field) => field.name === name)?.type ?? "STRING");
-    const loaded = files.map((set, index) => ({
-      ...set,
-      table: { ...target, name: `${target.name}_loading_${index}_${randomUUID().slice(0, 8)}` },
-    }));
-    const values = { ...key, ...loaded[0]?.constants };
-    const parameters = mapValues(key, (value) => ({ type: "STRING", value }) as const);
-    const columns = [...(loaded[0]?.columns ?? []), ...Object.keys(values)];
-    try {
-      for (const { table, folder } of loaded) await this.#jobs.load(table, `${folder}/*.parquet`);
-      const selects = loaded.map(({ table, columns, constants }) => {
-        const taken = columns.map((name) => `CAST(${quote(name)} AS ${typeOf(name)}) AS ${quote(name)}`);
-        const fixed = Object.entries({ ...key, ...constants }).map(
-          ([name, value]) => `CAST('${value}' AS ${typeOf(name)}) AS ${quote(name)}`,
-        );
-        return `SELECT ${[...taken, ...fixed].join(", ")} FROM ${pathOf(table)}`;
+    const parameters: Record<string, Parameter> = {};
+    const selects = files.map(({ columns, constants }, index) => {
+      const values: Readonly<Record<string, string>> = { run_date: runDate, ...constants };
+      for (const [name, value] of Object.entries(values))
+        parameters[`${name}_${index}`] = { type: "STRING", value };
+      // In the order of the table's columns, which is that of the result.
+      const select = fields.map(({ name = "", type = "" }) => {
+        const from = name in values ? `@${name}_${index}` : columns.includes(name) ? quote(name) : "NULL";
+        return `CAST(${from} AS ${standardType(type)}) AS ${quote(name)}`;
       });
-      const conditions = Object.keys(key).map((name) => `${quote(name)} = CAST(@${name} AS ${typeOf(name)})`);
-      const condition = conditions.join(" AND ");
-      return await this.#replace(
-        pathOf(target),
-        condition,
-        columns,
-        selects.join("\nUNION ALL\n"),
-        parameters,
-      );
-    } finally {
-      for (const { table } of loaded) await this.#table(table).delete({ ignoreNotFound: true });
-    }
+      return `SELECT ${select.join(", ")} FROM files_${index}`;
+    });
+    const { rows, bytesBilled } = await this.#jobs.run(selects.join("\nUNION ALL\n"), parameters, 0, {
+      destination: this.#table({ ...target, name: `${target.name}$${runDate.replaceAll("-", "")}` }),
+      writeDisposition: "WRITE_TRUNCATE",
+      tableDefinitions: Object.fromEntries(
+        files.map(({ folder }, index) => [
+          `files_${index}`,
+          { sourceFormat: "PARQUET", sourceUris: [`${folder}/*.parquet`] },
+        ]),
+      ),
+    });
+    return { rows, bytesBilled };
   }
 
   async close(): Promise<void> {}

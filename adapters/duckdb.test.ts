@@ -335,13 +335,13 @@ describe("DuckDB warehouse", () => {
     });
     const target = () => ({ project: warehouse.project, dataset: "d", name: "loaded" });
     const load = (...sets: ReturnType<typeof set>[]) =>
-      warehouse.replaceByParquet(target(), { run_date: "2024-01-01" }, sets);
+      warehouse.replaceByParquet(target(), "2024-01-01", sets);
     before(async () => {
       const query = "SELECT DATE '2024-01-01' AS run_date, 'a' AS family, 'x' AS id, 1.5 AS value";
       await warehouse.materialize(model("loaded", "append", query), {});
     });
 
-    it("have the rows of a query with parameters, in its order, and go into a table with the key and constants", async () => {
+    it("have the rows of a query with parameters, in its order, and go into a table with the run date and constants", async () => {
       const sql =
         "SELECT CONCAT('c', CAST(x AS STRING)) AS id, 1.5 * x AS value, @run_date AS unused FROM UNNEST([3, 1, 2]) AS x ORDER BY x";
       const written = await warehouse.exportParquet(sql, on("2024-01-01"), files("one"));
@@ -353,8 +353,8 @@ describe("DuckDB warehouse", () => {
       assert.deepEqual(await warehouse.query("SELECT * FROM d.loaded ORDER BY family, id"), expected);
     });
 
-    it("replace the rows of the key, and no others", async () => {
-      await warehouse.replaceByParquet(target(), { run_date: "2024-02-02" }, [set("one", "later")]);
+    it("replace the rows of the run date, and no others", async () => {
+      await warehouse.replaceByParquet(target(), "2024-02-02", [set("one", "later")]);
       await load(set("one", "again"));
       const rows = await warehouse.query(
         "SELECT family, COUNT(*) AS n FROM d.loaded GROUP BY family ORDER BY family",

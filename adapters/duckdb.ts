@@ -171,18 +171,15 @@ export class DuckDbWarehouse implements Warehouse {
     });
   }
 
-  async replaceByParquet(
-    target: Target,
-    key: Readonly<Record<string, string>>,
-    files: readonly ParquetFiles[],
-  ): Promise<Outcome> {
+  async replaceByParquet(target: Target, runDate: string, files: readonly ParquetFiles[]): Promise<Outcome> {
     const path = pathOf(target);
     return await this.#transaction("", async (connection) => {
-      const conditions = Object.keys(key).map((column) => `CAST(${quote(column)} AS VARCHAR) = $${column}`);
-      await connection.run(`DELETE FROM ${path} WHERE ${conditions.join(" AND ")}`, { ...key });
+      await connection.run(`DELETE FROM ${path} WHERE run_date = CAST($run_date AS DATE)`, {
+        run_date: runDate,
+      });
       let rows = 0;
       for (const { folder, columns, constants } of files) {
-        const values = Object.entries({ ...key, ...constants }).map(
+        const values = Object.entries({ run_date: runDate, ...constants }).map(
           ([name, value]) => `${literal(value)} AS ${quote(name)}`,
         );
         const select = [...columns.map(quote), ...values].join(", ");

@@ -12,7 +12,7 @@ import { resourcesIn, runStack, type Stack, type StackProgram, settingsOf } from
 import { PERMISSIONS } from "./deploy-permissions.ts";
 
 const STACKS: readonly Stack[] = ["dev", "prod"];
-const UPDATE = "UPDATE_GOLDEN=1 npx mocha --grep golden, and review the difference.";
+const UPDATE = "npm run update, and review the difference.";
 
 /** Inputs as they are read best: JSON as data; without what other files and tests hold. */
 async function shown({ type, name, inputs }: RecordedResource): Promise<object> {

@@ -10,7 +10,7 @@ describe("DAG settings", () => {
     assert.deepEqual(
       JSON.parse(readFileSync(golden, "utf8")),
       JSON.parse(JSON.stringify(schema)),
-      "The contract has changed. If this is right: UPDATE_GOLDEN=1 npx mocha --grep golden, then review the difference.",
+      "The contract has changed. If this is right: npm run update, then review the difference.",
     );
   });
 });

@@ -38,14 +38,10 @@ export interface Warehouse {
   /** Writes the rows of a query into a folder, a file: or gs: URL, as Parquet files. An ORDER BY orders the rows. */
   exportParquet(sql: string, parameters: Parameters, folder: string): Promise<Outcome>;
   /**
-   * Atomically replaces the rows of an append table that have the key's values by those of Parquet files.
-   * @throws UserError when a folder has no files, or the files lack a column or have another type in it
+   * Atomically replaces a run date of an append table by the rows of Parquet files.
+   * @throws UserError or QueryError when a folder has no files, or the files lack a column or have another type in it
    */
-  replaceByParquet(
-    target: Target,
-    key: Readonly<Record<string, string>>,
-    files: readonly ParquetFiles[],
-  ): Promise<Outcome>;
+  replaceByParquet(target: Target, runDate: string, files: readonly ParquetFiles[]): Promise<Outcome>;
   close(): Promise<void>;
 }
 

@@ -187,7 +187,7 @@ describe("pipeline", () => {
     assert.deepEqual(
       JSON.parse(text),
       JSON.parse(readFileSync(golden, "utf8")),
-      "The pipeline has changed. If that is intended, run UPDATE_GOLDEN=1 npx mocha --grep golden and review the difference.",
+      "The pipeline has changed. If that is intended, run npm run update and review the difference.",
     );
   });
 });

@@ -12,17 +12,12 @@ export interface InsertedJob {
   readonly configuration: {
     readonly dryRun?: boolean;
     readonly labels: Record<string, string>;
-    readonly load?: {
-      readonly sourceUris: readonly string[];
-      readonly destinationTable: {
-        readonly projectId: string;
-        readonly datasetId: string;
-        readonly tableId: string;
-      };
-    };
     readonly query: {
       readonly query: string;
       readonly maximumBytesBilled?: string;
+      readonly destinationTable?: Json;
+      readonly writeDisposition?: string;
+      readonly tableDefinitions?: Json;
       readonly queryParameters: {
         readonly name: string;
         readonly parameterType: { readonly type: string };
@@ -48,8 +43,6 @@ export interface FakeBigQuery {
   polls: number;
   /** Metadata of tables, by project.dataset.name. */
   readonly tables: Map<string, Json>;
-  /** Tables that were deleted, by project.dataset.name. */
-  readonly deleted: string[];
   /** Status of the answer when a table is made or read; 200 unless set. */
   tableStatus: { get?: number; make?: number };
   /** Schema and rows that queries return. */
@@ -74,7 +67,6 @@ export async function startFakeBigQuery(): Promise<FakeBigQuery> {
     statistics: {},
     polls: 0,
     tables: new Map(),
-    deleted: [],
     tableStatus: {},
     results: {},
     async close() {
@@ -86,8 +78,7 @@ export async function startFakeBigQuery(): Promise<FakeBigQuery> {
 
   async function answer(request: IncomingMessage): Promise<[number, Json]> {
     const { pathname } = new URL(request.url ?? "/", "http://bigquery");
-    const body =
-      request.method === "GET" || request.method === "DELETE" ? {} : ((await json(request)) as Json);
+    const body = request.method === "GET" ? {} : ((await json(request)) as Json);
     const [, kind, id] = /\/projects\/[^/]+\/(jobs|queries)(?:\/([^/]+))?$/.exec(pathname) ?? [];
     if (kind === "queries") return [200, { jobComplete: true, jobReference: { jobId: id }, ...fake.results }];
     if (kind === "jobs") return id === undefined ? insert(body as unknown as InsertedJob) : state(id);
@@ -125,10 +116,6 @@ export async function startFakeBigQuery(): Promise<FakeBigQuery> {
     const key = [project, dataset, name ?? (body.tableReference as Json).tableId].join(".");
     const status = (method === "GET" ? fake.tableStatus.get : fake.tableStatus.make) ?? 200;
     if (status !== 200) return failure(status, `answered ${status}`);
-    if (method === "DELETE") {
-      fake.deleted.push(key);
-      return [200, {}];
-    }
     if (method === "GET" && !fake.tables.has(key)) return failure(404, "Not found: Table");
     if (method !== "GET") fake.tables.set(key, { ...fake.tables.get(key), ...body });
     return [200, fake.tables.get(key)!];

@@ -39,7 +39,7 @@ export async function loadPredictions(
   const columns = Object.keys(table.columns).filter((column) => !GIVEN.includes(column));
   const { rows } = await warehouse.replaceByParquet(
     table.target,
-    { run_date: runDate },
+    runDate,
     candidates.map(([family, folder]) => ({ folder, columns, constants: { family } })),
   );
   return { [nameOf(table.target)]: rows };
