@@ -1,17 +1,24 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { readCdnow, simulateCustomers } from "../../test/cdnow.ts";
+import { columnsOf } from "../../test/columns.ts";
 import { conditionalExpectedPurchases } from "./bg-nbd.ts";
 import { conditionalExpectedValue } from "./gamma-gamma.ts";
 import {
-  type CustomerOutcome,
-  evaluate,
+  evaluate as evaluateColumns,
+  FIELDS,
   METRICS,
   type Metric,
   type MetricRow,
   type Predictor,
 } from "./metrics.ts";
 import { seededRandom } from "./random.ts";
+
+type CustomerOutcome = Record<(typeof FIELDS)[number], number>;
+const evaluate = (
+  customers: readonly CustomerOutcome[],
+  options?: Parameters<typeof evaluateColumns>[1],
+): MetricRow[] => evaluateColumns(columnsOf(FIELDS, customers), options);
 
 /** 20 customers: customer i spent i dollars in i purchases of the hold-out. Ranked right by the model, wrong by RFM. */
 const SIMPLE: CustomerOutcome[] = Array.from({ length: 20 }, (_, i) => ({

@@ -1,8 +1,9 @@
 import { seededRandom } from "./random.ts";
 import { type Ranking, rank, rankCorrelation, sumOfTop } from "./ranking.ts";
+import { sortedBy } from "./sort.ts";
 
-/** What was predicted for a customer in the hold-out, and what the customer did in it. */
-const FIELDS = [
+/** What was predicted for the customers in the hold-out, and what they did in it. The customers are sorted in this order. */
+export const FIELDS = [
   /** The purchases that the model expects. */
   "predictedPurchases",
   /** The spending that the model expects: expected purchases times the expected value of one. */
@@ -17,7 +18,8 @@ const FIELDS = [
   /** Repeat purchases before the hold-out. */
   "x",
 ] as const;
-export type CustomerOutcome = Record<(typeof FIELDS)[number], number>;
+/** A number of each customer. */
+export type Outcomes = Readonly<Record<(typeof FIELDS)[number], Float64Array>>;
 
 /** `oracle` is what happened, or the ranking by it. */
 export type Predictor = "model" | "rfm" | "past_spend" | "past_rate" | "oracle";
@@ -57,19 +59,17 @@ const row = (
   bucket: number | null = null,
 ): MetricRow => ({ predictor, metric, bucket, value });
 
-type Columns = Record<(typeof FIELDS)[number], Float64Array>;
-
 const TOP = 0.1;
 const HIGHEST_FREQUENCY = 7;
 
 /**
  * Compares the predictions with what happened. The result does not depend on the order of the customers, and is the same
  * for the same `seed` of the bootstrap. A figure that is undefined (a share of no revenue) has no row.
- * O(n log n) plus `replicates` passes over the customers.
+ * O(n) for each of the `replicates` of the bootstrap.
  * @throws RangeError when a customer's figure is not finite.
  */
 export function evaluate(
-  customers: readonly CustomerOutcome[],
+  customers: Outcomes,
   { replicates = 200, seed = 1 }: { replicates?: number; seed?: number } = {},
 ): MetricRow[] {
   const columns = inOneOrder(customers);
@@ -90,25 +90,16 @@ export function evaluate(
   ].filter(({ value }) => Number.isFinite(value));
 }
 
-/** Columns of the customers in one order, so that rounding and the bootstrap do not depend on the order of the rows. */
-function inOneOrder(customers: readonly CustomerOutcome[]): Columns {
-  for (const customer of customers) {
-    for (const field of FIELDS) {
-      if (!Number.isFinite(customer[field])) {
-        throw new RangeError(`${field} must be a finite number; a customer has ${customer[field]}.`);
-      }
-    }
+/** The customers in one order, so that rounding and the bootstrap do not depend on the order of the rows. */
+function inOneOrder(customers: Outcomes): Outcomes {
+  for (const field of FIELDS) {
+    const wrong = customers[field].find((value) => !Number.isFinite(value));
+    if (wrong !== undefined)
+      throw new RangeError(`${field} must be a finite number; a customer has ${wrong}.`);
   }
-  const sorted = customers.toSorted((one, other) => {
-    for (const field of FIELDS) {
-      const difference = one[field] - other[field];
-      if (difference !== 0) return difference;
-    }
-    return 0;
-  });
-  const column = (field: (typeof FIELDS)[number]) =>
-    new Float64Array(sorted.map((customer) => customer[field]));
-  return Object.fromEntries(FIELDS.map((field) => [field, column(field)])) as Columns;
+  const order = sortedBy(FIELDS.map((field) => customers[field]));
+  const sorted = FIELDS.map((field) => [field, Float64Array.from(order, (i) => customers[field][i]!)]);
+  return Object.fromEntries(sorted) as Outcomes;
 }
 
 type Rankings = { model: Ranking; rfm: Ranking; past_spend: Ranking; oracle: Ranking };
@@ -117,7 +108,7 @@ const BASELINES = ["rfm", "past_spend"] as const;
 
 /** Shares of the top decile. Intervals by the Poisson bootstrap: a customer counts Poisson(1) times in each replicate. */
 function topDecileShares(
-  { actualRevenue }: Columns,
+  { actualRevenue }: Outcomes,
   rankings: Rankings,
   replicates: number,
   seed: number,
@@ -168,7 +159,7 @@ function correlations(rankings: Rankings): MetricRow[] {
   return RANKED.map((name) => row(name, "spearman", rankCorrelation(rankings[name], rankings.oracle)));
 }
 
-function countErrors({ predictedPurchases, pastRatePurchases, actualPurchases }: Columns): MetricRow[] {
+function countErrors({ predictedPurchases, pastRatePurchases, actualPurchases }: Outcomes): MetricRow[] {
   const errorsOf = (predictor: Predictor, predicted: Float64Array) => {
     const errors = predicted.map((count, i) => count - actualPurchases[i]!);
     return [
@@ -179,7 +170,7 @@ function countErrors({ predictedPurchases, pastRatePurchases, actualPurchases }:
   return [...errorsOf("model", predictedPurchases), ...errorsOf("past_rate", pastRatePurchases)];
 }
 
-function totals(columns: Columns): MetricRow[] {
+function totals(columns: Outcomes): MetricRow[] {
   return [
     row("model", "total_purchases", sum(columns.predictedPurchases)),
     row("past_rate", "total_purchases", sum(columns.pastRatePurchases)),
@@ -189,7 +180,7 @@ function totals(columns: Columns): MetricRow[] {
   ];
 }
 
-function byDecile({ predictedPurchases, actualPurchases }: Columns): MetricRow[] {
+function byDecile({ predictedPurchases, actualPurchases }: Outcomes): MetricRow[] {
   const ranking = rank(predictedPurchases);
   const size = predictedPurchases.length / 10;
   return [1, 2, 3, 4, 5, 6, 7, 8, 9, 10].flatMap((bucket) => {
@@ -202,7 +193,7 @@ function byDecile({ predictedPurchases, actualPurchases }: Columns): MetricRow[]
   });
 }
 
-function gains({ actualRevenue }: Columns, rankings: Rankings): MetricRow[] {
+function gains({ actualRevenue }: Outcomes, rankings: Rankings): MetricRow[] {
   const revenue = sum(actualRevenue);
   return ([...RANKED, "oracle"] as const).flatMap((predictor) =>
     Array.from({ length: 21 }, (_, i) => {
@@ -212,7 +203,7 @@ function gains({ actualRevenue }: Columns, rankings: Rankings): MetricRow[] {
   );
 }
 
-function byFrequency({ x, predictedPurchases, pastRatePurchases, actualPurchases }: Columns): MetricRow[] {
+function byFrequency({ x, predictedPurchases, pastRatePurchases, actualPurchases }: Outcomes): MetricRow[] {
   const buckets = x.map((repeats) => Math.min(repeats, HIGHEST_FREQUENCY));
   return Array.from({ length: HIGHEST_FREQUENCY + 1 }, (_, bucket) => {
     const meanOf = (values: Float64Array) => mean(values.filter((_, i) => buckets[i] === bucket));

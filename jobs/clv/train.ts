@@ -12,8 +12,7 @@ import {
   readChampion,
   readHoldout,
   readHoldoutWeeks,
-  readPurchaseStatistics,
-  readValueStatistics,
+  readStatistics,
   replaceMetrics,
   replaceModels,
 } from "./model-tables.ts";
@@ -29,11 +28,13 @@ export async function train(step: Step<RunSettings>, warehouse: Warehouse): Prom
   if (parameters.retrain === "no") return await keepChampion(step, warehouse);
 
   const weeks = await readHoldoutWeeks(warehouse, run_date);
-  const purchases = await readPurchaseStatistics(warehouse, run_date);
-  const values = await readValueStatistics(warehouse, run_date);
+  const statistics = {
+    production: await readStatistics(warehouse, run_date, "production"),
+    calibration: await readStatistics(warehouse, run_date, "calibration"),
+  };
   let fit: FitResult;
   try {
-    fit = fitModel(purchases, values, weeks);
+    fit = fitModel(statistics, weeks);
   } catch (error) {
     if (!(error instanceof CannotFit)) throw error;
     return await giveRfmOnly(step, warehouse, error.message);
@@ -50,9 +51,9 @@ export async function train(step: Step<RunSettings>, warehouse: Warehouse): Prom
   const model_id = modelId(production);
   const fitted = typeof calibration === "string" ? [production] : [production, calibration];
   const champion = await readChampion(warehouse, run_date, "before");
-  const holdout = fitted.length === 1 ? [] : await readHoldout(warehouse, run_date);
+  const holdout = fitted.length === 1 ? undefined : await readHoldout(warehouse, run_date);
   const metricsOf = (model: Model) =>
-    holdout.length === 0 ? [] : evaluate(predictHoldout(model, holdout, weeks));
+    holdout === undefined || holdout.x.length === 0 ? [] : evaluate(predictHoldout(model, holdout, weeks));
   const metrics = metricsOf(parametersOf(fitted.at(-1)!));
   const championMetrics = champion === undefined ? [] : metricsOf(champion);
   const decision = decideChampion(
@@ -130,11 +131,18 @@ const parametersOf = ({ bgNbd, gammaGamma }: FittedModel): Model => ({
   gammaGamma: gammaGamma?.parameters ?? null,
 });
 
-/** The same parameters have the same id, so that a run that is repeated names the same model. */
+/**
+ * Equal parameters have the same id, so that a repeated run names the same model. The digits that rounding can change,
+ * when rows come in another order, do not count.
+ */
 function modelId(fitted: FittedModel): string {
   const { bgNbd, gammaGamma } = parametersOf(fitted);
   const hash = createHash("sha256")
-    .update(JSON.stringify([bgNbd, gammaGamma]))
+    .update(
+      JSON.stringify([bgNbd, gammaGamma], (_, value) =>
+        typeof value === "number" ? value.toPrecision(8) : value,
+      ),
+    )
     .digest("hex");
   return `bgnbd-${gammaGamma === null ? "" : "gg-"}${hash.slice(0, 12)}`;
 }
