@@ -270,6 +270,24 @@ WHEN NOT MATCHED BY TARGET THEN INSERT (\`run_date\`, \`x\`) VALUES (\`run_date\
       );
     });
 
+    it("give columns of numbers, with NaN for null, and nothing else", async () => {
+      const field = (name: string, type: string) => ({ name, type, mode: "NULLABLE" });
+      fake.results = {
+        schema: { fields: [field("i", "INTEGER"), field("f", "FLOAT"), field("s", "STRING")] },
+        rows: [
+          ["7", "0.5", "x"],
+          ["8", null, "y"],
+        ].map((values) => ({ f: values.map((v) => ({ v })) })),
+        totalRows: "2",
+      };
+      assert.deepEqual(await warehouse.columns("SELECT 1", ["f", "i"]), {
+        f: Float64Array.of(0.5, Number.NaN),
+        i: Float64Array.of(7, 8),
+      });
+      await assert.rejects(warehouse.columns("SELECT 1", ["s"]), /Column s must have numbers; it has "x"/);
+      await assert.rejects(warehouse.columns("SELECT 1", ["other"]), /Column other must have numbers/);
+    });
+
     it("can be estimated", async () => {
       assert.equal(await warehouse.estimate("SELECT 1", RUN_DATE), 1000);
       assert.deepEqual(statements(), []);

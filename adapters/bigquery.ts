@@ -11,6 +11,7 @@ import {
   type Warehouse,
 } from "../contracts/warehouse.ts";
 import { mapValues } from "../lib/map-values.ts";
+import { NumberColumn } from "../lib/number-column.ts";
 import { UserError } from "../lib/user-error.ts";
 import { BigQueryJobs, type BigQueryOptions } from "./bigquery-jobs.ts";
 
@@ -59,6 +60,20 @@ export class BigQueryWarehouse implements Warehouse {
 
   async query(sql: string, parameters: Parameters = {}): Promise<Row[]> {
     return await Array.fromAsync(this.stream(sql, parameters));
+  }
+
+  async columns<Name extends string>(
+    sql: string,
+    names: readonly Name[],
+    parameters: Parameters = {},
+  ): Promise<Record<Name, Float64Array>> {
+    const columns = names.map((name) => new NumberColumn(name));
+    for await (const row of this.stream(sql, parameters))
+      for (const [index, name] of names.entries()) columns[index]!.add(row[name]);
+    return Object.fromEntries(names.map((name, index) => [name, columns[index]!.values()])) as Record<
+      Name,
+      Float64Array
+    >;
   }
 
   /** Bytes that a query would read. */

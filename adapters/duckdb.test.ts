@@ -280,6 +280,30 @@ describe("DuckDB warehouse", () => {
     });
   });
 
+  describe("returns columns of numbers", () => {
+    it("in the order of the rows, with NaN for null", async () => {
+      const columns = await warehouse.columns(
+        "SELECT n, IF(n = 2, NULL, n / 2) AS half, CAST(n AS NUMERIC) AS decimal, 'x' AS text FROM UNNEST(GENERATE_ARRAY(1, @rows)) AS n ORDER BY n",
+        ["half", "n", "decimal"],
+        { rows: { type: "INT64", value: 5000 } },
+      );
+      const n = Float64Array.from({ length: 5000 }, (_, i) => i + 1);
+      const half = n.map((each) => (each === 2 ? Number.NaN : each / 2));
+      assert.deepEqual(columns, { half, n, decimal: n });
+    });
+
+    it("of no rows", async () => {
+      assert.deepEqual(await warehouse.columns("SELECT 1 AS n WHERE FALSE", ["n"]), {
+        n: new Float64Array(),
+      });
+    });
+
+    it("and nothing else: no text, no column that the query does not have", async () => {
+      await assert.rejects(warehouse.columns("SELECT 'x' AS n", ["n"]), { name: "QueryError" });
+      await assert.rejects(warehouse.columns("SELECT 1 AS n", ["other"]), { name: "QueryError" });
+    });
+  });
+
   it("returns timestamps in UTC on a machine in another time zone", async () => {
     const body = `console.log(JSON.stringify(await warehouse.query(
       "SELECT TIMESTAMP '2024-01-01 12:00:00+00' AS at, DATE(TIMESTAMP '2024-01-01 23:00:00+00') AS day")));`;

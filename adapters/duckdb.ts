@@ -23,6 +23,7 @@ import {
   type Target,
   type Warehouse,
 } from "../contracts/warehouse.ts";
+import { NumberColumn } from "../lib/number-column.ts";
 import { UserError } from "../lib/user-error.ts";
 import { artifactPath } from "./artifacts.ts";
 
@@ -116,6 +117,32 @@ export class DuckDbWarehouse implements Warehouse {
 
   async query(sql: string, parameters: Parameters = {}): Promise<Row[]> {
     return await Array.fromAsync(this.stream(sql, parameters));
+  }
+
+  async columns<Name extends string>(
+    sql: string,
+    names: readonly Name[],
+    parameters: Parameters = {},
+  ): Promise<Record<Name, Float64Array>> {
+    const numbers = names.map((name) => `CAST(${quote(name)} AS DOUBLE)`).join(", ");
+    const query = `SELECT ${numbers} FROM (${await translate(sql, parameters, this.#translations)})`;
+    return await this.withConnection(async (connection) => {
+      const columns = names.map((name) => new NumberColumn(name));
+      try {
+        const result = await connection.stream(query, bindingsOf(sql, parameters));
+        for await (const chunk of result)
+          for (const [index, column] of columns.entries()) {
+            const vector = chunk.getColumnVector(index);
+            for (let row = 0; row < chunk.rowCount; row += 1) column.add(vector.getItem(row));
+          }
+      } catch (error) {
+        throw duckDbError(sql, error);
+      }
+      return Object.fromEntries(names.map((name, index) => [name, columns[index]!.values()])) as Record<
+        Name,
+        Float64Array
+      >;
+    });
   }
 
   async *stream(sql: string, parameters: Parameters = {}): AsyncGenerator<Row> {

@@ -28,6 +28,14 @@ export interface Warehouse {
   /** Creates or replaces the view, the table or the partition of parameter run_date, or creates the append table; atomically. */
   materialize(model: Model, parameters: Parameters): Promise<Outcome>;
   query(sql: string, parameters?: Parameters): Promise<Row[]>;
+  /**
+   * These columns of the result, which must be numbers; null becomes NaN. For millions of rows: there is no object a row.
+   */
+  columns<Name extends string>(
+    sql: string,
+    names: readonly Name[],
+    parameters?: Parameters,
+  ): Promise<Record<Name, Float64Array>>;
   /** The same row by row, for results that do not fit in memory. */
   stream(sql: string, parameters?: Parameters): AsyncIterable<Row>;
   /**

@@ -1,12 +1,13 @@
-import { evaluate } from "../jobs/clv/metrics.ts";
+import { evaluate, FIELDS } from "../jobs/clv/metrics.ts";
 import { seededRandom } from "../jobs/clv/random.ts";
 import type { ReportContext } from "../local/report/report.ts";
 import type { Model, Results } from "../local/report/results.ts";
+import { columnsOf } from "./columns.ts";
 
 /** Results of a run with 1,000 customers. `changes` replace their parts. */
 export function exampleResults(changes: Partial<Results> = {}): Results {
   const metrics = (["holdout", "backtest"] as const).flatMap((evaluation, seed) =>
-    evaluate(outcomes(seed), { replicates: 40 }).map((row) => ({
+    evaluate(columnsOf(FIELDS, outcomes(seed)), { replicates: 40 }).map((row) => ({
       model_id: MODEL.model_id,
       evaluation,
       ...row,

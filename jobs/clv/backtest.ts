@@ -3,7 +3,7 @@ import type { Warehouse } from "../../contracts/warehouse.ts";
 import type { Step } from "../job.ts";
 import { evaluate } from "./metrics.ts";
 import { readBacktest, replaceMetrics } from "./model-tables.ts";
-import { customerOutcome } from "./predictions.ts";
+import { outcomes } from "./predictions.ts";
 
 /** If the log goes on after the run date: compares what the model expected with what then happened. */
 export async function backtest(
@@ -11,10 +11,9 @@ export async function backtest(
   warehouse: Warehouse,
 ): Promise<void> {
   const customers = await readBacktest(warehouse, run_date);
-  const outcomes = customers.map((customer) =>
-    customerOutcome(customer, customer.weeks, customer.predicted_purchases, customer.predicted_value),
-  );
-  const metrics = outcomes.length === 0 ? [] : evaluate(outcomes);
+  const { weeks, predicted_purchases, predicted_value } = customers;
+  const metrics =
+    weeks.length === 0 ? [] : evaluate(outcomes(customers, weeks, predicted_purchases, predicted_value));
   report.rows["rfm.model_metrics"] = await replaceMetrics(warehouse, run_date, "backtest", [
     { model_id, metrics },
   ]);

@@ -1,86 +1,123 @@
 import digamma from "@stdlib/math-base-special-digamma";
 import gammaln from "@stdlib/math-base-special-gammaln";
-import { type BgNbdParameters, logOddsGone } from "./bg-nbd.ts";
-import { CannotFit, type Fit, type Likelihood, maximiseLikelihood } from "./maximum-likelihood.ts";
+import trigamma from "@stdlib/math-base-special-trigamma";
+import type { BgNbdParameters } from "./bg-nbd.ts";
+import { customersBy, fitStatistics, type Statistics, totalOf } from "./fit-statistics.ts";
+import { CannotFit, type Fit, type Likelihood } from "./maximum-likelihood.ts";
 
 /** `customers` customers who made `x` repeat purchases, the last `tX` weeks after the first one, in `T` weeks. */
-export type BgNbdStatistics = { x: number; tX: number; T: number; customers: number };
+export type BgNbdStatistics = Statistics<"x" | "tX" | "T">;
 
 /** The BG/NBD log-likelihood, equation (6) of Fader, Hardie & Lee (2005), and its derivatives by r, alpha, a, b. */
 export function bgNbdLikelihood(
   parameters: BgNbdParameters,
-  statistics: readonly BgNbdStatistics[],
-): Likelihood<BgNbdParameters> {
+  { x, tX, T, customers }: BgNbdStatistics,
+): Likelihood {
   const { r, alpha, a, b } = parameters;
-  let value = 0;
-  const gradient = { r: 0, alpha: 0, a: 0, b: 0 };
-  let byCount = countTerms(parameters, 0);
-  for (const { x, tX, T, customers } of statistics) {
-    if (byCount.x !== x) byCount = countTerms(parameters, x);
-    const logOdds = logOddsGone(parameters, x, tX, T);
-    const gone = 1 / (1 + Math.exp(-logOdds));
-    const logRate = Math.log(alpha + T);
-    // ln(1 + exp(logOdds)) without overflow
-    const either = Math.max(logOdds, 0) + Math.log1p(Math.exp(-Math.abs(logOdds)));
-    value += customers * (byCount.value - (r + x) * logRate + either);
-    gradient.r += customers * (byCount.r - logRate + gone * Math.log1p((T - tX) / (alpha + tX)));
-    gradient.alpha += customers * (r / alpha - (r + x) * ((1 - gone) / (alpha + T) + gone / (alpha + tX)));
-    gradient.a += customers * (byCount.a + gone / a);
-    gradient.b += customers * (byCount.b - (x === 0 ? 0 : gone / (b + x - 1)));
+  const customersByX = customersBy(x, customers);
+  // The part of the log odds of being gone that depends on x alone.
+  const logLeaving = customersByX.map((count, k) => (count === 0 || k === 0 ? 0 : Math.log(a / (b + k - 1))));
+  let [value, gr, ga, gA, gB] = [0, 0, 0, 0, 0];
+  let [rr, ra, rA, rB, aa, aA, aB, AA, AB, BB] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+  for (let i = 0; i < x.length; i++) {
+    const [count, k] = [customers[i]!, x[i]!];
+    const end = 1 / (alpha + T[i]!);
+    const rate = (r + k) * end;
+    const logEnd = Math.log(end);
+    value += count * (r + k) * logEnd;
+    gr += count * logEnd;
+    ga -= count * rate;
+    ra -= count * end;
+    aa += count * rate * end;
+    if (k === 0) continue;
+    // The log odds o = ln(a / (b + x - 1)) + (r + x) ln((alpha + T) / (alpha + tX)) and its derivatives.
+    const last = 1 / (alpha + tX[i]!);
+    const or = Math.log(last / end);
+    const oa = (r + k) * (end - last);
+    const oA = 1 / a;
+    const oB = -1 / (b + k - 1);
+    const o = logLeaving[k]! + (r + k) * or;
+    const small = Math.exp(-Math.abs(o));
+    const gone = (o > 0 ? 1 : small) / (1 + small);
+    value += count * (Math.max(o, 0) + Math.log1p(small));
+    const weight = count * gone;
+    gr += weight * or;
+    ga += weight * oa;
+    gA += weight * oA;
+    gB += weight * oB;
+    const spread = weight * (1 - gone);
+    rr += spread * or * or;
+    ra += weight * (end - last) + spread * or * oa;
+    rA += spread * or * oA;
+    rB += spread * or * oB;
+    aa += weight * (r + k) * (last * last - end * end) + spread * oa * oa;
+    aA += spread * oa * oA;
+    aB += spread * oa * oB;
+    AA += (spread - weight) * oA * oA;
+    AB += spread * oA * oB;
+    BB += (spread + weight) * oB * oB;
   }
-  return { value, gradient };
-}
-
-/** The part of a customer's log-likelihood, and of its derivatives, that depends on x alone. */
-function countTerms({ r, alpha, a, b }: BgNbdParameters, x: number) {
-  const logBeta = (first: number, second: number) =>
-    gammaln(first) + gammaln(second) - gammaln(first + second);
-  const total = digamma(a + b) - digamma(a + b + x);
+  // The terms that depend on x alone.
+  const logBeta = (one: number, other: number): number =>
+    gammaln(one) + gammaln(other) - gammaln(one + other);
+  for (const [k, count] of customersByX.entries()) {
+    if (count === 0) continue;
+    value += count * (gammaln(r + k) - gammaln(r) + r * Math.log(alpha) + logBeta(a, b + k) - logBeta(a, b));
+    const both = digamma(a + b) - digamma(a + b + k);
+    const bothAgain = trigamma(a + b) - trigamma(a + b + k);
+    gr += count * (digamma(r + k) - digamma(r) + Math.log(alpha));
+    ga += (count * r) / alpha;
+    gA += count * both;
+    gB += count * (both + digamma(b + k) - digamma(b));
+    rr += count * (trigamma(r + k) - trigamma(r));
+    ra += count / alpha;
+    aa -= (count * r) / alpha ** 2;
+    AA += count * bothAgain;
+    AB += count * bothAgain;
+    BB += count * (bothAgain + trigamma(b + k) - trigamma(b));
+  }
   return {
-    x,
-    value: gammaln(r + x) - gammaln(r) + r * Math.log(alpha) + logBeta(a, b + x) - logBeta(a, b),
-    r: digamma(r + x) - digamma(r) + Math.log(alpha),
-    a: total,
-    b: total + digamma(b + x) - digamma(b),
+    value,
+    gradient: [gr, ga, gA, gB],
+    hessian: [[rr], [ra, aa], [rA, aA, AA], [rB, aB, AB, BB]],
   };
 }
 
 /**
- * Fits the BG/NBD model by maximum likelihood. The order of the rows does not matter, and equal ones can be split.
+ * Fits the BG/NBD model by maximum likelihood. The rows can have any order, and equal ones can be split.
  * @throws CannotFit when the statistics do not determine the four parameters.
  */
-export function fitBgNbd(statistics: readonly BgNbdStatistics[]): Fit<BgNbdParameters> {
-  for (const row of statistics) {
-    const { x, tX, T, customers } = row;
-    if (!(Number.isInteger(x) && x >= 0 && tX >= 0 && tX <= T && T < Infinity && customers > 0)) {
+export function fitBgNbd(statistics: BgNbdStatistics): Fit<BgNbdParameters> {
+  const { x, tX, T, customers } = statistics;
+  for (let i = 0; i < x.length; i++) {
+    const isRight =
+      Number.isInteger(x[i]) &&
+      x[i]! >= 0 &&
+      tX[i]! >= 0 &&
+      tX[i]! <= T[i]! &&
+      T[i]! < Infinity &&
+      customers[i]! > 0;
+    if (!isRight)
       throw new CannotFit(
-        `A customer's statistics need a whole x >= 0, 0 <= tX <= T (weeks) and customers > 0; got ${JSON.stringify(row)}.`,
+        "A customer's statistics need a whole x >= 0, 0 <= tX <= T (weeks) and customers > 0; " +
+          `got ${JSON.stringify({ x: x[i], tX: tX[i], T: T[i], customers: customers[i] })}.`,
       );
-    }
   }
-  // Sorted, so that rounding and the fit do not depend on the order of the rows.
-  const rows = statistics.toSorted(
-    (i, j) => i.x - j.x || i.tX - j.tX || i.T - j.T || i.customers - j.customers,
-  );
-  const distinct = rows.filter((row, i) => {
-    const before = rows[i - 1];
-    return !(before && before.x === row.x && before.tX === row.tX && before.T === row.T);
-  }).length;
-  const total = (figure: (row: BgNbdStatistics) => number): number =>
-    rows.reduce((sum, row) => sum + row.customers * figure(row), 0);
-  const [customers, purchases, weeks] = [total(() => 1), total(({ x }) => x), total(({ T }) => T)];
-  if (customers === 0) throw new CannotFit("There are no customers to fit the purchase model on.");
-  if (weeks === 0) {
+  const total = totalOf(customers);
+  const purchases = totalOf(customers, x);
+  const weeks = totalOf(customers, T);
+  if (total === 0) throw new CannotFit("There are no customers to fit the purchase model on.");
+  if (weeks === 0)
     throw new CannotFit(
       "Every customer's first purchase is on the last day (all T = 0): wait for more history.",
     );
-  }
   if (purchases === 0)
     throw new CannotFit("No customer bought again: there is no repeat purchase to fit on.");
-  if (distinct < 4) {
-    throw new CannotFit(`Four parameters cannot be fitted on ${distinct} distinct customer histories.`);
-  }
+  const distinct = new Set<string>();
+  for (let i = 0; i < x.length && distinct.size < 4; i++) distinct.add(`${x[i]} ${tX[i]} ${T[i]}`);
+  if (distinct.size < 4)
+    throw new CannotFit(`Four parameters cannot be fitted on ${distinct.size} distinct customer histories.`);
   // A mean rate of purchases / weeks.
   const start = { r: 1, alpha: weeks / purchases, a: 1, b: 2 };
-  return maximiseLikelihood((parameters) => bgNbdLikelihood(parameters, rows), start, customers);
+  return fitStatistics(statistics, bgNbdLikelihood, start);
 }

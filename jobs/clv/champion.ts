@@ -1,8 +1,9 @@
+import type { RunSettings } from "../../contracts/run.ts";
 import type { MetricRow } from "./metrics.ts";
 
 export type ChampionSettings = {
   /** The figure of the hold-out by which models are compared. */
-  metric: "count_mae" | "count_rmse" | "top_decile_revenue_share" | "spearman";
+  metric: RunSettings["promotion_metric"];
   /** How much worse than the champion a challenger may be and still replace it: 0.02 is 2 % of the champion's figure. */
   tolerance: number;
 };
@@ -17,8 +18,7 @@ export interface Challenger {
   readonly metrics: readonly MetricRow[];
 }
 
-const lowerIsBetter = (metric: ChampionSettings["metric"]): boolean =>
-  metric === "count_mae" || metric === "count_rmse";
+const lowerIsBetter = (metric: ChampionSettings["metric"]): boolean => /_(mae|rmse)$/.test(metric);
 
 /** The model with the best figure, of those that converged; of equal ones, and without figures, the first. */
 export function bestOf<M extends Challenger>(models: readonly M[], metric: ChampionSettings["metric"]): M {

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { type SampleCustomer, simulateCustomers } from "../../test/cdnow.ts";
+import { columnsOf } from "../../test/columns.ts";
 import { fitBgNbd } from "./bg-nbd-fit.ts";
-import { fitModel, type Sample } from "./fit-model.ts";
+import { fitModel, type SampleStatistics } from "./fit-model.ts";
 import { fitGammaGamma } from "./gamma-gamma-fit.ts";
 import { CannotFit } from "./maximum-likelihood.ts";
 import { seededRandom } from "./random.ts";
@@ -16,17 +17,23 @@ const simulate = (seed: number, q = 3.5): SampleCustomer[] =>
     seededRandom(seed),
   );
 
-const purchasesOf = (customers: readonly SampleCustomer[], sample: Sample) =>
-  customers.map(({ x, tX, T }) => ({ sample, x, tX, T, customers: 1 }));
-const valuesOf = (customers: readonly SampleCustomer[], sample: Sample) =>
-  customers.filter(({ x }) => x > 0).map(({ x, meanValue }) => ({ sample, x, meanValue, customers: 1 }));
+const purchasesOf = (list: readonly SampleCustomer[], customers = 1) =>
+  columnsOf(
+    ["x", "tX", "T", "customers"],
+    list.map(({ x, tX, T }) => ({ x, tX, T, customers })),
+  );
+const valuesOf = (list: readonly SampleCustomer[], customers = 1) =>
+  columnsOf(
+    ["x", "meanValue", "customers"],
+    list.filter(({ x }) => x > 0).map(({ x, meanValue }) => ({ x, meanValue, customers })),
+  );
+const statisticsOf = (list: readonly SampleCustomer[], customers = 1): SampleStatistics => ({
+  purchases: purchasesOf(list, customers),
+  values: valuesOf(list, customers),
+});
 
 const fitBoth = (production: SampleCustomer[], calibration: SampleCustomer[], holdoutWeeks = 20) =>
-  fitModel(
-    [...purchasesOf(calibration, "calibration"), ...purchasesOf(production, "production")],
-    [...valuesOf(calibration, "calibration"), ...valuesOf(production, "production")],
-    holdoutWeeks,
-  );
+  fitModel({ production: statisticsOf(production), calibration: statisticsOf(calibration) }, holdoutWeeks);
 
 describe("fitModel", () => {
   const all = simulate(1);
@@ -36,27 +43,21 @@ describe("fitModel", () => {
     const { production, calibration, valueReason } = fitBoth(all, early);
     assert.deepEqual(production, {
       sample: "production",
-      bgNbd: fitBgNbd(purchasesOf(all, "production")),
-      gammaGamma: fitGammaGamma(valuesOf(all, "production")),
+      bgNbd: fitBgNbd(purchasesOf(all)),
+      gammaGamma: fitGammaGamma(valuesOf(all)),
       customers: 300,
     });
     assert.deepEqual(calibration, {
       sample: "calibration",
-      bgNbd: fitBgNbd(purchasesOf(early, "calibration")),
-      gammaGamma: fitGammaGamma(valuesOf(early, "calibration")),
+      bgNbd: fitBgNbd(purchasesOf(early)),
+      gammaGamma: fitGammaGamma(valuesOf(early)),
       customers: 250,
     });
     assert.equal(valueReason, null);
   });
 
   it("counts the customers of a row", () => {
-    const double = <Row extends { customers: number }>(rows: Row[]) =>
-      rows.map((row) => ({ ...row, customers: 2 }));
-    const { production } = fitModel(
-      double(purchasesOf(all, "production")),
-      double(valuesOf(all, "production")),
-      0,
-    );
+    const { production } = fitModel({ production: statisticsOf(all, 2), calibration: statisticsOf([]) }, 0);
     assert.equal(production.customers, 600);
   });
 
@@ -73,17 +74,13 @@ describe("fitModel", () => {
   });
 
   it("throws what is not about the data", () => {
-    const broken = [
-      {
-        sample: "production",
-        get x(): number {
-          throw new TypeError("broken");
-        },
-        meanValue: 1,
-        customers: 1,
+    const broken = {
+      ...statisticsOf(all),
+      get values(): never {
+        throw new TypeError("broken");
       },
-    ];
-    assert.throws(() => fitModel(purchasesOf(all, "production"), broken, 0), TypeError);
+    };
+    assert.throws(() => fitModel({ production: broken, calibration: statisticsOf([]) }, 0), TypeError);
   });
 
   describe("does without Gamma-Gamma", () => {
@@ -92,8 +89,8 @@ describe("fitModel", () => {
       const { production: one, calibration: other, valueReason } = fitBoth(production, calibration);
       assert.ok(typeof other !== "string");
       assert.deepEqual([one.gammaGamma, other.gammaGamma], [null, null]);
-      assert.deepEqual(one.bgNbd, fitBgNbd(purchasesOf(production, "production")));
-      assert.deepEqual(other.bgNbd, fitBgNbd(purchasesOf(calibration, "calibration")));
+      assert.deepEqual(one.bgNbd, fitBgNbd(purchasesOf(production)));
+      assert.deepEqual(other.bgNbd, fitBgNbd(purchasesOf(calibration)));
       return valueReason;
     }
     /** These customers once for each price, which all their purchases have. */
@@ -103,7 +100,7 @@ describe("fitModel", () => {
     it("if the mean of all customers is infinite in one sample", () => {
       const infinite = "customers differ so much that their mean value is infinite (q <= 1).";
       const heavyTail = simulate(1, 0.7);
-      const q = fitGammaGamma(valuesOf(heavyTail, "production")).parameters.q.toPrecision(4);
+      const q = fitGammaGamma(valuesOf(heavyTail)).parameters.q.toPrecision(4);
       assert.equal(reasonOf(heavyTail, early), `Gamma-Gamma's q is ${q}: ${infinite}`);
       assert.equal(
         reasonOf(all, heavyTail),

@@ -1,5 +1,6 @@
 import type { BgNbdParameters } from "./bg-nbd.ts";
 import { type BgNbdStatistics, fitBgNbd } from "./bg-nbd-fit.ts";
+import { totalOf } from "./fit-statistics.ts";
 import type { GammaGammaParameters } from "./gamma-gamma.ts";
 import { fitGammaGamma, type GammaGammaStatistics } from "./gamma-gamma-fit.ts";
 import { CannotFit, type Fit } from "./maximum-likelihood.ts";
@@ -24,7 +25,11 @@ export interface FitResult {
   readonly valueReason: string | null;
 }
 
-type InSample<Statistics> = readonly (Statistics & { sample: string })[];
+/** What both models of a sample are fitted on. */
+export interface SampleStatistics {
+  readonly purchases: BgNbdStatistics;
+  readonly values: GammaGammaStatistics;
+}
 
 /**
  * Fits BG/NBD and Gamma-Gamma on all history and, where there is a hold-out, on the history before it. What is
@@ -32,22 +37,21 @@ type InSample<Statistics> = readonly (Statistics & { sample: string })[];
  * @throws CannotFit when there is no BG/NBD model of all history.
  */
 export function fitModel(
-  purchases: InSample<BgNbdStatistics>,
-  values: InSample<GammaGammaStatistics>,
+  statistics: Readonly<Record<Sample, SampleStatistics>>,
   holdoutWeeks: number,
 ): FitResult {
-  const production = fitBgNbd(of(purchases, "production"));
+  const production = fitBgNbd(statistics.production.purchases);
   const calibration =
     holdoutWeeks > 0
-      ? orReason(() => fitBgNbd(of(purchases, "calibration")))
+      ? orReason(() => fitBgNbd(statistics.calibration.purchases))
       : "The history is too short for a hold-out of a week.";
   const samples: Sample[] = typeof calibration === "string" ? ["production"] : ["production", "calibration"];
-  const gammaGamma = orReason(() => samples.map((sample) => fitValue(of(values, sample), sample)));
+  const gammaGamma = orReason(() => samples.map((sample) => fitValue(statistics[sample].values, sample)));
   const fitted = (sample: Sample, bgNbd: Fit<BgNbdParameters>): FittedModel => ({
     sample,
     bgNbd,
     gammaGamma: typeof gammaGamma === "string" ? null : gammaGamma[samples.indexOf(sample)]!,
-    customers: of(purchases, sample).reduce((sum, { customers }) => sum + customers, 0),
+    customers: totalOf(statistics[sample].purchases.customers),
   });
   return {
     production: fitted("production", production),
@@ -56,9 +60,6 @@ export function fitModel(
   };
 }
 
-const of = <Statistics>(rows: InSample<Statistics>, sample: Sample) =>
-  rows.filter((row) => row.sample === sample);
-
 /** With a larger p, purchases differ from their customer's mean by less than 1 % (p ** -0.5). */
 const SAME_VALUE = 1e4;
 
@@ -66,7 +67,7 @@ const SAME_VALUE = 1e4;
  * A Gamma-Gamma model that gives every customer a finite value.
  * @throws CannotFit when the fit did not converge, or the mean value of all customers is infinite (q <= 1).
  */
-function fitValue(values: readonly GammaGammaStatistics[], sample: Sample): Fit<GammaGammaParameters> {
+function fitValue(values: GammaGammaStatistics, sample: Sample): Fit<GammaGammaParameters> {
   const fit = fitGammaGamma(values);
   const which = sample === "production" ? "" : " on the history before the hold-out";
   const { p, q } = fit.parameters;

@@ -1,75 +1,83 @@
 import digamma from "@stdlib/math-base-special-digamma";
 import gammaln from "@stdlib/math-base-special-gammaln";
+import trigamma from "@stdlib/math-base-special-trigamma";
+import { customersBy, fitStatistics, type Statistics, totalOf } from "./fit-statistics.ts";
 import type { GammaGammaParameters } from "./gamma-gamma.ts";
-import { CannotFit, type Fit, type Likelihood, maximiseLikelihood } from "./maximum-likelihood.ts";
+import { CannotFit, type Fit, type Likelihood } from "./maximum-likelihood.ts";
 
 /** `customers` customers whose `x` >= 1 repeat purchases of positive value had the mean `meanValue` > 0. */
-export type GammaGammaStatistics = { x: number; meanValue: number; customers: number };
+export type GammaGammaStatistics = Statistics<"x" | "meanValue">;
 
 /** The Gamma-Gamma log-likelihood, equation (1a) of Fader & Hardie (2013), and its derivatives by p, q, gamma. */
 export function gammaGammaLikelihood(
   { p, q, gamma }: GammaGammaParameters,
-  statistics: readonly GammaGammaStatistics[],
-): Likelihood<GammaGammaParameters> {
-  let value = 0;
-  const gradient = { p: 0, q: 0, gamma: 0 };
+  { x, meanValue, customers }: GammaGammaStatistics,
+): Likelihood {
+  const customersByX = customersBy(x, customers);
   const logGamma = Math.log(gamma);
-  let byCount = countTerms(p, q, 1);
-  for (const { x, meanValue, customers } of statistics) {
-    if (byCount.x !== x) byCount = countTerms(p, q, x);
-    const px = p * x;
-    const sum = x * meanValue;
-    const scale = gamma + sum;
-    const logScale = Math.log(scale);
-    value +=
-      customers *
-      (byCount.value + q * logGamma + px * Math.log(sum) - Math.log(meanValue) - (px + q) * logScale);
-    gradient.p += customers * x * (byCount.p + Math.log(sum) - logScale);
-    gradient.q += customers * (byCount.q + logGamma - logScale);
-    gradient.gamma += customers * (q / gamma - (px + q) / scale);
+  let [value, gp, gq, gg] = [0, 0, 0, 0];
+  let [pp, pq, pg, qq, qg, gg2] = [0, 0, 0, 0, 0, 0];
+  for (let i = 0; i < x.length; i++) {
+    const [count, k, mean] = [customers[i]!, x[i]!, meanValue[i]!];
+    const scale = 1 / (gamma + k * mean);
+    // ln of x meanValue / (gamma + x meanValue) and of gamma / (gamma + x meanValue)
+    const own = Math.log(k * mean * scale);
+    const prior = logGamma + Math.log(scale);
+    value += count * (p * k * own + q * prior - Math.log(mean));
+    gp += count * k * own;
+    gq += count * prior;
+    gg -= count * (p * k + q) * scale;
+    pg -= count * k * scale;
+    qg -= count * scale;
+    gg2 += count * (p * k + q) * scale * scale;
   }
-  return { value, gradient };
-}
-
-/** The part of a customer's log-likelihood, and of its derivatives, that depends on x alone. */
-function countTerms(p: number, q: number, x: number) {
-  const both = digamma(p * x + q);
+  // The terms that depend on x alone.
+  let total = 0;
+  for (const [k, count] of customersByX.entries()) {
+    if (count === 0) continue;
+    total += count;
+    const both = p * k + q;
+    value += count * (gammaln(both) - gammaln(p * k) - gammaln(q));
+    gp += count * k * (digamma(both) - digamma(p * k));
+    gq += count * (digamma(both) - digamma(q));
+    pp += count * k * k * (trigamma(both) - trigamma(p * k));
+    pq += count * k * trigamma(both);
+    qq += count * (trigamma(both) - trigamma(q));
+  }
   return {
-    x,
-    value: gammaln(p * x + q) - gammaln(p * x) - gammaln(q),
-    p: both - digamma(p * x),
-    q: both - digamma(q),
+    value,
+    gradient: [gp, gq, gg + (total * q) / gamma],
+    hessian: [[pp], [pq, qq], [pg, qg + total / gamma, gg2 - (total * q) / gamma ** 2]],
   };
 }
 
 /**
- * Fits the Gamma-Gamma model by maximum likelihood. The order of the rows does not matter, and equal ones can be split.
+ * Fits the Gamma-Gamma model by maximum likelihood. The rows can have any order, and equal ones can be split.
  * @throws CannotFit when the statistics do not determine the three parameters.
  */
-export function fitGammaGamma(statistics: readonly GammaGammaStatistics[]): Fit<GammaGammaParameters> {
-  for (const row of statistics) {
-    const { x, meanValue, customers } = row;
-    if (!(Number.isInteger(x) && x >= 1 && meanValue > 0 && meanValue < Infinity && customers > 0)) {
+export function fitGammaGamma(statistics: GammaGammaStatistics): Fit<GammaGammaParameters> {
+  const { x, meanValue, customers } = statistics;
+  for (let i = 0; i < x.length; i++) {
+    const isRight =
+      Number.isInteger(x[i]) &&
+      x[i]! >= 1 &&
+      meanValue[i]! > 0 &&
+      meanValue[i]! < Infinity &&
+      customers[i]! > 0;
+    if (!isRight)
       throw new CannotFit(
-        `The value of purchases needs a whole x >= 1, meanValue > 0 and customers > 0; got ${JSON.stringify(row)}. ` +
+        "The value of purchases needs a whole x >= 1, meanValue > 0 and customers > 0; " +
+          `got ${JSON.stringify({ x: x[i], meanValue: meanValue[i], customers: customers[i] })}. ` +
           "Leave out customers without a repeat purchase of positive value.",
       );
-    }
   }
-  // Sorted, so that rounding and the fit do not depend on the order of the rows.
-  const rows = statistics.toSorted(
-    (i, j) => i.x - j.x || i.meanValue - j.meanValue || i.customers - j.customers,
-  );
-  if (rows.length === 0) {
+  if (x.length === 0)
     throw new CannotFit("No customer has a repeat purchase of positive value to fit the value model on.");
-  }
-  const means = new Set(rows.map((row) => row.meanValue)).size;
-  if (means < 3) {
-    throw new CannotFit(`Three parameters cannot be fitted on ${means} distinct mean purchase values.`);
-  }
-  const customers = rows.reduce((sum, row) => sum + row.customers, 0);
-  const total = rows.reduce((sum, row) => sum + row.customers * row.meanValue, 0);
+  const means = new Set<number>();
+  for (let i = 0; i < x.length && means.size < 3; i++) means.add(meanValue[i]!);
+  if (means.size < 3)
+    throw new CannotFit(`Three parameters cannot be fitted on ${means.size} distinct mean purchase values.`);
   // Values around the observed mean, p gamma / (q - 1).
-  const start = { p: 2, q: 3, gamma: total / customers };
-  return maximiseLikelihood((parameters) => gammaGammaLikelihood(parameters, rows), start, customers);
+  const start = { p: 2, q: 3, gamma: totalOf(customers, meanValue) / totalOf(customers) };
+  return fitStatistics(statistics, gammaGammaLikelihood, start);
 }

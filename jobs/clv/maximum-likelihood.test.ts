@@ -4,7 +4,8 @@ import { maximiseLikelihood } from "./maximum-likelihood.ts";
 /** 40 exponential observations of mean 5: the rate's maximum is 1 / 5, its standard error rate / sqrt(40). */
 const exponential = ({ rate }: { rate: number }) => ({
   value: 40 * (Math.log(rate) - 5 * rate),
-  gradient: { rate: 40 * (1 / rate - 5) },
+  gradient: [40 * (1 / rate - 5)],
+  hessian: [[-40 / rate ** 2]],
 });
 
 describe("maximiseLikelihood", () => {
@@ -23,9 +24,14 @@ describe("maximiseLikelihood", () => {
     const fit = maximiseLikelihood(
       ({ u, v }: { u: number; v: number }) => {
         const [x, y] = [Math.log(u), Math.log(v)];
+        const [gx, gy] = [2 * (1 - x) + 400 * x * (y - x * x), -200 * (y - x * x)];
         return {
           value: -((1 - x) ** 2) - 100 * (y - x * x) ** 2,
-          gradient: { u: (2 * (1 - x) + 400 * x * (y - x * x)) / u, v: (-200 * (y - x * x)) / v },
+          gradient: [gx / u, gy / v],
+          hessian: [
+            [(400 * y - 1200 * x * x - 2 - gx) / u ** 2],
+            [(400 * x) / (u * v), (-200 - gy) / v ** 2],
+          ],
         };
       },
       { u: Math.exp(-1.2), v: Math.E },
@@ -42,7 +48,8 @@ describe("maximiseLikelihood", () => {
         const [x, y] = [Math.log(u) - 1, Math.log(v) - 2];
         return {
           value: -(2 * x * x + 2 * x * y + 3 * y * y) / 2,
-          gradient: { u: -(2 * x + y) / u, v: -(x + 3 * y) / v },
+          gradient: [-(2 * x + y) / u, -(x + 3 * y) / v],
+          hessian: [[(2 * x + y - 2) / u ** 2], [-1 / (u * v), (x + 3 * y - 3) / v ** 2]],
         };
       },
       { u: 1, v: 1 },
@@ -59,7 +66,8 @@ describe("maximiseLikelihood", () => {
       const [one, two] = [exponential({ rate }), exponential({ rate: other })];
       return {
         value: one.value + two.value,
-        gradient: { rate: one.gradient.rate, other: two.gradient.rate },
+        gradient: [one.gradient[0]!, two.gradient[0]!],
+        hessian: [[one.hessian[0]![0]!], [0, two.hessian[0]![0]!]],
       };
     };
     const fit = maximiseLikelihood(both, { rate: 0.2, other: 1e-3 }, 40);
@@ -70,7 +78,8 @@ describe("maximiseLikelihood", () => {
     // It ends at the bound: the derivative by ln k is 1 / k, that by ln m is 0.
     const rising = ({ k, m }: { k: number; m: number }) => ({
       value: -1 / k - Math.log(m) ** 2,
-      gradient: { k: 1 / k ** 2, m: (-2 * Math.log(m)) / m },
+      gradient: [1 / k ** 2, (-2 * Math.log(m)) / m],
+      hessian: [[-2 / k ** 3], [0, (2 * Math.log(m) - 2) / m ** 2]],
     });
     const { parameters, gradientNorm } = maximiseLikelihood(rising, { k: 1, m: 1 }, 4);
     assert.ok(Math.abs(gradientNorm * parameters.k * 4 - 1) < 1e-9, `${gradientNorm}`);
@@ -78,8 +87,8 @@ describe("maximiseLikelihood", () => {
 
   it("converges although rounding hides the last increases of the log-likelihood", () => {
     const lifted = (parameters: { rate: number }) => {
-      const { value, gradient } = exponential(parameters);
-      return { value: value + 1e12, gradient };
+      const { value, ...derivatives } = exponential(parameters);
+      return { value: value + 1e12, ...derivatives };
     };
     const fit = maximiseLikelihood(lifted, { rate: 0.1 }, 40);
     assert.ok(fit.converged && Math.abs(fit.parameters.rate - 0.2) < 1e-12);
@@ -88,7 +97,8 @@ describe("maximiseLikelihood", () => {
   it("does not converge if the gradient leads downhill", () => {
     const wrong = ({ k }: { k: number }) => ({
       value: -(Math.log(k) ** 2),
-      gradient: { k: (2 * (1 - Math.log(k))) / k },
+      gradient: [(2 * (1 - Math.log(k))) / k],
+      hessian: [[(2 * Math.log(k) - 4) / k ** 2]],
     });
     const fit = maximiseLikelihood(wrong, { k: 1 }, 1);
     assert.equal(fit.converged, false);
@@ -96,15 +106,21 @@ describe("maximiseLikelihood", () => {
   });
 
   it("does not take an endless ridge, a plain or a minimum for a maximum", () => {
-    const rising = ({ k }: { k: number }) => ({ value: -1 / k, gradient: { k: 1 / k ** 2 } });
+    const rising = ({ k }: { k: number }) => ({
+      value: -1 / k,
+      gradient: [1 / k ** 2],
+      hessian: [[-2 / k ** 3]],
+    });
     const endless = maximiseLikelihood(rising, { k: 1 }, 1);
     assert.equal(endless.converged, false);
+    assert.ok(Number.isNaN(endless.standardErrors.k));
     assert.ok(endless.parameters.k > 1e5 && endless.parameters.k < 1e8, `${endless.parameters.k}`);
-    const flat = () => ({ value: -1, gradient: { k: 0 } });
+    const flat = () => ({ value: -1, gradient: [0], hessian: [[0]] });
     assert.equal(maximiseLikelihood(flat, { k: 1 }, 1).converged, false);
     const dip = ({ k }: { k: number }) => ({
       value: Math.log(k) ** 2,
-      gradient: { k: (2 * Math.log(k)) / k },
+      gradient: [(2 * Math.log(k)) / k],
+      hessian: [[(2 - 2 * Math.log(k)) / k ** 2]],
     });
     const fit = maximiseLikelihood(dip, { k: 1 }, 1);
     assert.equal(fit.converged, false);

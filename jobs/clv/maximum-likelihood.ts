@@ -6,7 +6,7 @@ export class CannotFit extends Error {
 /** The result of a maximum-likelihood fit of the parameters `P`. */
 export type Fit<P> = {
   parameters: P;
-  /** By the delta method, from those of the logarithms; NaN if the log-likelihood is not concave at the end. */
+  /** By the delta method, from those of the logarithms; NaN unless the fit converged. */
   standardErrors: P;
   logLikelihood: number;
   /** The log-likelihood is concave, no step increases it, and no parameter is at its bound. */
@@ -16,8 +16,13 @@ export type Fit<P> = {
   gradientNorm: number;
 };
 
-/** A log-likelihood and its derivatives by the parameters. */
-export type Likelihood<P> = { value: number; gradient: P };
+/** A log-likelihood and its derivatives by the parameters, in their order. */
+export type Likelihood = {
+  value: number;
+  gradient: readonly number[];
+  /** Symmetric: row i has the columns 0 to i. */
+  hessian: readonly (readonly number[])[];
+};
 
 /** A parameter this many times larger or smaller than its start has no maximum that makes sense. */
 const BOUND = 1e6;
@@ -25,16 +30,15 @@ const MAX_ITERATIONS = 100;
 const LARGEST_STEP = 2;
 /** The maximum is reached when a step, in logarithms of parameters, is shorter. */
 const TOLERANCE = 1e-6;
-const DIFFERENCE = 1e-4;
 /** Rounding can make a log-likelihood that increases look smaller by this part. */
 const ROUNDING = 1e-13;
 
 /**
  * Maximises a log-likelihood of positive parameters over their logarithms by Newton's method, damped after Levenberg
- * and Marquardt. The Hessian is made of central differences of the gradient. `start` gives the scale of each parameter.
+ * and Marquardt. `start` gives the names of the parameters and the scale of each.
  */
 export function maximiseLikelihood<P extends Record<string, number>>(
-  likelihood: (parameters: P) => Likelihood<P>,
+  likelihood: (parameters: P) => Likelihood,
   start: P,
   customers: number,
 ): Fit<P> {
@@ -42,21 +46,28 @@ export function maximiseLikelihood<P extends Record<string, number>>(
   const named = (values: readonly number[]) =>
     Object.fromEntries(names.map((name, i) => [name, values[i]])) as P;
   const evaluate = (logs: readonly number[]) => {
-    const parameters = named(logs.map(Math.exp));
-    const { value, gradient } = likelihood(parameters);
-    return { logs, value, gradient: names.map((name) => gradient[name]! * parameters[name]!) };
+    const parameters = logs.map(Math.exp);
+    const likelihoodHere = likelihood(named(parameters));
+    const gradient = parameters.map((parameter, i) => parameter * likelihoodHere.gradient[i]!);
+    // The negative Hessian by the logarithms, by the chain rule.
+    const information = parameters.map((one, i) =>
+      parameters.map((other, j) => {
+        const second = likelihoodHere.hessian[Math.max(i, j)]![Math.min(i, j)]!;
+        return -(one * other * second) - (i === j ? gradient[i]! : 0);
+      }),
+    );
+    return { logs, value: likelihoodHere.value, gradient, information };
   };
   const origin = names.map((name) => Math.log(start[name]!));
   const within = (log: number, i: number): boolean => Math.abs(log - origin[i]!) < Math.log(BOUND);
 
   let point = evaluate(origin);
-  let information = negativeHessian(evaluate, point.logs);
   let damping = 0;
   let iterations = 0;
   let converged = false;
   while (iterations < MAX_ITERATIONS && !converged && point.logs.every(within)) {
     iterations++;
-    const damped = information.map((row, i) =>
+    const damped = point.information.map((row, i) =>
       row.map((entry, j) =>
         i === j ? entry + damping * Math.max(Math.abs(entry), 1e-8 * customers) : entry,
       ),
@@ -68,7 +79,6 @@ export function maximiseLikelihood<P extends Record<string, number>>(
     converged = damping === 0 && length < TOLERANCE;
     if (next !== undefined && (converged || next.value > point.value - ROUNDING * Math.abs(point.value))) {
       point = next;
-      information = negativeHessian(evaluate, point.logs);
       damping = damping < 1e-3 ? 0 : damping / 10;
     } else {
       damping = Math.max(1e-3, damping * 10);
@@ -78,8 +88,8 @@ export function maximiseLikelihood<P extends Record<string, number>>(
 
   const errors = names.map((_, i) => {
     const unit = names.map((_, j) => (i === j ? 1 : 0));
-    const variance = solve(information, unit)?.[i] ?? Number.NaN;
-    return Math.sqrt(variance) * Math.exp(point.logs[i]!);
+    const variance = converged ? solve(point.information, unit)?.[i] : undefined;
+    return Math.sqrt(variance ?? Number.NaN) * Math.exp(point.logs[i]!);
   });
   return {
     parameters: named(point.logs.map(Math.exp)),
@@ -89,19 +99,6 @@ export function maximiseLikelihood<P extends Record<string, number>>(
     iterations,
     gradientNorm: Math.max(...point.gradient.map(Math.abs)) / customers,
   };
-}
-
-function negativeHessian(
-  evaluate: (logs: readonly number[]) => { gradient: readonly number[] },
-  logs: readonly number[],
-): number[][] {
-  const rows = logs.map((_, i) => {
-    const [below, above] = [-DIFFERENCE, DIFFERENCE].map(
-      (difference) => evaluate(logs.map((log, j) => (j === i ? log + difference : log))).gradient,
-    );
-    return logs.map((_, j) => (below![j]! - above![j]!) / (2 * DIFFERENCE));
-  });
-  return rows.map((row, i) => row.map((entry, j) => (entry + rows[j]![i]!) / 2));
 }
 
 /** Solves A s = g for a symmetric A by Cholesky's L D L'; undefined unless A is positive definite. */

@@ -1,9 +1,10 @@
 import { seededRandom } from "./random.ts";
 import { type Ranking, rank, rankCorrelation, sumOfTop } from "./ranking.ts";
+import { sortedBy } from "./sort.ts";
 
-/** What was predicted for a customer in the hold-out, and what the customer did in it. */
-const FIELDS = [
-  /** The purchases that the model expects. */
+/** What was predicted for the customers in the hold-out, and what they did in it. The customers are sorted in this order. */
+export const FIELDS = [
+  /** The purchases that the model expects; all NaN when it does not predict them. */
   "predictedPurchases",
   /** The spending that the model expects: expected purchases times the expected value of one. */
   "predictedValue",
@@ -17,7 +18,8 @@ const FIELDS = [
   /** Repeat purchases before the hold-out. */
   "x",
 ] as const;
-export type CustomerOutcome = Record<(typeof FIELDS)[number], number>;
+/** A number of each customer. */
+export type Outcomes = Readonly<Record<(typeof FIELDS)[number], Float64Array>>;
 
 /** `oracle` is what happened, or the ranking by it. */
 export type Predictor = "model" | "rfm" | "past_spend" | "past_rate" | "oracle";
@@ -36,6 +38,8 @@ export const METRICS = [
   /** Mean absolute and root mean squared error of the number of purchases. */
   "count_mae",
   "count_rmse",
+  /** Mean absolute error of the value of purchases. */
+  "value_mae",
   "total_purchases",
   "total_revenue",
   /** Mean purchases of each tenth of the customers by the model's count: bucket 1 the lowest, 10 the highest. */
@@ -57,22 +61,21 @@ const row = (
   bucket: number | null = null,
 ): MetricRow => ({ predictor, metric, bucket, value });
 
-type Columns = Record<(typeof FIELDS)[number], Float64Array>;
-
 const TOP = 0.1;
 const HIGHEST_FREQUENCY = 7;
 
 /**
  * Compares the predictions with what happened. The result does not depend on the order of the customers, and is the same
  * for the same `seed` of the bootstrap. A figure that is undefined (a share of no revenue) has no row.
- * O(n log n) plus `replicates` passes over the customers.
+ * O(n) for each of the `replicates` of the bootstrap.
  * @throws RangeError when a customer's figure is not finite.
  */
 export function evaluate(
-  customers: readonly CustomerOutcome[],
+  customers: Outcomes,
   { replicates = 200, seed = 1 }: { replicates?: number; seed?: number } = {},
 ): MetricRow[] {
-  const columns = inOneOrder(customers);
+  const hasCounts = !customers.predictedPurchases.every(Number.isNaN);
+  const columns = inOneOrder(customers, hasCounts);
   const rankings = {
     model: rank(columns.predictedValue),
     rfm: rank(columns.rfmScore),
@@ -83,32 +86,25 @@ export function evaluate(
     ...topDecileShares(columns, rankings, replicates, seed),
     ...correlations(rankings),
     ...countErrors(columns),
+    ...valueErrors(columns),
     ...totals(columns),
-    ...byDecile(columns),
+    ...(hasCounts ? byDecile(columns) : []),
     ...gains(columns, rankings),
     ...byFrequency(columns),
   ].filter(({ value }) => Number.isFinite(value));
 }
 
-/** Columns of the customers in one order, so that rounding and the bootstrap do not depend on the order of the rows. */
-function inOneOrder(customers: readonly CustomerOutcome[]): Columns {
-  for (const customer of customers) {
-    for (const field of FIELDS) {
-      if (!Number.isFinite(customer[field])) {
-        throw new RangeError(`${field} must be a finite number; a customer has ${customer[field]}.`);
-      }
-    }
+/** The customers in one order, so that rounding and the bootstrap do not depend on the order of the rows. */
+function inOneOrder(customers: Outcomes, hasCounts: boolean): Outcomes {
+  const fields = hasCounts ? FIELDS : FIELDS.filter((field) => field !== "predictedPurchases");
+  for (const field of fields) {
+    const wrong = customers[field].find((value) => !Number.isFinite(value));
+    if (wrong !== undefined)
+      throw new RangeError(`${field} must be a finite number; a customer has ${wrong}.`);
   }
-  const sorted = customers.toSorted((one, other) => {
-    for (const field of FIELDS) {
-      const difference = one[field] - other[field];
-      if (difference !== 0) return difference;
-    }
-    return 0;
-  });
-  const column = (field: (typeof FIELDS)[number]) =>
-    new Float64Array(sorted.map((customer) => customer[field]));
-  return Object.fromEntries(FIELDS.map((field) => [field, column(field)])) as Columns;
+  const order = sortedBy(fields.map((field) => customers[field]));
+  const sorted = FIELDS.map((field) => [field, Float64Array.from(order, (i) => customers[field][i]!)]);
+  return Object.fromEntries(sorted) as Outcomes;
 }
 
 type Rankings = { model: Ranking; rfm: Ranking; past_spend: Ranking; oracle: Ranking };
@@ -117,7 +113,7 @@ const BASELINES = ["rfm", "past_spend"] as const;
 
 /** Shares of the top decile. Intervals by the Poisson bootstrap: a customer counts Poisson(1) times in each replicate. */
 function topDecileShares(
-  { actualRevenue }: Columns,
+  { actualRevenue }: Outcomes,
   rankings: Rankings,
   replicates: number,
   seed: number,
@@ -168,7 +164,7 @@ function correlations(rankings: Rankings): MetricRow[] {
   return RANKED.map((name) => row(name, "spearman", rankCorrelation(rankings[name], rankings.oracle)));
 }
 
-function countErrors({ predictedPurchases, pastRatePurchases, actualPurchases }: Columns): MetricRow[] {
+function countErrors({ predictedPurchases, pastRatePurchases, actualPurchases }: Outcomes): MetricRow[] {
   const errorsOf = (predictor: Predictor, predicted: Float64Array) => {
     const errors = predicted.map((count, i) => count - actualPurchases[i]!);
     return [
@@ -179,7 +175,12 @@ function countErrors({ predictedPurchases, pastRatePurchases, actualPurchases }:
   return [...errorsOf("model", predictedPurchases), ...errorsOf("past_rate", pastRatePurchases)];
 }
 
-function totals(columns: Columns): MetricRow[] {
+function valueErrors({ predictedValue, actualRevenue }: Outcomes): MetricRow[] {
+  const errors = predictedValue.map((value, i) => Math.abs(value - actualRevenue[i]!));
+  return [row("model", "value_mae", mean(errors))];
+}
+
+function totals(columns: Outcomes): MetricRow[] {
   return [
     row("model", "total_purchases", sum(columns.predictedPurchases)),
     row("past_rate", "total_purchases", sum(columns.pastRatePurchases)),
@@ -189,7 +190,7 @@ function totals(columns: Columns): MetricRow[] {
   ];
 }
 
-function byDecile({ predictedPurchases, actualPurchases }: Columns): MetricRow[] {
+function byDecile({ predictedPurchases, actualPurchases }: Outcomes): MetricRow[] {
   const ranking = rank(predictedPurchases);
   const size = predictedPurchases.length / 10;
   return [1, 2, 3, 4, 5, 6, 7, 8, 9, 10].flatMap((bucket) => {
@@ -202,7 +203,7 @@ function byDecile({ predictedPurchases, actualPurchases }: Columns): MetricRow[]
   });
 }
 
-function gains({ actualRevenue }: Columns, rankings: Rankings): MetricRow[] {
+function gains({ actualRevenue }: Outcomes, rankings: Rankings): MetricRow[] {
   const revenue = sum(actualRevenue);
   return ([...RANKED, "oracle"] as const).flatMap((predictor) =>
     Array.from({ length: 21 }, (_, i) => {
@@ -212,7 +213,7 @@ function gains({ actualRevenue }: Columns, rankings: Rankings): MetricRow[] {
   );
 }
 
-function byFrequency({ x, predictedPurchases, pastRatePurchases, actualPurchases }: Columns): MetricRow[] {
+function byFrequency({ x, predictedPurchases, pastRatePurchases, actualPurchases }: Outcomes): MetricRow[] {
   const buckets = x.map((repeats) => Math.min(repeats, HIGHEST_FREQUENCY));
   return Array.from({ length: HIGHEST_FREQUENCY + 1 }, (_, bucket) => {
     const meanOf = (values: Float64Array) => mean(values.filter((_, i) => buckets[i] === bucket));

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
+import { rowsOf } from "../../test/columns.ts";
 import { type ModelWarehouse, openModelWarehouse } from "../../test/model-warehouse.ts";
 import {
   readBacktest,
   readChampion,
   readHoldout,
   readHoldoutWeeks,
-  readPurchaseStatistics,
-  readValueStatistics,
+  readStatistics,
   replaceMetrics,
   replaceModels,
 } from "./model-tables.ts";
@@ -33,14 +33,13 @@ describe("tables of the model", () => {
     await tables.fill("value_statistics", DAY, [
       { sample: "calibration", x: 2, mean_value: 5, customers: 3 },
     ]);
-    assert.deepEqual(await readPurchaseStatistics(tables.warehouse, DAY), [
-      { sample: "production", x: 2, tX: 4, T: 9, customers: 3 },
-    ]);
-    assert.deepEqual(await readValueStatistics(tables.warehouse, DAY), [
-      { sample: "calibration", x: 2, meanValue: 5, customers: 3 },
-    ]);
-    assert.deepEqual(await readPurchaseStatistics(tables.warehouse, OTHER_DAY), []);
-    assert.deepEqual(await readValueStatistics(tables.warehouse, OTHER_DAY), []);
+    const read = async (day: string, sample: "production" | "calibration") => {
+      const { purchases, values } = await readStatistics(tables.warehouse, day, sample);
+      return [rowsOf(purchases), rowsOf(values)];
+    };
+    assert.deepEqual(await read(DAY, "production"), [[{ x: 2, tX: 4, T: 9, customers: 3 }], []]);
+    assert.deepEqual(await read(DAY, "calibration"), [[], [{ x: 2, meanValue: 5, customers: 3 }]]);
+    assert.deepEqual(await read(OTHER_DAY, "production"), [[], []]);
   });
 
   it("reads the customers of the hold-out and of the back-test", async () => {
@@ -48,15 +47,17 @@ describe("tables of the model", () => {
     const scored = { ...OUTCOME, weeks: 4, predicted_purchases: 0.5, predicted_value: 6 };
     await tables.fill("holdout", DAY, [customer]);
     await tables.fill("backtest", DAY, [scored]);
-    assert.deepEqual(await readHoldout(tables.warehouse, DAY), [customer]);
-    assert.deepEqual(await readBacktest(tables.warehouse, DAY), [scored]);
+    assert.deepEqual(rowsOf(await readHoldout(tables.warehouse, DAY)), [
+      { ...customer, mean_value: Number.NaN },
+    ]);
+    assert.deepEqual(rowsOf(await readBacktest(tables.warehouse, DAY)), [scored]);
   });
 
   it("refuses a row without a value that the model needs", async () => {
     await tables.fill("model_statistics", OTHER_DAY, [
       { sample: "production", x: 2, t_x: null, t: 9, customers: 3 },
     ]);
-    await assert.rejects(readPurchaseStatistics(tables.warehouse, OTHER_DAY), /t_x/);
+    await assert.rejects(readStatistics(tables.warehouse, OTHER_DAY, "production"), /without t_x/);
   });
 
   describe("the champion", () => {

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { Parameters, Row, Warehouse } from "../../contracts/warehouse.ts";
 import type { BgNbdParameters } from "./bg-nbd.ts";
+import type { Sample, SampleStatistics } from "./fit-model.ts";
 import type { GammaGammaParameters } from "./gamma-gamma.ts";
 import type { MetricRow } from "./metrics.ts";
 
@@ -17,58 +18,65 @@ export interface Model {
 /** Dataset of the model's tables in the SQL project. */
 const DATASET = "rfm";
 
-// The columns that are read of each table.
-const number = z.number();
-const CALENDAR = { holdout_weeks: number };
-const STATISTICS = { sample: z.string(), x: number, t_x: number, t: number, customers: number };
-const VALUES = { sample: z.string(), x: number, mean_value: number, customers: number };
-const OUTCOME = {
-  ...{ x: number, t: number, rfm_score: number, past_spend: number },
-  ...{ actual_purchases: number, actual_value: number },
-};
-const HOLDOUT = { ...OUTCOME, t_x: number, value_count: number, mean_value: number.nullable() };
-const BACKTEST = { ...OUTCOME, weeks: number, predicted_purchases: number, predicted_value: number };
+const OUTCOME = ["x", "t", "rfm_score", "past_spend", "actual_purchases", "actual_value"] as const;
+const PREDICTED = [...OUTCOME, "expected_purchases", "expected_value"] as const;
+export const HOLDOUT = [...OUTCOME, "t_x", "value_count", "mean_value"] as const;
+const BACKTEST = [...OUTCOME, "weeks", "predicted_purchases", "predicted_value"] as const;
 
-type RowOf<Columns extends z.ZodRawShape> = z.output<z.ZodObject<Columns>>;
-/** What a customer did until a day (x, t in weeks: as in the model), and after it. */
-export type Outcome = RowOf<typeof OUTCOME>;
-export type HoldoutCustomer = RowOf<typeof HOLDOUT>;
+type Columns<Names extends readonly string[]> = Readonly<Record<Names[number], Float64Array>>;
+/** What each customer did until a day (x, t in weeks: as in the model), and after it. */
+export type Outcome = Columns<typeof OUTCOME>;
+/** `mean_value` is NaN for a customer without a repeat purchase of positive value. */
+export type Holdout = Columns<typeof HOLDOUT>;
 
 /** Weeks at the end of the history that the model is evaluated on; 0 when the history is too short. */
 export async function readHoldoutWeeks(warehouse: Warehouse, runDate: string): Promise<number> {
-  const [calendar] = await readRows(warehouse, "run_calendar", CALENDAR, runDate);
-  return calendar?.holdout_weeks ?? 0;
+  const [row] = await warehouse.query(
+    `SELECT holdout_weeks FROM ${DATASET}.run_calendar WHERE run_date = @run_date`,
+    on(runDate),
+  );
+  return row === undefined ? 0 : z.object({ holdout_weeks: z.number() }).parse(row).holdout_weeks;
 }
 
-export async function readPurchaseStatistics(warehouse: Warehouse, runDate: string) {
-  const rows = await readRows(warehouse, "model_statistics", STATISTICS, runDate);
-  return rows.map(({ t_x, t, ...row }) => ({ ...row, tX: t_x, T: t }));
+/** What the models of a sample are fitted on. */
+export async function readStatistics(
+  warehouse: Warehouse,
+  runDate: string,
+  sample: Sample,
+): Promise<SampleStatistics> {
+  const read = <Name extends string>(table: string, names: readonly Name[]) =>
+    readColumns(warehouse, table, names, [], runDate, sample);
+  const { t_x, t, ...purchases } = await read("model_statistics", ["x", "t_x", "t", "customers"]);
+  const { mean_value, ...values } = await read("value_statistics", ["x", "mean_value", "customers"]);
+  return { purchases: { ...purchases, tX: t_x, T: t }, values: { ...values, meanValue: mean_value } };
 }
 
-export async function readValueStatistics(warehouse: Warehouse, runDate: string) {
-  const rows = await readRows(warehouse, "value_statistics", VALUES, runDate);
-  return rows.map(({ mean_value, ...row }) => ({ ...row, meanValue: mean_value }));
-}
-
-export const readHoldout = (warehouse: Warehouse, runDate: string) =>
-  readRows(warehouse, "holdout", HOLDOUT, runDate);
+export const readHoldout = (warehouse: Warehouse, runDate: string): Promise<Holdout> =>
+  readColumns(warehouse, "holdout", HOLDOUT, ["mean_value"], runDate);
 
 export const readBacktest = (warehouse: Warehouse, runDate: string) =>
-  readRows(warehouse, "backtest", BACKTEST, runDate);
+  readColumns(warehouse, "backtest", BACKTEST, [], runDate);
 
-/** These columns of a table on the run date, validated. */
-async function readRows<Columns extends z.ZodRawShape>(
+/** These columns of a table on the run date, one number for each row. Only those of `nullable` can have a null. */
+async function readColumns<Name extends string>(
   warehouse: Warehouse,
   table: string,
-  columns: Columns,
+  names: readonly Name[],
+  nullable: readonly Name[],
   runDate: string,
-): Promise<RowOf<Columns>[]> {
-  const row = z.object(columns);
-  const sql = `SELECT ${Object.keys(columns).join(", ")} FROM ${DATASET}.${table} WHERE run_date = @run_date`;
-  const rows: RowOf<Columns>[] = [];
-  // Row by row: there can be as many as customers.
-  for await (const given of warehouse.stream(sql, on(runDate))) rows.push(row.parse(given));
-  return rows;
+  sample?: Sample,
+): Promise<Record<Name, Float64Array>> {
+  const ofSample: Parameters = sample === undefined ? {} : { sample: { type: "STRING", value: sample } };
+  const condition = sample === undefined ? "" : " AND sample = @sample";
+  const columns = await warehouse.columns(
+    `SELECT ${names.join(", ")} FROM ${DATASET}.${table} WHERE run_date = @run_date${condition}`,
+    names,
+    { ...on(runDate), ...ofSample },
+  );
+  for (const name of names)
+    if (!nullable.includes(name) && columns[name].some(Number.isNaN))
+      throw new TypeError(`${DATASET}.${table} has a row of ${runDate} without ${name}.`);
+  return columns;
 }
 
 export interface Champion {
@@ -79,7 +87,7 @@ export interface Champion {
   readonly model: Model | null;
 }
 
-const optional = number.nullable();
+const optional = z.number().nullable();
 const championRow = z.object({
   ...{ model_id: z.string(), run_date: z.string(), family: z.string().nullable() },
   ...{ r: optional, alpha: optional, a: optional, b: optional },
@@ -112,7 +120,8 @@ export async function readChampion(
 export interface PredictedHoldout {
   readonly model_id: string;
   readonly family: string;
-  readonly customers: readonly (Outcome & { expected_purchases: number | null; expected_value: number })[];
+  /** Expected purchases are NaN where the candidate does not predict them. */
+  readonly customers: Columns<typeof PREDICTED>;
 }
 
 /** The hold-out with the predictions of each model of these candidates. */
@@ -126,22 +135,13 @@ export async function readPredictedHoldouts(
     `SELECT DISTINCT family, model_id FROM ${DATASET}.predictions WHERE run_date = @run_date AND sample = 'calibration' ORDER BY family, model_id`,
     on(runDate),
   );
-  const row = z.object({ ...OUTCOME, expected_purchases: optional, expected_value: number });
-  const columns = Object.keys(OUTCOME).map((column) => `h.${column}`);
-  const sql = `SELECT ${columns.join(", ")}, p.expected_purchases, p.expected_value FROM ${DATASET}.holdout AS h INNER JOIN ${DATASET}.predictions AS p ON p.customer_id = h.customer_id WHERE h.run_date = @run_date AND p.run_date = @run_date AND p.sample = 'calibration' AND p.model_id = @model_id`;
-  const read = async ({ family, model_id }: Row): Promise<PredictedHoldout> => {
-    const rows = await warehouse.query(sql, {
-      ...on(runDate),
-      model_id: { type: "STRING", value: String(model_id) },
-    });
-    return {
-      model_id: String(model_id),
-      family: String(family),
-      customers: rows.map((each) => row.parse(each)),
-    };
+  const sql = `SELECT ${PREDICTED.join(", ")} FROM ${DATASET}.holdout AS h INNER JOIN ${DATASET}.predictions AS p ON p.customer_id = h.customer_id WHERE h.run_date = @run_date AND p.run_date = @run_date AND p.sample = 'calibration' AND p.model_id = @model_id`;
+  const ours = z.array(z.object({ family: z.string(), model_id: z.string() })).parse(models);
+  const read = async ({ family, model_id }: (typeof ours)[number]): Promise<PredictedHoldout> => {
+    const parameters: Parameters = { ...on(runDate), model_id: { type: "STRING", value: model_id } };
+    return { family, model_id, customers: await warehouse.columns(sql, PREDICTED, parameters) };
   };
-  const ours = models.filter(({ family }) => candidates.includes(String(family)));
-  return await Promise.all(ours.map(read));
+  return await Promise.all(ours.filter(({ family }) => candidates.includes(family)).map(read));
 }
 
 /** Replaces the models of the run date; returns how many rows were written. */

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
+import { columnsOf, rowsOf } from "../../test/columns.ts";
 import { conditionalExpectedPurchases } from "./bg-nbd.ts";
 import { conditionalExpectedValue } from "./gamma-gamma.ts";
-import { customerOutcome, predictHoldout } from "./predictions.ts";
+import { HOLDOUT } from "./model-tables.ts";
+import { outcomes, predictHoldout } from "./predictions.ts";
 
 const BG_NBD = { r: 0.243, alpha: 4.414, a: 0.793, b: 2.426 };
 const GAMMA_GAMMA = { p: 6.25, q: 3.74, gamma: 15.44 };
@@ -12,8 +14,11 @@ const ONCE = { ...OUTCOME, x: 0, t_x: 0, t: 0, value_count: 0, mean_value: null,
 describe("predictHoldout", () => {
   const customers = [REPEAT, ONCE, { ...REPEAT, t: 40 }, { ...REPEAT, t_x: 20 }, { ...REPEAT, x: 1 }];
 
+  const predict = (gammaGamma: typeof GAMMA_GAMMA | null) =>
+    rowsOf(predictHoldout({ bgNbd: BG_NBD, gammaGamma }, columnsOf(HOLDOUT, customers), 39));
+
   it("expects purchases by BG/NBD, and their value by Gamma-Gamma", () => {
-    const predicted = predictHoldout({ bgNbd: BG_NBD, gammaGamma: GAMMA_GAMMA }, customers, 39);
+    const predicted = predict(GAMMA_GAMMA);
     predicted.forEach(({ predictedPurchases, predictedValue }, i) => {
       const { x, t_x, t, value_count, mean_value } = customers[i]!;
       assert.equal(predictedPurchases, conditionalExpectedPurchases(BG_NBD, x, t_x, t, 39));
@@ -24,15 +29,27 @@ describe("predictHoldout", () => {
   });
 
   it("takes the mean of the customer's own purchases without Gamma-Gamma", () => {
-    const [repeat, once] = predictHoldout({ bgNbd: BG_NBD, gammaGamma: null }, customers, 39);
+    const [repeat, once] = predict(null);
     assert.equal(repeat!.predictedValue, repeat!.predictedPurchases * 25);
     assert.equal(once!.predictedValue, once!.predictedPurchases * 9);
   });
 });
 
-describe("customerOutcome", () => {
+describe("outcomes", () => {
+  const of = (customer: typeof REPEAT | typeof ONCE) => {
+    const [outcome] = rowsOf(
+      outcomes(
+        columnsOf(HOLDOUT, [customer]),
+        Float64Array.of(12),
+        Float64Array.of(1.5),
+        Float64Array.of(30),
+      ),
+    );
+    return outcome!;
+  };
+
   it("gives what was predicted, what happened, and the past rate", () => {
-    assert.deepEqual(customerOutcome({ ...REPEAT, t: 8 }, 12, 1.5, 30), {
+    assert.deepEqual(of({ ...REPEAT, t: 8 }), {
       predictedPurchases: 1.5,
       predictedValue: 30,
       rfmScore: 7.5,
@@ -45,6 +62,6 @@ describe("customerOutcome", () => {
   });
 
   it("has no past rate for a customer of no time", () => {
-    assert.equal(customerOutcome({ ...ONCE, x: 1 }, 12, 0, 0).pastRatePurchases, 0);
+    assert.equal(of({ ...ONCE, x: 1 }).pastRatePurchases, 0);
   });
 });

@@ -1,3 +1,5 @@
+import { sortedBy } from "./sort.ts";
+
 /**
  * Customers in falling order of a score. Customers with equal scores have no order among themselves: each figure is its
  * mean over all their orders, so it does not depend on the order of the rows.
@@ -9,11 +11,15 @@ export type Ranking = {
   groups: Uint32Array;
 };
 
-/** Ranks by score, highest first. A score must not be NaN. O(n log n). */
+/** Ranks by score, highest first. A score must not be NaN. O(n). */
 export function rank(scores: Float64Array): Ranking {
-  const order = Uint32Array.from(scores.keys()).sort((i, j) => scores[j]! - scores[i]!);
-  const groups = [...order.keys()].filter((i) => scores[order[i]!] !== scores[order[i - 1]!]);
-  return { order, groups: Uint32Array.from([...groups, order.length]) };
+  const order = sortedBy([scores.map((score) => -score)]);
+  const groups = new Uint32Array(order.length + 1);
+  let count = 0;
+  for (let i = 0; i < order.length; i++)
+    if (i === 0 || scores[order[i]!] !== scores[order[i - 1]!]) groups[count++] = i;
+  groups[count] = order.length;
+  return { order, groups: groups.subarray(0, count + 1) };
 }
 
 /** The sum of `values` over the first `share` (0 to 1) of the customers. Each customer counts `weights` times, or once. */

@@ -2,11 +2,13 @@ import assert from "node:assert/strict";
 import type { RunSettings } from "../../contracts/run.ts";
 import type { Row } from "../../contracts/warehouse.ts";
 import { type SampleCustomer, simulateCustomers } from "../../test/cdnow.ts";
+import { columnsOf } from "../../test/columns.ts";
 import { modelStep } from "../../test/model-step.ts";
 import { type ModelWarehouse, openModelWarehouse } from "../../test/model-warehouse.ts";
 import { fitBgNbd } from "./bg-nbd-fit.ts";
 import { fitGammaGamma } from "./gamma-gamma-fit.ts";
 import { evaluate } from "./metrics.ts";
+import { HOLDOUT } from "./model-tables.ts";
 import { predictHoldout } from "./predictions.ts";
 import { seededRandom } from "./random.ts";
 import { train } from "./train.ts";
@@ -26,6 +28,10 @@ const valuesOf = (customers: readonly SampleCustomer[]) =>
   customers
     .filter(({ paidRepeats }) => paidRepeats > 0)
     .map(({ paidRepeats, meanValue }) => ({ x: paidRepeats, meanValue, customers: 1 }));
+const fitPurchases = (rows: ReturnType<typeof purchasesOf>) =>
+  fitBgNbd(columnsOf(["x", "tX", "T", "customers"], rows));
+const fitValues = (rows: ReturnType<typeof valuesOf>) =>
+  fitGammaGamma(columnsOf(["x", "meanValue", "customers"], rows));
 const holdoutOf = (customers: readonly SampleCustomer[]) =>
   customers.map((customer, index) => ({
     customer_id: `c${index}`,
@@ -39,13 +45,16 @@ const holdoutOf = (customers: readonly SampleCustomer[]) =>
     actual_purchases: customer.actualPurchases,
     actual_value: customer.actualRevenue,
   }));
+/** The evaluation of a model on the hold-out of these customers. */
+const evaluated = (model: Parameters<typeof predictHoldout>[0], customers: readonly SampleCustomer[]) =>
+  evaluate(predictHoldout(model, columnsOf(HOLDOUT, holdoutOf(customers)), WEEKS));
 
 describe("train", () => {
   const all = simulate(1);
   const early = simulate(2);
   const first = {
-    production: { bgNbd: fitBgNbd(purchasesOf(all)), gammaGamma: fitGammaGamma(valuesOf(all)) },
-    calibration: { bgNbd: fitBgNbd(purchasesOf(early)), gammaGamma: fitGammaGamma(valuesOf(early)) },
+    production: { bgNbd: fitPurchases(purchasesOf(all)), gammaGamma: fitValues(valuesOf(all)) },
+    calibration: { bgNbd: fitPurchases(purchasesOf(early)), gammaGamma: fitValues(valuesOf(early)) },
   };
   const calibrated = {
     ...first.calibration.bgNbd.parameters,
@@ -151,7 +160,7 @@ describe("train", () => {
     it("is evaluated on the hold-out with the parameters that were fitted without it", async () => {
       const { metrics, rows, scoring, artifact } = await run();
       const model = { bgNbd: calibrated, gammaGamma: calibrated };
-      const expected = evaluate(predictHoldout(model, holdoutOf(early), WEEKS));
+      const expected = evaluated(model, early);
       const written = metrics("holdout");
       assert.equal(written.length, expected.length);
       for (const row of expected) {
@@ -186,7 +195,7 @@ describe("train", () => {
       assert.notEqual(scoring, "champion");
       assert.match(String(models[0]?.reason), /^Better than the champion: count_mae/);
       const model = { bgNbd: { ...calibrated, alpha: 100 }, gammaGamma: calibrated };
-      const expected = evaluate(predictHoldout(model, holdoutOf(early), WEEKS));
+      const expected = evaluated(model, early);
       const mae = expected.find((row) => row.predictor === "model" && row.metric === "count_mae");
       assert.ok(Math.abs(Number(figure("count_mae", "champion")) - mae!.value) < 1e-9);
       assert.ok(metrics("champion").every(({ model_id }) => model_id === "champion"));
@@ -372,6 +381,22 @@ describe("train", () => {
       assert.equal((await run({ retrain: "no", candidates: "boosting" })).scoring, "boosting-0");
     });
 
+    it("scores when the built-in model can't be fitted, and that is said", async () => {
+      await fill({ production: [], calibration: [] });
+      await tables.fill("holdout", DAY, holdoutOf(early));
+      await fillPredictions(predict("boosting-1", 1));
+      const { models, scoring, warnings } = await run({ candidates: "boosting" });
+      assert.deepEqual([scoring, models.length], ["boosting-1", 1]);
+      assert.match(warnings.join(), /^The built-in model could not be fitted\. There are no customers/);
+    });
+
+    it("without counts is not compared by counts, but by another figure", async () => {
+      await fillPredictions(predict("boosting-1", 1).map((row) => ({ ...row, expected_purchases: null })));
+      assert.match((await run({ candidates: "boosting" })).scoring!, /^bgnbd-gg-/);
+      const { scoring } = await run({ candidates: "boosting", promotion_metric: "value_mae" });
+      assert.equal(scoring, "boosting-1");
+    });
+
     it("that ranks worse than the baselines scores only with a warning", async () => {
       const upsideDown = predict("boosting-1", 1).map((row) => ({
         ...row,
@@ -402,17 +427,11 @@ describe("train", () => {
   });
 
   it("does not take a fault for a history that cannot be fitted", async () => {
-    await assert.rejects(
-      train(
-        modelStep("train", { run_date: DAY }),
-        Object.assign(Object.create(tables.warehouse), {
-          async *stream() {
-            yield { sample: "production" };
-          },
-        }),
-      ),
-      { name: "ZodError" },
-    );
+    await tables.fill("model_statistics", DAY, [{ sample: "production", x: 1, t: 9, customers: 1 }]);
+    await assert.rejects(train(modelStep("train", { run_date: DAY }), tables.warehouse), {
+      name: "TypeError",
+      message: "rfm.model_statistics has a row of 2024-06-01 without t_x.",
+    });
   });
 
   it("evaluates and scores with the means of the customers' own purchases if Gamma-Gamma does not fit", async () => {
@@ -432,8 +451,8 @@ describe("train", () => {
       assert.deepEqual([row.converged, row.is_champion], [true, true]);
       assert.equal(row.reason, `${artifact.decision.reason} ${warnings[0]}`);
     }
-    const model = { bgNbd: fitBgNbd(purchasesOf(samples.calibration)).parameters, gammaGamma: null };
-    const expected = evaluate(predictHoldout(model, holdoutOf(samples.calibration), WEEKS));
+    const model = { bgNbd: fitPurchases(purchasesOf(samples.calibration)).parameters, gammaGamma: null };
+    const expected = evaluated(model, samples.calibration);
     const total = expected.find((row) => row.predictor === "model" && row.metric === "total_revenue");
     assert.ok(Math.abs(Number(figure("total_revenue")) / total!.value - 1) < 1e-9);
   });

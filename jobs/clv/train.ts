@@ -1,130 +1,92 @@
 import { createHash } from "node:crypto";
 import type { RunSettings } from "../../contracts/run.ts";
-import type { Warehouse } from "../../contracts/warehouse.ts";
+import type { Row, Warehouse } from "../../contracts/warehouse.ts";
 import { UserError } from "../../lib/user-error.ts";
 import type { Step } from "../job.ts";
 import { bestOf, type Challenger, compare, decideChampion, worseThanBaselines } from "./champion.ts";
 import { type FitResult, type FittedModel, fitModel } from "./fit-model.ts";
 import { CannotFit } from "./maximum-likelihood.ts";
-import { evaluate } from "./metrics.ts";
+import { evaluate, type MetricRow } from "./metrics.ts";
 import {
   BUILT_IN,
+  type Champion,
   type Model,
   readChampion,
   readHoldout,
   readHoldoutWeeks,
   readPredictedHoldouts,
-  readPurchaseStatistics,
-  readValueStatistics,
+  readStatistics,
   replaceMetrics,
   replaceModels,
 } from "./model-tables.ts";
-import { customerOutcome, predictHoldout } from "./predictions.ts";
+import { outcomes, predictHoldout } from "./predictions.ts";
+
+type TrainStep = Step<RunSettings & { candidates: string }>;
+
+/** A model that was made now, with its rows of rfm.models, but for whether it is the champion and why. */
+interface NewModel extends Challenger {
+  readonly rows: readonly Row[];
+}
 
 /**
  * Fits the built-in model, evaluates it, the models of the candidates and the champion on the hold-out, and decides which
- * of them scores. The id of that model is the step's output; it is empty when there is none, and the run then gives RFM only.
+ * of them scores. The id of that model is the step's output; it is empty when there is none, and the run then gives RFM
+ * only.
  */
 export async function train(step: TrainStep, warehouse: Warehouse): Promise<void> {
   const { parameters, report, log } = step;
-  const { run_date } = parameters;
+  const { run_date, promotion_metric: metric, promotion_tolerance: tolerance } = parameters;
   if (parameters.retrain === "no") return await keepChampion(step, warehouse);
 
   const weeks = await readHoldoutWeeks(warehouse, run_date);
-  const purchases = await readPurchaseStatistics(warehouse, run_date);
-  const values = await readValueStatistics(warehouse, run_date);
-  let fit: FitResult;
-  try {
-    fit = fitModel(purchases, values, weeks);
-  } catch (error) {
-    if (!(error instanceof CannotFit)) throw error;
-    return await giveRfmOnly(step, warehouse, error.message);
-  }
-  const { production, calibration, valueReason } = fit;
-  if (typeof calibration === "string")
-    report.warnings.push(`The model could not be evaluated on a hold-out. ${calibration}`);
-  const valueNote =
-    valueReason === null
-      ? ""
-      : `The expected value of a purchase is the mean of the customer's own purchases. ${valueReason}`;
-  if (valueNote !== "") report.warnings.push(valueNote);
-
-  const model_id = modelId(production);
-  const fitted = typeof calibration === "string" ? [production] : [production, calibration];
-  const holdout = fitted.length === 1 ? [] : await readHoldout(warehouse, run_date);
-  const metricsOf = (model: Model) =>
-    holdout.length === 0 ? [] : evaluate(predictHoldout(model, holdout, weeks));
-  const builtIn: Challenger = {
-    model_id,
-    family: BUILT_IN,
-    converged: production.bgNbd.converged,
-    metrics: metricsOf(parametersOf(fitted.at(-1)!)),
-  };
+  const fit = await fitBuiltIn(warehouse, run_date, weeks);
   const predicted = await evaluateCandidates(step, warehouse, weeks);
-  const known = await readChampion(warehouse, run_date, "before");
-  const isUsable = known !== undefined && (known.model !== null || candidatesOf(step).includes(known.family));
-  if (known !== undefined && !isUsable)
-    report.warnings.push(
-      `The champion ${known.model_id} is of the candidate ${known.family}, which is off, so it can't score.`,
-    );
-  const champion = isUsable ? known : undefined;
-  const championMetrics =
-    champion?.model === undefined || champion.model === null
-      ? (predicted.find((model) => model.model_id === champion?.model_id)?.metrics ?? [])
-      : metricsOf(champion.model);
+  if (typeof fit === "string" && predicted.length === 0) return await giveRfmOnly(step, warehouse, fit);
+  report.warnings.push(
+    ...(typeof fit === "string" ? [`The built-in model could not be fitted. ${fit}`] : warningsOf(fit)),
+  );
 
-  const { promotion_metric: metric, promotion_tolerance: tolerance } = parameters;
-  const candidates = predicted.filter((model) => model.model_id !== champion?.model_id);
-  const best = bestOf([builtIn, ...candidates], metric);
-  const decision = decideChampion(best, champion === undefined ? undefined : { metrics: championMetrics }, {
-    metric,
-    tolerance,
-  });
-  const scoring = decision.promoted ? best.model_id : (champion?.model_id ?? "");
-  const reason = (model: Challenger): string =>
-    model === best ? decision.reason : `${best.model_id} is better: ${compare(model, best, metric)}.`;
-  log.info({ best: best.model_id, champion: champion?.model_id, ...decision }, decision.reason);
+  const canEvaluate =
+    predicted.length > 0 || (typeof fit !== "string" && typeof fit.calibration !== "string");
+  const holdout = canEvaluate ? await readHoldout(warehouse, run_date) : undefined;
+  const metricsOf = (model: Model): MetricRow[] =>
+    holdout === undefined || holdout.x.length === 0 ? [] : evaluate(predictHoldout(model, holdout, weeks));
+  const builtIn = typeof fit === "string" ? [] : [builtInModel(run_date, fit, metricsOf)];
+
+  const champion = await usableChampion(step, warehouse);
+  const championMetrics = champion === undefined ? [] : metricsOfChampion(champion, predicted, metricsOf);
+  const models = [...builtIn, ...predicted.filter(({ model_id }) => model_id !== champion?.model_id)];
+  const [best, decision] = decide();
+  const scoring = decision.promoted && best !== undefined ? best.model_id : (champion?.model_id ?? "");
+  log.info({ best: best?.model_id, champion: champion?.model_id, ...decision }, decision.reason);
   if (scoring === "")
     report.warnings.push(`No model can be used, so the run gives RFM only. ${decision.reason}`);
   else if (!decision.promoted)
     report.warnings.push(
       `The champion of ${champion?.run_date} scores, not the model fitted now. ${decision.reason}`,
     );
-  else report.warnings.push(...worseThanBaselines(best));
+  else if (best !== undefined) report.warnings.push(...worseThanBaselines(best));
 
-  const rows = fitted.map(({ sample, bgNbd, gammaGamma, customers }) => ({
-    run_date,
-    model_id,
-    family: BUILT_IN,
-    sample,
-    ...bgNbd.parameters,
-    ...gammaGamma?.parameters,
-    ...withSuffix(bgNbd.standardErrors),
-    ...withSuffix(gammaGamma?.standardErrors ?? {}),
-    bg_nbd_log_likelihood: bgNbd.logLikelihood,
-    gamma_gamma_log_likelihood: gammaGamma?.logLikelihood ?? null,
-    customers,
-    converged: bgNbd.converged,
-    is_champion: decision.promoted && best === builtIn,
-    reason: `${reason(builtIn)} ${valueNote}`.trimEnd(),
-  }));
-  const candidateRows = candidates.map((candidate) => ({
-    run_date,
-    model_id: candidate.model_id,
-    family: candidate.family,
-    files: `models/${candidate.model_id}`,
-    sample: "production",
-    // Its outcomes are those of the hold-out's customers.
-    customers: holdout.length,
-    converged: true,
-    is_champion: decision.promoted && best === candidate,
-    reason: reason(candidate),
-  }));
-  report.rows["rfm.models"] = await replaceModels(warehouse, run_date, [...rows, ...candidateRows]);
-  const others = [builtIn, ...candidates].filter((model) => model !== best);
+  const rows = models.flatMap((model) => {
+    const reason =
+      model === best || best === undefined
+        ? decision.reason
+        : `${best.model_id} is better: ${compare(model, best, metric)}.`;
+    return model.rows.map((row) => ({
+      ...row,
+      is_champion: decision.promoted && model === best,
+      reason: [reason, row.reason ?? ""].join(" ").trimEnd(),
+    }));
+  });
+  report.rows["rfm.models"] = await replaceModels(warehouse, run_date, rows);
   const written = [
-    await replaceMetrics(warehouse, run_date, "holdout", [best]),
-    await replaceMetrics(warehouse, run_date, "candidate", others),
+    await replaceMetrics(warehouse, run_date, "holdout", best === undefined ? [] : [best]),
+    await replaceMetrics(
+      warehouse,
+      run_date,
+      "candidate",
+      models.filter((model) => model !== best),
+    ),
     await replaceMetrics(
       warehouse,
       run_date,
@@ -133,30 +95,121 @@ export async function train(step: TrainStep, warehouse: Warehouse): Promise<void
     ),
   ];
   report.rows["rfm.model_metrics"] = written.reduce((sum, count) => sum + count);
-  const artifact = { model_id: best.model_id, decision, valueReason, fits: rows, holdout: best.metrics };
+  const artifact = {
+    model_id: best?.model_id ?? null,
+    decision,
+    valueReason: typeof fit === "string" ? null : fit.valueReason,
+    fits: rows,
+    holdout: best?.metrics ?? [],
+  };
   await step.writeArtifact("model", JSON.stringify(artifact, null, 2));
   report.outputs.model_id = scoring;
+
+  function decide() {
+    if (models.length === 0) {
+      // Only the champion's own candidate predicted, and made no new model.
+      return [undefined, { promoted: false, reason: "No new model could be fitted." }] as const;
+    }
+    const best = bestOf(models, metric);
+    const compared = champion === undefined ? undefined : { metrics: championMetrics };
+    return [best, decideChampion(best, compared, { metric, tolerance })] as const;
+  }
 }
 
-type TrainStep = Step<RunSettings & { candidates: string }>;
+/** The built-in model, or a sentence on why there is none. */
+async function fitBuiltIn(warehouse: Warehouse, runDate: string, weeks: number): Promise<FitResult | string> {
+  const statistics = {
+    production: await readStatistics(warehouse, runDate, "production"),
+    calibration: await readStatistics(warehouse, runDate, "calibration"),
+  };
+  try {
+    return fitModel(statistics, weeks);
+  } catch (error) {
+    if (!(error instanceof CannotFit)) throw error;
+    return error.message;
+  }
+}
+
+const valueNote = ({ valueReason }: FitResult): string =>
+  valueReason === null
+    ? ""
+    : `The expected value of a purchase is the mean of the customer's own purchases. ${valueReason}`;
+
+function warningsOf(fit: FitResult): string[] {
+  const notEvaluated =
+    typeof fit.calibration === "string"
+      ? `The model could not be evaluated on a hold-out. ${fit.calibration}`
+      : "";
+  return [notEvaluated, valueNote(fit)].filter((warning) => warning !== "");
+}
+
+/** The built-in model among the new ones: the model that is evaluated was fitted without the hold-out. */
+function builtInModel(run_date: string, fit: FitResult, metricsOf: (model: Model) => MetricRow[]): NewModel {
+  const { production, calibration } = fit;
+  const model_id = modelId(production);
+  const fitted = typeof calibration === "string" ? [production] : [production, calibration];
+  return {
+    model_id,
+    family: BUILT_IN,
+    converged: production.bgNbd.converged,
+    metrics: typeof calibration === "string" ? [] : metricsOf(parametersOf(calibration)),
+    rows: fitted.map(({ sample, bgNbd, gammaGamma, customers }) => ({
+      run_date,
+      model_id,
+      family: BUILT_IN,
+      sample,
+      ...bgNbd.parameters,
+      ...gammaGamma?.parameters,
+      ...withSuffix(bgNbd.standardErrors),
+      ...withSuffix(gammaGamma?.standardErrors ?? {}),
+      bg_nbd_log_likelihood: bgNbd.logLikelihood,
+      gamma_gamma_log_likelihood: gammaGamma?.logLikelihood ?? null,
+      customers,
+      converged: bgNbd.converged,
+      reason: valueNote(fit),
+    })),
+  };
+}
 
 const candidatesOf = ({ parameters }: TrainStep): string[] =>
   parameters.candidates.split(",").filter((name) => name !== "");
 
 /** The models of the candidates, evaluated on the hold-out like the built-in one. */
-async function evaluateCandidates(
-  step: TrainStep,
-  warehouse: Warehouse,
-  weeks: number,
-): Promise<Challenger[]> {
+async function evaluateCandidates(step: TrainStep, warehouse: Warehouse, weeks: number): Promise<NewModel[]> {
   const { run_date } = step.parameters;
   const holdouts = await readPredictedHoldouts(warehouse, run_date, candidatesOf(step));
   return holdouts.map(({ model_id, family, customers }) => {
-    const outcomes = customers.map((customer) =>
-      customerOutcome(customer, weeks, customer.expected_purchases ?? Number.NaN, customer.expected_value),
-    );
-    return { model_id, family, converged: true, metrics: outcomes.length === 0 ? [] : evaluate(outcomes) };
+    const { x, expected_purchases, expected_value } = customers;
+    const compared = outcomes(customers, x.slice().fill(weeks), expected_purchases, expected_value);
+    const row = {
+      ...{ run_date, model_id, family, files: `models/${model_id}`, sample: "production", converged: true },
+      // Its outcomes are those of the hold-out's customers.
+      customers: x.length,
+    };
+    const metrics = x.length === 0 ? [] : evaluate(compared);
+    return { model_id, family, converged: true, metrics, rows: [row] };
   });
+}
+
+/** The champion of the runs before, if it can score. */
+async function usableChampion(step: TrainStep, warehouse: Warehouse): Promise<Champion | undefined> {
+  const champion = await readChampion(warehouse, step.parameters.run_date, "before");
+  if (champion === undefined || champion.model !== null || candidatesOf(step).includes(champion.family))
+    return champion;
+  step.report.warnings.push(
+    `The champion ${champion.model_id} is of the candidate ${champion.family}, which is off, so it can't score.`,
+  );
+  return undefined;
+}
+
+/** Its own family predicts with it again. */
+function metricsOfChampion(
+  { model_id, model }: Champion,
+  predicted: readonly NewModel[],
+  metricsOf: (model: Model) => MetricRow[],
+): readonly MetricRow[] {
+  if (model !== null) return metricsOf(model);
+  return predicted.find((each) => each.model_id === model_id)?.metrics ?? [];
 }
 
 /** No model scores: the rows of an earlier try of the run date are deleted. */
@@ -196,11 +249,18 @@ const parametersOf = ({ bgNbd, gammaGamma }: FittedModel): Model => ({
   gammaGamma: gammaGamma?.parameters ?? null,
 });
 
-/** The same parameters have the same id, so that a run that is repeated names the same model. */
+/**
+ * Equal parameters have the same id, so that a repeated run names the same model. The digits that rounding can change,
+ * when rows come in another order, do not count.
+ */
 function modelId(fitted: FittedModel): string {
   const { bgNbd, gammaGamma } = parametersOf(fitted);
   const hash = createHash("sha256")
-    .update(JSON.stringify([bgNbd, gammaGamma]))
+    .update(
+      JSON.stringify([bgNbd, gammaGamma], (_, value) =>
+        typeof value === "number" ? value.toPrecision(8) : value,
+      ),
+    )
     .digest("hex");
   return `bgnbd-${gammaGamma === null ? "" : "gg-"}${hash.slice(0, 12)}`;
 }

@@ -1,0 +1,44 @@
+import { type Fit, type Likelihood, maximiseLikelihood } from "./maximum-likelihood.ts";
+
+/** Columns of equal length. Row i describes `customers[i]` customers who are alike. */
+export type Statistics<Column extends string> = Readonly<Record<Column | "customers", Float64Array>>;
+
+/** Rows enough for a start from which a few steps over all rows are left. */
+const START_ROWS = 20_000;
+
+/** The number of customers, or the sum of a column over all customers. */
+export function totalOf(customers: Float64Array, column?: Float64Array): number {
+  let sum = 0;
+  for (let i = 0; i < customers.length; i++) sum += customers[i]! * (column?.[i] ?? 1);
+  return sum;
+}
+
+/** The number of customers with each number of purchases: that of x purchases has the index x. */
+export function customersBy(x: Float64Array, customers: Float64Array): Float64Array {
+  const byX = new Float64Array(x.reduce((largest, each) => Math.max(largest, each), -1) + 1);
+  for (let i = 0; i < x.length; i++) byX[x[i]!]! += customers[i]!;
+  return byX;
+}
+
+/**
+ * Maximises the likelihood of all rows. If there are many, the start is the maximum of every n-th row, so that few passes
+ * over all rows are left.
+ */
+export function fitStatistics<P extends Record<string, number>, Column extends string>(
+  statistics: Statistics<Column>,
+  likelihood: (parameters: P, statistics: Statistics<Column>) => Likelihood,
+  start: P,
+): Fit<P> {
+  const maximise = (rows: Statistics<Column>, from: P): Fit<P> =>
+    maximiseLikelihood((parameters) => likelihood(parameters, rows), from, totalOf(rows.customers));
+  const step = Math.floor(statistics.customers.length / START_ROWS);
+  if (step < 2) return maximise(statistics, start);
+  const near = maximise(everyNth(statistics, step), start);
+  return maximise(statistics, near.converged ? near.parameters : start);
+}
+
+function everyNth<S extends Readonly<Record<string, Float64Array>>>(columns: S, step: number): S {
+  return Object.fromEntries(
+    Object.entries(columns).map(([name, values]) => [name, values.filter((_, i) => i % step === 0)]),
+  ) as unknown as S;
+}

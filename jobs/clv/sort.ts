@@ -1,0 +1,37 @@
+/**
+ * The indices of the rows in rising order of the first column; the next columns decide between equal values. No value can
+ * be NaN. O(n): radix sort, from the last column to the first and from the low byte to the high.
+ */
+export function sortedBy(columns: readonly Float64Array[]): Uint32Array {
+  const length = columns[0]!.length;
+  let order = new Uint32Array(length).map((_, i) => i);
+  let next = new Uint32Array(length);
+  for (const column of columns.toReversed()) {
+    const keys = keysOf(column);
+    for (let byte = 0; byte < 8; byte++) {
+      const starts = new Uint32Array(257);
+      for (let i = byte; i < keys.length; i += 8) starts[keys[i]! + 1]!++;
+      if (starts.includes(length)) continue; // All rows have the same byte.
+      for (let value = 0; value < 256; value++) starts[value + 1]! += starts[value]!;
+      for (let place = 0; place < length; place++) {
+        const row = order[place]!;
+        next[starts[keys[8 * row + byte]!]!++] = row;
+      }
+      [order, next] = [next, order];
+    }
+  }
+  return order;
+}
+
+/** Eight bytes for each number, the lowest first. Compared from the highest, they sort as the numbers do. */
+function keysOf(column: Float64Array): Uint8Array {
+  // Adding 0 makes -0 equal to 0.
+  const words = new Uint32Array(column.map((value) => value + 0).buffer);
+  for (let i = 0; i < words.length; i += 2) {
+    // The bits of negative numbers rise as the numbers fall.
+    const flip = words[i + 1]! >>> 31 === 1 ? 0xffffffff : 0;
+    words[i]! ^= flip;
+    words[i + 1]! ^= flip | 0x80000000;
+  }
+  return new Uint8Array(words.buffer);
+}
