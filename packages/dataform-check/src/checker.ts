@@ -1,11 +1,13 @@
 import { join } from "node:path";
 import type { Config } from "./config.ts";
+import { correlatedSubqueryError } from "./correlated-subqueries.ts";
 import type { Action, Graph } from "./dataform.ts";
 import { FunctionRules } from "./functions.ts";
 import { type Analysis, type Catalog, GoogleSqlAnalyzer } from "./googlesql-analyzer.ts";
 import { isType } from "./googlesql-values.ts";
-import { outerJoinError } from "./joins.ts";
+import { joinError } from "./joins.ts";
 import { type Column, fullNameOf, nameOf, QueryError } from "./query.ts";
+import { nodesOf, positionOfByte, rangeOf } from "./resolved-tree.ts";
 import { describeQueryError } from "./source-position.ts";
 import { tokensOf } from "./sqlx-tokens.ts";
 import { UserError } from "./user-error.ts";
@@ -128,7 +130,9 @@ export class SqlChecker {
     const analysis = await this.analyzer.analyze(action.query, catalog, this.config.parameters);
     const error =
       (action.kind === "model" ? namesError(analysis) : undefined) ??
-      outerJoinError(action.query, analysis.statement) ??
+      viewParameterError(action, analysis) ??
+      joinError(action.query, analysis.statement) ??
+      correlatedSubqueryError(action.query, analysis.statement) ??
       this.#rules?.errorIn(action.query, analysis);
     if (error !== undefined) throw error;
     return { analysis };
@@ -187,6 +191,17 @@ function typedColumns({ target, columns }: Graph["sources"][number], { sources =
   throw new UserError(`Column ${name} of the source ${nameOf(target)} has no type${given}.`, {
     remedy: `Add the type in the declaration: ${name}: { description: "…", tags: ["STRING"] }.`,
   });
+}
+
+/** BigQuery: "You can't reference query parameters in views" (https://cloud.google.com/bigquery/docs/views). */
+function viewParameterError({ kind, materialization, query }: Action, { statement }: Analysis) {
+  if (kind === "assertion" || materialization !== "view") return undefined;
+  const [, used] = [...nodesOf(statement)].find(([field]) => field === "resolved_parameter_node") ?? [];
+  if (used === undefined) return undefined;
+  return new QueryError(
+    `BigQuery refuses the parameter @${used.name} in a view. Make the model a table or incremental, or filter where the view is read (view-parameter)`,
+    positionOfByte(query, rangeOf(used)?.start ?? 0),
+  );
 }
 
 /** The columns of a table need different names. There is no place for the error: a missing name has no text. */

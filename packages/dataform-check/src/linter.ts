@@ -1,13 +1,14 @@
 import type { Checked } from "./checker.ts";
 import type { Config } from "./config.ts";
 import type { Action, Graph } from "./dataform.ts";
+import type { TypeMessage } from "./googlesql-values.ts";
 import { joinsOf } from "./joins.ts";
 import { fullNameOf, nameOf, type Position, positionOf, QueryError } from "./query.ts";
 import {
   callOf,
   columnIdsIn,
   columnsOf,
-  conjunctsOf,
+  conditionsOf,
   functionName,
   idOf,
   type Node,
@@ -23,11 +24,13 @@ export const RULES = {
   "mart-columns":
     "A mart names its columns. With select * a new column in another table becomes part of what others read.",
   "partition-filter":
-    "A query that reads a partitioned table compares the partition column with a constant or parameter. Otherwise BigQuery reads, and bills, all partitions.",
+    "A query that reads a partitioned table compares the partition column with a constant or parameter. Otherwise BigQuery reads, and bills, all partitions, or refuses the query if the table requires the filter.",
   "join-key":
     "A join compares columns of both sides, otherwise it multiplies rows. Use CROSS JOIN where you want that.",
   "run-date":
     "The date comes from a query parameter. With the clock or a date in the text, a repeated run gives other tables.",
+  "array-null":
+    "An array in the result of a query has no NULL element: BigQuery refuses it, and only when the data has one.",
   description: "Every table, and every column of a mart, has a description: many readers see nothing else.",
   "lint-ignore":
     "A comment that ignores a rule names the rule and a reason, and there is something to ignore.",
@@ -59,9 +62,10 @@ interface Word {
 /** Lints a project that was checked. Actions that were not analysed are linted by their text only. */
 export function lint(graph: Graph, { analyses }: Checked, projectDir: string, config: Config): Finding[] {
   const marts = `${(config.marts ?? "definitions/marts").replace(/\/$/, "")}/`;
-  const partitions = new Map(
-    graph.actions.map(({ target, partitionBy }) => [fullNameOf(target), partitionBy]),
-  );
+  const partitions = new Map([
+    ...Object.entries(config.partitions ?? {}),
+    ...graph.actions.map(({ target, partitionBy }) => [fullNameOf(target), partitionBy] as const),
+  ]);
   const undescribed = graph.sources.filter(({ description }) => description.trim() === "");
   const findings: Finding[] = undescribed.map(({ target, file }) => ({
     rule: "description",
@@ -76,6 +80,7 @@ export function lint(graph: Graph, { analyses }: Checked, projectDir: string, co
     const breaches = [
       ...(analysis === undefined ? [] : missingPartitionFilters(query, analysis.statement, partitions)),
       ...(analysis === undefined ? [] : joinsWithoutKey(query, analysis.statement)),
+      ...(analysis === undefined ? [] : arraysWithNull(query, analysis.statement)),
       ...nonDeterministicDates(code),
       ...missingDescriptions(action, isMart ? (analysis?.columns ?? []).map(({ name }) => name) : [], code),
       ...(isMart ? selectStars(action, code) : []),
@@ -119,12 +124,9 @@ function missingPartitionFilters(
   partitions: ReadonlyMap<string, string | undefined>,
 ): Breach[] {
   const nodes = [...nodesOf(statement)];
-  const conditions = nodes.flatMap(([field, node]) =>
-    conjunctsOf((field === "resolved_filter_scan_node" ? node.filter_expr : node.join_expr) ?? undefined),
-  );
   /** Ids of columns that a condition compares with constants or parameters. */
   const filtered = new Set(
-    conditions.flatMap((condition) => {
+    conditionsOf(statement).flatMap((condition) => {
       const call = callOf(condition);
       if (call === undefined || !COMPARISONS.test(functionName(call))) return [];
       const args = call.argument_list as Node[];
@@ -159,6 +161,30 @@ function joinsWithoutKey(query: string, statement: Node): Breach[] {
       fix: "Compare a column of one side with a column of the other side, or use CROSS JOIN and a condition in WHERE.",
       position: positionOfByte(query, at),
     }));
+}
+
+/**
+ * ARRAY_AGG in the result, of values that are no structs. Sources: trinodb/trino#14418 and, in BigQuery's documentation of
+ * ARRAY_AGG, "An error is raised if an array in the final query result contains a NULL element".
+ */
+function arraysWithNull(query: string, statement: Node): Breach[] {
+  const outputs = new Set((statement.output_column_list as Node[]).map(({ column }) => idOf(column)));
+  return [...nodesOf(statement)].flatMap(([field, { column, expr }]) => {
+    if (field !== "aggregate_list" || !outputs.has(idOf(column))) return [];
+    const parts = [...nodesOf(expr)].map(([, node]) => node);
+    const call = parts.find((node) => "function" in node);
+    const { null_handling_modifier: nulls } = parts.find((node) => "null_handling_modifier" in node) ?? {};
+    if (call === undefined || functionName(call) !== "ZetaSQL:array_agg" || nulls === "IGNORE_NULLS") return [];
+    if (((column as Node).type as TypeMessage).array_type?.element_type.struct_type) return [];
+    return [
+      {
+        rule: "array-null" as const,
+        message: "an array in the result can have a NULL element",
+        fix: "Write ARRAY_AGG(… IGNORE NULLS).",
+        position: positionOfByte(query, rangeOf(expr)?.start ?? 0),
+      },
+    ];
+  });
 }
 
 function nonDeterministicDates(code: readonly Word[]): Breach[] {
