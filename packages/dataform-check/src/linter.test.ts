@@ -10,7 +10,7 @@ describe("lint", () => {
   let project: TestProject;
   before(async () => {
     project = new TestProject();
-    checker = await SqlChecker.start(project.dir, config);
+    checker = await SqlChecker.start(project.dir, { ...config, duckdb: false });
   });
   after(async () => {
     await checker.close();

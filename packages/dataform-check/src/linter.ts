@@ -174,7 +174,8 @@ function arraysWithNull(query: string, statement: Node): Breach[] {
     const parts = [...nodesOf(expr)].map(([, node]) => node);
     const call = parts.find((node) => "function" in node);
     const { null_handling_modifier: nulls } = parts.find((node) => "null_handling_modifier" in node) ?? {};
-    if (call === undefined || functionName(call) !== "ZetaSQL:array_agg" || nulls === "IGNORE_NULLS") return [];
+    if (call === undefined || functionName(call) !== "ZetaSQL:array_agg" || nulls === "IGNORE_NULLS")
+      return [];
     if (((column as Node).type as TypeMessage).array_type?.element_type.struct_type) return [];
     return [
       {
