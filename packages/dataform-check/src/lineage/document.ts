@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import hljs from "highlight.js/lib/core";
 import sql from "highlight.js/lib/languages/sql";
-import { Html, html } from "./html.ts";
+import { Html, html, scriptCode, scriptJson } from "../html.ts";
 import type { LineageColumn, LineageTable } from "./tables.ts";
 
 hljs.registerLanguage("sql", sql);
@@ -30,8 +30,7 @@ export async function pageScript(): Promise<string> {
     write: false,
     logLevel: "silent",
   });
-  // In minified code `</script` is only in strings and patterns, where `<\/` means the same.
-  return outputFiles[0]!.text.replaceAll(/<\/(?=script)/gi, "<\\/");
+  return outputFiles[0]!.text;
 }
 
 /** What the script of the page reads. */
@@ -106,8 +105,8 @@ export function lineageDocument(tables: readonly LineageTable[], script: string)
 <h3>Tables</h3>${listOf(names.toSorted())}</div>
 ${tables.map((table) => tableSection(table, users))}
 </aside>
-<script type="application/json" id="data">${new Html(JSON.stringify(data).replaceAll("<", "\\u003c"))}</script>
-<script>${new Html(script)}</script>
+<script type="application/json" id="data">${scriptJson(data)}</script>
+<script>${scriptCode(script)}</script>
 </body>
 </html>
 `.text;
