@@ -7,7 +7,7 @@ import { type Analysis, type Catalog, GoogleSqlAnalyzer } from "./googlesql-anal
 import { isType } from "./googlesql-values.ts";
 import { joinError } from "./joins.ts";
 import { type Column, fullNameOf, nameOf, QueryError } from "./query.ts";
-import { nodesOf, positionOfByte, rangeOf } from "./resolved-tree.ts";
+import { nodesOf, placeOf } from "./resolved-tree.ts";
 import { describeQueryError } from "./source-position.ts";
 import { tokensOf } from "./sqlx-tokens.ts";
 import { UserError } from "./user-error.ts";
@@ -200,7 +200,7 @@ function viewParameterError({ kind, materialization, query }: Action, { statemen
   if (used === undefined) return undefined;
   return new QueryError(
     `BigQuery refuses the parameter @${used.name} in a view. Make the model a table or incremental, or filter where the view is read (view-parameter)`,
-    positionOfByte(query, rangeOf(used)?.start ?? 0),
+    placeOf(query, used),
   );
 }
 

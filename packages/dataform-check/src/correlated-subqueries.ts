@@ -7,8 +7,7 @@ import {
   isEqualityBetween,
   type Node,
   nodesOf,
-  positionOfByte,
-  rangeOf,
+  placeOf,
 } from "./resolved-tree.ts";
 
 /**
@@ -27,11 +26,8 @@ export function correlatedSubqueryError(query: string, statement: Node): QueryEr
     if (outer.size === 0) continue;
     const why = reasonOf(node, (id) => outer.has(id));
     if (why === undefined) continue;
-    const at = rangeOf(node)?.start;
-    return new QueryError(
-      `BigQuery refuses this correlated subquery: ${why} (correlated-subquery)`,
-      at === undefined ? undefined : positionOfByte(query, at),
-    );
+    const message = `BigQuery refuses this correlated subquery: ${why} (correlated-subquery)`;
+    return new QueryError(message, placeOf(query, node));
   }
   return undefined;
 }

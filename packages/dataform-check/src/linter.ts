@@ -13,8 +13,8 @@ import {
   idOf,
   type Node,
   nodesOf,
+  placeOf,
   positionOfByte,
-  rangeOf,
 } from "./resolved-tree.ts";
 import { describeQueryError } from "./source-position.ts";
 import { type Token, tokensOf } from "./sqlx-tokens.ts";
@@ -77,10 +77,9 @@ export function lint(graph: Graph, { analyses }: Checked, projectDir: string, co
     const words = wordsOf(query);
     const code = words.filter(({ kind }) => kind !== "comment");
     const analysis = analyses.get(action);
+    const analysed = analysis === undefined ? [] : breachesIn(query, analysis.statement, partitions);
     const breaches = [
-      ...(analysis === undefined ? [] : missingPartitionFilters(query, analysis.statement, partitions)),
-      ...(analysis === undefined ? [] : joinsWithoutKey(query, analysis.statement)),
-      ...(analysis === undefined ? [] : arraysWithNull(query, analysis.statement)),
+      ...analysed,
       ...nonDeterministicDates(code),
       ...missingDescriptions(action, isMart ? (analysis?.columns ?? []).map(({ name }) => name) : [], code),
       ...(isMart ? selectStars(action, code) : []),
@@ -92,6 +91,14 @@ export function lint(graph: Graph, { analyses }: Checked, projectDir: string, co
   }
   return findings;
 }
+
+type Partitions = ReadonlyMap<string, string | undefined>;
+
+const breachesIn = (query: string, statement: Node, partitions: Partitions): Breach[] => [
+  ...missingPartitionFilters(query, statement, partitions),
+  ...joinsWithoutKey(query, statement),
+  ...arraysWithNull(query, statement),
+];
 
 function wordsOf(query: string): Word[] {
   let at = 0;
@@ -118,11 +125,7 @@ function selectStars({ columns }: Action, code: readonly Word[]): Breach[] {
 
 const COMPARISONS = /^ZetaSQL:\$(equal|less|less_or_equal|greater|greater_or_equal|between|in)$/;
 
-function missingPartitionFilters(
-  query: string,
-  statement: Node,
-  partitions: ReadonlyMap<string, string | undefined>,
-): Breach[] {
+function missingPartitionFilters(query: string, statement: Node, partitions: Partitions): Breach[] {
   const nodes = [...nodesOf(statement)];
   /** Ids of columns that a condition compares with constants or parameters. */
   const filtered = new Set(
@@ -140,13 +143,12 @@ function missingPartitionFilters(
     const partition = partitions.get(full_name);
     if (partition === undefined) return [];
     if (columnsOf(node).some((column) => column.name === partition && filtered.has(idOf(column)))) return [];
-    const at = rangeOf(node.parent)?.start;
     return [
       {
         rule: "partition-filter" as const,
         message: `${full_name} is read without a filter on its partitions`,
         fix: `Compare ${node.alias || name}.${partition} with a constant or a parameter in WHERE or ON.`,
-        position: at === undefined ? undefined : positionOfByte(query, at),
+        position: placeOf(query, node.parent),
       },
     ];
   });
@@ -182,7 +184,7 @@ function arraysWithNull(query: string, statement: Node): Breach[] {
         rule: "array-null" as const,
         message: "an array in the result can have a NULL element",
         fix: "Write ARRAY_AGG(… IGNORE NULLS).",
-        position: positionOfByte(query, rangeOf(expr)?.start ?? 0),
+        position: placeOf(query, expr),
       },
     ];
   });
@@ -212,26 +214,24 @@ function missingDescriptions(
   martColumns: readonly string[],
   code: readonly Word[],
 ): Breach[] {
-  const missing = martColumns.filter((name) => !action.columns[name]?.trim());
-  return [
-    ...(action.description.trim() !== ""
-      ? []
-      : [
-          {
-            rule: "description" as const,
-            message: `${nameOf(action.target)} has no description`,
-            fix: 'Say what one row is: description: "…" in its config block.',
-            position: undefined,
-          },
-        ]),
-    ...missing.map((name) => ({
-      rule: "description" as const,
-      message: `column ${name} of a mart has no description`,
-      fix: `Add to columns in its config block: ${name}: "…"`,
-      position: code.findLast(({ text, depth }) => depth === 0 && text.toLowerCase() === name.toLowerCase())
-        ?.position,
-    })),
-  ];
+  const breach = (message: string, fix: string, position?: Position): Breach => ({
+    rule: "description",
+    message,
+    fix,
+    position,
+  });
+  const found = martColumns
+    .filter((name) => !action.columns[name]?.trim())
+    .map((name) => {
+      const word = code.findLast(
+        ({ text, depth }) => depth === 0 && text.toLowerCase() === name.toLowerCase(),
+      );
+      const fix = `Add to columns in its config block: ${name}: "…"`;
+      return breach(`column ${name} of a mart has no description`, fix, word?.position);
+    });
+  if (action.description.trim() !== "") return found;
+  const fix = 'Say what one row is: description: "…" in its config block.';
+  return [breach(`${nameOf(action.target)} has no description`, fix), ...found];
 }
 
 /** The breaches that no comment ignores, and the comments that ignore nothing. */

@@ -90,6 +90,12 @@ export function rangeOf(node: unknown): { start: number; end: number } | undefin
   return undefined;
 }
 
+/** Where an expression or scan starts in the query. */
+export function placeOf(query: string, node: unknown): Position | undefined {
+  const at = rangeOf(node)?.start;
+  return at === undefined ? undefined : positionOfByte(query, at);
+}
+
 /** The position of a byte offset: the tree counts UTF-8, positions count UTF-16. */
 export const positionOfByte = (query: string, byte: number): Position =>
   positionOf(query, Buffer.from(query).toString("utf8", 0, byte).length);
