@@ -58,7 +58,6 @@ export function exampleResults(changes: Partial<Results> = {}): Results {
       { r_score: 2, f_score: 5, segment: "Cannot lose them", customers: 100, monetary_value: 5000 },
       { r_score: 2, f_score: 1, segment: "Hibernating", customers: 500, monetary_value: 15_000 },
     ],
-    activeBins: Array.from({ length: 20 }, (_, i) => ({ bin: i / 20, customers: i === 19 ? 620 : 20 })),
     tables: { "mlops_mkt.rfm": 1000 },
     ...changes,
   };
@@ -72,7 +71,6 @@ export function rfmOnlyResults(): Results {
     fitted: [],
     scoring: null,
     metrics: [],
-    activeBins: [],
     segments: full.segments.map((row) => ({ ...row, mean_p_active: null, expected_value: null })),
     topCustomers: full.topCustomers.map((row) => ({
       ...row,

@@ -74,7 +74,7 @@ describe("report in Chromium", () => {
       it(`draws every chart completely, without overflow or requests: ${name}, ${width} px wide`, async () => {
         const { page, problems } = await open(results(), width);
         const drawn = (await page.evaluate(DRAWN)) as Drawn[];
-        assert.equal(drawn.length, name === "RFM only" ? 1 : 5);
+        assert.equal(drawn.length, name === "RFM only" ? 1 : 3);
         for (const { id, marks, cut } of drawn) {
           assert.ok(marks > 0, `${id} has no marks`);
           assert.deepEqual(cut, [], id);

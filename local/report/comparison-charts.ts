@@ -16,8 +16,6 @@ export interface Period {
   readonly evaluation: "holdout" | "backtest";
   /** Completes "purchases ...", for example "after the run date". */
   readonly during: string;
-  /** Completes "purchases before ...", for example "the run date". */
-  readonly start: string;
 }
 
 type Point = {
@@ -46,33 +44,6 @@ const EXPECTED_AND_ACTUAL = { model: "model", oracle: "actual" } as const;
 const LEGEND = ["actual", "model"] as const;
 const PURCHASES = quantity("value", "Purchases per customer");
 const purchases = line("value", "Purchases per customer", ".2f");
-
-/** Expected and actual purchases by earlier repeat purchases, like the figures of Fader, Hardie & Lee (2005). */
-export function purchasesByFrequency(results: Results, period: Period): Chart | null {
-  const points = pointsOf(results, period, "purchases_by_frequency", EXPECTED_AND_ACTUAL);
-  if (points.length === 0) return null;
-  const values = points.map((point) => ({
-    ...point,
-    group: point.bucket === 7 ? "7+" : String(point.bucket),
-  }));
-  return {
-    id: "purchases-by-frequency",
-    title: "Do customers come back as often as the model expects?",
-    caption:
-      "Customers are grouped by their number of earlier repeat purchases. Where the two lines meet, the model was right on average.",
-    legend: LEGEND,
-    spec: specification(`Expected and actual purchases ${period.during}, by repeat purchases before.`, 280, {
-      data: { values },
-      mark: { type: "line", point: { size: 55 }, strokeWidth: 2.5 },
-      encoding: {
-        x: category("group", `Repeat purchases before ${period.start}`, { sort: { field: "bucket" } }),
-        y: PURCHASES,
-        color: bySeries(LEGEND, "color"),
-        tooltip: [line("label", "Line"), line("group", "Repeat purchases before"), purchases],
-      },
-    }),
-  };
-}
 
 /** Mean expected and actual purchases, by tenth of the customers in the model's order. */
 export function calibration(results: Results, period: Period): Chart | null {

@@ -5,10 +5,10 @@ import { figuresOf, type Results } from "./results.ts";
 /** The back-test if there is one, otherwise the hold-out; null when the run has neither. */
 export function comparedPeriod({ metrics, calendar }: Results): Period | null {
   const has = (evaluation: string) => metrics.some((row) => row.evaluation === evaluation);
-  if (has("backtest")) return { evaluation: "backtest", during: "after the run date", start: "the run date" };
+  if (has("backtest")) return { evaluation: "backtest", during: "after the run date" };
   if (!has("holdout")) return null;
   const during = `in the last ${calendar.holdout_weeks} weeks`;
-  return { evaluation: "holdout", during, start: "the hold-out" };
+  return { evaluation: "holdout", during };
 }
 
 /** Error of the total number of expected purchases, in words; null when it is not known. */

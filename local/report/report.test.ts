@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { scriptCode } from "dataform-check/html";
 import { compile, type TopLevelSpec } from "vega-lite";
 import {
   exampleContext,
@@ -8,7 +9,6 @@ import {
   rfmOnlyResults,
   withoutBacktest,
 } from "../../test/example-results.ts";
-import { scriptCode } from "./html.ts";
 import { renderReport } from "./report.ts";
 import type { Results } from "./results.ts";
 
@@ -30,7 +30,7 @@ const specsOf = (html: string) =>
 const sectionsOf = (html: string) =>
   [...withoutCode(html).matchAll(/<h2>(.*?)<\/h2>/g)].map(([, title]) => title);
 
-const ALL_CHARTS = ["segment-map", "purchases-by-frequency", "calibration", "gain", "p-active"];
+const ALL_CHARTS = ["segment-map", "calibration", "gain"];
 
 describe("report", () => {
   const full = page(exampleResults());
@@ -39,7 +39,6 @@ describe("report", () => {
     assert.deepEqual(sectionsOf(full), [
       "Segments",
       "Can the predictions be trusted?",
-      "Who is still active?",
       "Top customers by expected value over the next 26 weeks",
       "The model, for analysts",
       "Set aside: 15 of 4,336 orders (rfm.rejected_orders)",
@@ -129,7 +128,7 @@ describe("report", () => {
 
   it("says why there is no comparison at all", () => {
     const html = page(exampleResults({ metrics: [] }));
-    assert.deepEqual(chartsOf(html), ["segment-map", "p-active"]);
+    assert.deepEqual(chartsOf(html), ["segment-map"]);
     assert.ok(textOf(html).includes("There is nothing to compare them with"));
   });
 

@@ -1,9 +1,8 @@
 import { readFileSync } from "node:fs";
-import { activeDistribution } from "./active-distribution.ts";
+import { type Html, html, scriptCode, scriptJson } from "dataform-check/html";
 import { type Chart, SERIES } from "./chart.ts";
 import { COLUMNS, comparedPeriod, introduction, totalError, verdicts } from "./comparison.ts";
-import { calibration, gainCurves, type Period, purchasesByFrequency } from "./comparison-charts.ts";
-import { type Html, html, scriptCode, scriptJson } from "./html.ts";
+import { calibration, gainCurves, type Period } from "./comparison-charts.ts";
 import { oneDecimal, percent, sum, twoDecimals, whole } from "./numbers.ts";
 import type { Model, Results } from "./results.ts";
 import { segmentMap } from "./segment-map.ts";
@@ -39,7 +38,7 @@ export function renderReport(results: Results, context: ReportContext): string {
     header(results, context),
     headlines(results, period),
     segments(results),
-    ...(results.scoring ? [trust(results, period), expectations(results)] : []),
+    ...(results.scoring ? [trust(results, period)] : []),
     results.topCustomers.length > 0 && section(topCustomerTable(results)),
     results.scoring && model(results, results.scoring),
     section(rejectedTable(results)),
@@ -140,15 +139,10 @@ function trust(results: Results, period: Period | null): Html {
   });
   return html`${title}
     <p>${introduction(results, period)}</p>
-    <div class="pair">${figure(purchasesByFrequency(results, period))}${figure(calibration(results, period))}</div>
+    ${figure(calibration(results, period))}
     ${figure(gainCurves(results, period))}
     ${evaluations}
     <p class="quiet">${COLUMNS}</p>`;
-}
-
-function expectations(results: Results): Html | null {
-  if (results.activeBins.length === 0) return null;
-  return html`<h2>Who is still active?</h2>${figure(activeDistribution(results))}`;
 }
 
 /** The model that scored, with what its parameters mean for the average customer. */

@@ -76,8 +76,6 @@ const results = z.object({
       monetary_value: z.number(),
     }),
   ),
-  /** Customers by P(active), in bins of 0.05; `bin` is the lower end. */
-  activeBins: z.array(z.object({ bin: z.number(), customers: z.number() })),
   /** Rows of each table on the run date. */
   tables: z.record(z.string(), z.number()),
 });
@@ -124,9 +122,6 @@ export async function readResults(warehouse: Warehouse, runDate: string): Promis
     ),
     cells: await rows(
       `SELECT r_score, f_score, segment, COUNT(*) AS customers, SUM(monetary_value) AS monetary_value FROM mlops_mkt.rfm ${onRunDate} GROUP BY r_score, f_score, segment ORDER BY r_score, f_score`,
-    ),
-    activeBins: await rows(
-      `SELECT LEAST(FLOOR(p_active * 20), 19) / 20 AS bin, COUNT(*) AS customers FROM mlops_mkt.rfm ${onRunDate} AND p_active IS NOT NULL GROUP BY bin ORDER BY bin`,
     ),
     tables: Object.fromEntries((await rows(sizes.join(" UNION ALL "))).map(({ name, size }) => [name, size])),
   });

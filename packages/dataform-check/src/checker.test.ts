@@ -141,7 +141,7 @@ describe("SqlChecker", () => {
       source("{}");
       project.change("definitions/checks/customers_keys.sqlx", "GROUP BY", "GROUP");
       const checked = await check();
-      assert.deepEqual(names(checked), ["customers", "customers_keys", "history", "purchases"]);
+      assert.deepEqual(names(checked), ["customers", "history", "purchases"]);
       assert.equal(
         checked.notAnalysed[0]!.why,
         "the source raw.orders declares no column types (definitions/sources.js)",
@@ -191,27 +191,51 @@ describe("SqlChecker", () => {
     );
   });
 
-  describe("an outer join, which BigQuery refuses without an equality of columns of both sides", () => {
-    const join = (text: string): void =>
+  describe("what BigQuery refuses, and the analyzer and DuckDB accept", () => {
+    const query = (text: string, type = "view"): void =>
       project.write(
-        "definitions/joined.sqlx",
-        `config { type: "view" }\nSELECT h.score FROM \${ref("history")} AS h\n${text}`,
+        "definitions/refused.sqlx",
+        `config { type: "${type}" }\nSELECT h.score FROM \${ref("history")} AS h\n${text}`,
       );
     const SEGMENTS = '${ref("segments")} AS s';
-    for (const [wrong, keyword] of [
-      [`LEFT JOIN ${SEGMENTS} ON s.position >= h.score`, "LEFT"],
-      [`LEFT JOIN ${SEGMENTS} ON s.position = h.score OR s.segment = h.customer_id`, "LEFT"],
-      [`RIGHT JOIN ${SEGMENTS} ON h.run_date = @run_date`, "RIGHT"],
-      [`FULL JOIN ${SEGMENTS} ON s.position = h.score + s.position`, "FULL"],
+    const ORDERS = '${ref("orders")} AS o';
+    for (const [wrong, message, column] of [
+      [`LEFT JOIN ${SEGMENTS} ON s.position >= h.score`, "a LEFT JOIN .*outer-join-equality", 1],
+      [
+        `LEFT JOIN ${SEGMENTS} ON s.position = h.score OR s.segment = h.customer_id`,
+        "a LEFT JOIN .*outer-join-equality",
+        1,
+      ],
+      [`RIGHT JOIN ${SEGMENTS} ON h.score > 1`, "a RIGHT JOIN .*outer-join-equality", 1],
+      [`FULL JOIN ${SEGMENTS} ON s.position = h.score + s.position`, "a FULL JOIN .*outer-join-equality", 1],
+      [
+        `JOIN ${SEGMENTS} ON s.position = h.score AND h.customer_id IN (SELECT o.customer_id FROM ${ORDERS})`,
+        "a subquery .*join-subquery",
+        1,
+      ],
+      ["WHERE h.run_date = @run_date", "the parameter @run_date .*view-parameter", 20],
+      [
+        `WHERE EXISTS (SELECT 1 FROM ${ORDERS} WHERE o.amount > h.score)`,
+        "this correlated subquery: no condition is an equality",
+        7,
+      ],
+      [
+        `WHERE h.score < (SELECT SUM(o.amount) FROM ${ORDERS} WHERE o.customer_id = h.customer_id OR h.score = 1)`,
+        "this correlated subquery: no condition is an equality",
+        17,
+      ],
+      [
+        `WHERE h.score < (SELECT o.amount FROM ${ORDERS} WHERE o.customer_id = h.customer_id LIMIT 1)`,
+        "this correlated subquery: it has LIMIT",
+        17,
+      ],
     ] as const) {
       it(`is a problem: ${wrong}`, async () => {
-        join(wrong);
+        query(wrong);
         const { problems } = await check();
         assert.match(
           problems[0] ?? "",
-          new RegExp(
-            `joined\\.sqlx:3:1: BigQuery refuses a ${keyword} JOIN .*\\(outer-join-equality\\)\\n.*\\n {2}\\^$`,
-          ),
+          new RegExp(`refused\\.sqlx:3:${column}: BigQuery refuses ${message}.*\\)\\n`),
         );
       });
     }
@@ -222,11 +246,29 @@ describe("SqlChecker", () => {
       `LEFT JOIN ${SEGMENTS} ON TRUE`,
       `JOIN ${SEGMENTS} ON s.position > h.score`,
       "LEFT JOIN UNNEST([1, 2]) AS s ON s > h.score",
+      `JOIN ${SEGMENTS} ON s.position = h.score AND s.position IN (1, 2)`,
+      `WHERE h.customer_id IN (SELECT o.customer_id FROM ${ORDERS} WHERE o.amount > h.score)`,
+      `WHERE EXISTS (SELECT 1 FROM ${ORDERS} WHERE o.customer_id = h.customer_id AND o.amount > h.score LIMIT 1)`,
+      `WHERE h.score < (SELECT SUM(o.amount) FROM ${ORDERS} WHERE o.customer_id = h.customer_id)`,
+      `WHERE h.score < (SELECT MAX(o.amount) FROM ${ORDERS})`,
+      "WHERE EXISTS (SELECT 1 FROM UNNEST([1, 2]) AS n WHERE n > h.score)",
     ]) {
       it(`is no problem: ${right}`, async () => {
-        join(right);
+        query(right);
         assert.deepEqual((await check()).problems, []);
       });
     }
+
+    it("has no parameter in a view; tables and assertions can use it", async () => {
+      for (const type of ["table", "assertion"]) {
+        query("WHERE h.run_date = @run_date", type);
+        assert.deepEqual((await check()).problems, []);
+      }
+    });
+
+    it("is reported by the analyzer when LIMIT is an expression", async () => {
+      query("LIMIT 1 + 1");
+      assert.match((await check()).problems[0] ?? "", /refused\.sqlx:3:9: Syntax error/);
+    });
   });
 });

@@ -1,11 +1,13 @@
 import { join } from "node:path";
 import type { Config } from "./config.ts";
+import { correlatedSubqueryError } from "./correlated-subqueries.ts";
 import type { Action, Graph } from "./dataform.ts";
 import { FunctionRules } from "./functions.ts";
 import { type Analysis, type Catalog, GoogleSqlAnalyzer } from "./googlesql-analyzer.ts";
 import { isType } from "./googlesql-values.ts";
-import { outerJoinError } from "./joins.ts";
-import { type Column, fullNameOf, nameOf, QueryError, type Target } from "./query.ts";
+import { joinError } from "./joins.ts";
+import { type Column, fullNameOf, nameOf, QueryError } from "./query.ts";
+import { nodesOf, placeOf } from "./resolved-tree.ts";
 import { describeQueryError } from "./source-position.ts";
 import { tokensOf } from "./sqlx-tokens.ts";
 import { UserError } from "./user-error.ts";
@@ -85,61 +87,38 @@ export class SqlChecker {
           `the source ${nameOf(source.target)} declares no column types (${source.file})`,
         );
     }
-    const analyses = new Map<Action, Analysis>();
     const changed: Action[] = [];
-    const problems: string[] = [];
-    const notAnalysed: { action: Action; why: string }[] = [];
-    let waiting = graph.actions;
-    for (let ready = waiting; ready.length > 0; ) {
-      ready = waiting.filter(({ dependencies }) =>
-        dependencies.every((each) => columns.has(fullNameOf(each))),
-      );
-      waiting = waiting.filter((action) => !ready.includes(action));
-      const results = await Promise.all(
-        ready.map((action) => {
-          const catalog = catalogOf(action, graph, columns, this.config);
-          const text = JSON.stringify([action.query, catalog.tables]);
-          return this.#once(action, text, changed, () => this.#analyze(action, catalog));
-        }),
-      );
-      for (const [
-        index,
-        { analysis, problem, why = `${nameOf(ready[index]!.target)} is not valid` },
-      ] of results.entries()) {
-        const action = ready[index]!;
-        if (analysis !== undefined) {
-          analyses.set(action, analysis);
-          columns.set(fullNameOf(action.target), analysis.columns);
-        } else {
-          unknown.set(fullNameOf(action.target), why);
-          if (problem === undefined) notAnalysed.push({ action, why });
-          else problems.push(problem);
-        }
-      }
-    }
-    const parsed = await Promise.all(
-      waiting.map((action) =>
-        this.#once(action, action.query, changed, async () => {
-          await this.analyzer.parse(action.query);
-          return {};
-        }),
-      ),
-    );
-    problems.push(...parsed.flatMap(({ problem }) => problem ?? []));
-    const waitingOf = new Map(waiting.map((action) => [fullNameOf(action.target), action]));
-    const whyOf = ({ dependencies }: Action): string => {
-      const missing = dependencies.filter((each) => !columns.has(fullNameOf(each)));
-      const cause = missing.find((each) => unknown.has(fullNameOf(each)));
-      return cause === undefined
-        ? whyOf(waitingOf.get(fullNameOf(missing[0] as Target))!)
-        : unknown.get(fullNameOf(cause))!;
+    const byName = new Map(graph.actions.map((action) => [fullNameOf(action.target), action]));
+    const results = new Map<Action, Promise<Result>>();
+    const resultOf = (action: Action): Promise<Result> => {
+      const result = results.get(action) ?? afterInputs(action);
+      results.set(action, result);
+      return result;
     };
+    const afterInputs = async (action: Action): Promise<Result> => {
+      const inputs = action.dependencies.map(fullNameOf);
+      await Promise.all(inputs.flatMap((name) => byName.get(name) ?? []).map(resultOf));
+      const missing = inputs.find((name) => !columns.has(name));
+      const why = missing === undefined ? undefined : unknown.get(missing)!;
+      const catalog = catalogOf(action, graph, columns, this.config);
+      const text = JSON.stringify([action.query, why ?? catalog.tables]);
+      const result = await this.#once(action, text, changed, () =>
+        why === undefined ? this.#analyze(action, catalog) : this.#parse(action, why),
+      );
+      const name = fullNameOf(action.target);
+      if (result.analysis !== undefined) columns.set(name, result.analysis.columns);
+      else unknown.set(name, result.why ?? `${nameOf(action.target)} is not valid`);
+      return result;
+    };
+    const done = await Promise.all(
+      graph.actions.map(async (action) => [action, await resultOf(action)] as const),
+    );
     return {
       columns,
-      analyses,
-      problems,
       changed,
-      notAnalysed: [...notAnalysed, ...waiting.map((action) => ({ action, why: whyOf(action) }))],
+      analyses: new Map(done.flatMap(([action, { analysis }]) => (analysis ? [[action, analysis]] : []))),
+      problems: done.flatMap(([, { problem }]) => problem ?? []),
+      notAnalysed: done.flatMap(([action, { why }]) => (why === undefined ? [] : [{ action, why }])),
     };
   }
 
@@ -151,10 +130,18 @@ export class SqlChecker {
     const analysis = await this.analyzer.analyze(action.query, catalog, this.config.parameters);
     const error =
       (action.kind === "model" ? namesError(analysis) : undefined) ??
-      outerJoinError(action.query, analysis.statement) ??
+      viewParameterError(action, analysis) ??
+      joinError(action.query, analysis.statement) ??
+      correlatedSubqueryError(action.query, analysis.statement) ??
       this.#rules?.errorIn(action.query, analysis);
     if (error !== undefined) throw error;
     return { analysis };
+  }
+
+  /** Checks only the syntax of a query that reads a table without columns. */
+  async #parse({ query }: Action, why: string): Promise<Result> {
+    await this.analyzer.parse(query);
+    return { why };
   }
 
   async #once(action: Action, text: string, changed: Action[], work: () => Promise<Result>): Promise<Result> {
@@ -204,6 +191,17 @@ function typedColumns({ target, columns }: Graph["sources"][number], { sources =
   throw new UserError(`Column ${name} of the source ${nameOf(target)} has no type${given}.`, {
     remedy: `Add the type in the declaration: ${name}: { description: "…", tags: ["STRING"] }.`,
   });
+}
+
+/** BigQuery: "You can't reference query parameters in views" (https://cloud.google.com/bigquery/docs/views). */
+function viewParameterError({ kind, materialization, query }: Action, { statement }: Analysis) {
+  if (kind === "assertion" || materialization !== "view") return undefined;
+  const [, used] = [...nodesOf(statement)].find(([field]) => field === "resolved_parameter_node") ?? [];
+  if (used === undefined) return undefined;
+  return new QueryError(
+    `BigQuery refuses the parameter @${used.name} in a view. Make the model a table or incremental, or filter where the view is read (view-parameter)`,
+    placeOf(query, used),
+  );
 }
 
 /** The columns of a table need different names. There is no place for the error: a missing name has no text. */

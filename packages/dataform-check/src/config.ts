@@ -22,6 +22,11 @@ const config = z
      * @example { "shop.raw.orders": { order_id: "STRING", amount: "NUMERIC" } }
      */
     sources: z.record(z.string(), z.record(z.string(), z.string())),
+    /**
+     * Partition columns of sources, by project.dataset.name, for the lint rule partition-filter. @default none
+     * @example { "shop.raw.orders": "ordered_at" }
+     */
+    partitions: z.record(z.string(), z.string()),
     /** Folder of the models that others read, for the lint rules about them. @default "definitions/marts" */
     marts: z.string(),
     /** Whether a query that can't be analysed is a problem. @default false */

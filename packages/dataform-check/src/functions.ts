@@ -8,11 +8,15 @@ import { callOf, fieldOf, functionName, type Node, positionOfByte } from "./reso
 
 const PAIRS: Readonly<Record<string, string>> = { i: "j", f: "h", s: "u", d: "e", ts: "tu", b: "c" };
 
-/** Replaces $1 and $2 in a line like "i f: $1 + $2" with each pair of columns. */
+/** The expressions that a line means, for example "i f: {SUM|AVG}($1)". */
 function expand(line: string): string[] {
-  const [, columns, expression = line] = /^([a-z ]+): (.*)$/.exec(line) ?? [];
-  if (columns === undefined) return [line];
-  return columns.split(" ").map((one) => expression.replaceAll("$1", one).replaceAll("$2", PAIRS[one]!));
+  const [, columns, typed = line] = /^([a-z ]+): (.*)$/.exec(line) ?? [];
+  const [choice, choices] = /\{(.+?)\}/.exec(typed) ?? [];
+  if (choice !== undefined)
+    return choices!.split("|").flatMap((each) => expand(line.replace(choice, () => each)));
+  return columns === undefined
+    ? [line]
+    : columns.split(" ").map((one) => typed.replaceAll("$1", one).replaceAll("$2", PAIRS[one]!));
 }
 
 /** Expressions that give the same result in GoogleSQL and DuckDB, by group, and those that do not. */
@@ -22,7 +26,13 @@ export const FUNCTIONS = z
       z.string(),
       z.string().transform((text) => text.trim().split("\n").flatMap(expand)),
     ),
-    refused: z.array(z.strictObject({ write: z.string(), instead: z.string() })),
+    refused: z
+      .array(z.strictObject({ write: z.string(), instead: z.string() }))
+      .transform((rules) =>
+        rules.flatMap(({ write, instead }) =>
+          expand(write).map((each) => ({ write: each, instead: instead.replace("$0", each) })),
+        ),
+      ),
   })
   .parse(load(readFileSync(new URL("./functions.yaml", import.meta.url), "utf8")));
 

@@ -10,7 +10,7 @@ describe("lint", () => {
   let project: TestProject;
   before(async () => {
     project = new TestProject();
-    checker = await SqlChecker.start(project.dir, config);
+    checker = await SqlChecker.start(project.dir, { ...config, duckdb: false });
   });
   after(async () => {
     await checker.close();
@@ -28,7 +28,7 @@ describe("lint", () => {
     }
   }
   const model = (query: string, more = ""): string =>
-    `config { type: "view", description: "d"${more} }\n\n${query}`;
+    `config { type: "table", description: "d"${more} }\n\n${query}`;
   const mart = (query: string): string => model(query, ', columns: { run_date: "r", customer_id: "c" }');
 
   it("finds nothing in a good project", async () => {
@@ -146,6 +146,15 @@ describe("lint", () => {
       model("SELECT DATE(ordered_at) AS d FROM ${ref('orders')}"),
     ],
     [
+      "array-null",
+      "m.sqlx",
+      model('SELECT COUNT(*) AS n,\n  ARRAY_AGG(segment) AS segments FROM ${ref("segments")}'),
+      /m\.sqlx:4:3: an array in the result can have a NULL element.*\n.*\n.*\n {2}Write ARRAY_AGG\(… IGNORE NULLS\)/,
+      model(
+        'SELECT ARRAY_AGG(segment IGNORE NULLS) AS one, ARRAY_AGG(STRUCT(position)) AS two, ARRAY_AGG(position)[OFFSET(0)] AS three FROM ${ref("segments")}',
+      ),
+    ],
+    [
       "description",
       "m.sqlx",
       'config { type: "view" }\nSELECT 1 AS one',
@@ -194,6 +203,19 @@ describe("lint", () => {
 
   it("has both cases for every rule", () => {
     assert.deepEqual(new Set(cases.map(([rule]) => rule)), new Set(Object.keys(RULES)));
+  });
+
+  it("partition-filter: also for the sources of the configuration", async () => {
+    const partitions = { "shop.raw.orders": "ordered_at" };
+    const read = async (where: string): Promise<string[]> => {
+      project.write("definitions/m.sqlx", model(`SELECT amount FROM \${ref("orders")} ${where}`));
+      const graph = compile(project.dir);
+      const found = lint(graph, await checker.check(graph), project.dir, { ...config, partitions });
+      project.remove("definitions/m.sqlx");
+      return found.flatMap(({ text }) => (text.includes("m.sqlx") ? [text] : []));
+    };
+    assert.match((await read(""))[0] ?? "", /shop\.raw\.orders is read without a filter on its partitions/);
+    assert.deepEqual(await read("WHERE ordered_at < TIMESTAMP(@run_date)"), []);
   });
 
   it("points at the right place after letters that JavaScript counts twice", async () => {

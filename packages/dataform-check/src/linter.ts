@@ -1,19 +1,20 @@
 import type { Checked } from "./checker.ts";
 import type { Config } from "./config.ts";
 import type { Action, Graph } from "./dataform.ts";
+import type { TypeMessage } from "./googlesql-values.ts";
 import { joinsOf } from "./joins.ts";
 import { fullNameOf, nameOf, type Position, positionOf, QueryError } from "./query.ts";
 import {
   callOf,
   columnIdsIn,
   columnsOf,
-  conjunctsOf,
+  conditionsOf,
   functionName,
   idOf,
   type Node,
   nodesOf,
+  placeOf,
   positionOfByte,
-  rangeOf,
 } from "./resolved-tree.ts";
 import { describeQueryError } from "./source-position.ts";
 import { type Token, tokensOf } from "./sqlx-tokens.ts";
@@ -23,11 +24,13 @@ export const RULES = {
   "mart-columns":
     "A mart names its columns. With select * a new column in another table becomes part of what others read.",
   "partition-filter":
-    "A query that reads a partitioned table compares the partition column with a constant or parameter. Otherwise BigQuery reads, and bills, all partitions.",
+    "A query that reads a partitioned table compares the partition column with a constant or parameter. Otherwise BigQuery reads, and bills, all partitions, or refuses the query if the table requires the filter.",
   "join-key":
     "A join compares columns of both sides, otherwise it multiplies rows. Use CROSS JOIN where you want that.",
   "run-date":
     "The date comes from a query parameter. With the clock or a date in the text, a repeated run gives other tables.",
+  "array-null":
+    "An array in the result of a query has no NULL element: BigQuery refuses it, and only when the data has one.",
   description: "Every table, and every column of a mart, has a description: many readers see nothing else.",
   "lint-ignore":
     "A comment that ignores a rule names the rule and a reason, and there is something to ignore.",
@@ -59,9 +62,10 @@ interface Word {
 /** Lints a project that was checked. Actions that were not analysed are linted by their text only. */
 export function lint(graph: Graph, { analyses }: Checked, projectDir: string, config: Config): Finding[] {
   const marts = `${(config.marts ?? "definitions/marts").replace(/\/$/, "")}/`;
-  const partitions = new Map(
-    graph.actions.map(({ target, partitionBy }) => [fullNameOf(target), partitionBy]),
-  );
+  const partitions = new Map([
+    ...Object.entries(config.partitions ?? {}),
+    ...graph.actions.map(({ target, partitionBy }) => [fullNameOf(target), partitionBy] as const),
+  ]);
   const undescribed = graph.sources.filter(({ description }) => description.trim() === "");
   const findings: Finding[] = undescribed.map(({ target, file }) => ({
     rule: "description",
@@ -73,9 +77,9 @@ export function lint(graph: Graph, { analyses }: Checked, projectDir: string, co
     const words = wordsOf(query);
     const code = words.filter(({ kind }) => kind !== "comment");
     const analysis = analyses.get(action);
+    const analysed = analysis === undefined ? [] : breachesIn(query, analysis.statement, partitions);
     const breaches = [
-      ...(analysis === undefined ? [] : missingPartitionFilters(query, analysis.statement, partitions)),
-      ...(analysis === undefined ? [] : joinsWithoutKey(query, analysis.statement)),
+      ...analysed,
       ...nonDeterministicDates(code),
       ...missingDescriptions(action, isMart ? (analysis?.columns ?? []).map(({ name }) => name) : [], code),
       ...(isMart ? selectStars(action, code) : []),
@@ -87,6 +91,14 @@ export function lint(graph: Graph, { analyses }: Checked, projectDir: string, co
   }
   return findings;
 }
+
+type Partitions = ReadonlyMap<string, string | undefined>;
+
+const breachesIn = (query: string, statement: Node, partitions: Partitions): Breach[] => [
+  ...missingPartitionFilters(query, statement, partitions),
+  ...joinsWithoutKey(query, statement),
+  ...arraysWithNull(query, statement),
+];
 
 function wordsOf(query: string): Word[] {
   let at = 0;
@@ -113,18 +125,11 @@ function selectStars({ columns }: Action, code: readonly Word[]): Breach[] {
 
 const COMPARISONS = /^ZetaSQL:\$(equal|less|less_or_equal|greater|greater_or_equal|between|in)$/;
 
-function missingPartitionFilters(
-  query: string,
-  statement: Node,
-  partitions: ReadonlyMap<string, string | undefined>,
-): Breach[] {
+function missingPartitionFilters(query: string, statement: Node, partitions: Partitions): Breach[] {
   const nodes = [...nodesOf(statement)];
-  const conditions = nodes.flatMap(([field, node]) =>
-    conjunctsOf((field === "resolved_filter_scan_node" ? node.filter_expr : node.join_expr) ?? undefined),
-  );
   /** Ids of columns that a condition compares with constants or parameters. */
   const filtered = new Set(
-    conditions.flatMap((condition) => {
+    conditionsOf(statement).flatMap((condition) => {
       const call = callOf(condition);
       if (call === undefined || !COMPARISONS.test(functionName(call))) return [];
       const args = call.argument_list as Node[];
@@ -138,13 +143,12 @@ function missingPartitionFilters(
     const partition = partitions.get(full_name);
     if (partition === undefined) return [];
     if (columnsOf(node).some((column) => column.name === partition && filtered.has(idOf(column)))) return [];
-    const at = rangeOf(node.parent)?.start;
     return [
       {
         rule: "partition-filter" as const,
         message: `${full_name} is read without a filter on its partitions`,
         fix: `Compare ${node.alias || name}.${partition} with a constant or a parameter in WHERE or ON.`,
-        position: at === undefined ? undefined : positionOfByte(query, at),
+        position: placeOf(query, node.parent),
       },
     ];
   });
@@ -159,6 +163,31 @@ function joinsWithoutKey(query: string, statement: Node): Breach[] {
       fix: "Compare a column of one side with a column of the other side, or use CROSS JOIN and a condition in WHERE.",
       position: positionOfByte(query, at),
     }));
+}
+
+/**
+ * ARRAY_AGG in the result, of values that are no structs. Sources: trinodb/trino#14418 and, in BigQuery's documentation of
+ * ARRAY_AGG, "An error is raised if an array in the final query result contains a NULL element".
+ */
+function arraysWithNull(query: string, statement: Node): Breach[] {
+  const outputs = new Set((statement.output_column_list as Node[]).map(({ column }) => idOf(column)));
+  return [...nodesOf(statement)].flatMap(([field, { column, expr }]) => {
+    if (field !== "aggregate_list" || !outputs.has(idOf(column))) return [];
+    const parts = [...nodesOf(expr)].map(([, node]) => node);
+    const call = parts.find((node) => "function" in node);
+    const { null_handling_modifier: nulls } = parts.find((node) => "null_handling_modifier" in node) ?? {};
+    if (call === undefined || functionName(call) !== "ZetaSQL:array_agg" || nulls === "IGNORE_NULLS")
+      return [];
+    if (((column as Node).type as TypeMessage).array_type?.element_type.struct_type) return [];
+    return [
+      {
+        rule: "array-null" as const,
+        message: "an array in the result can have a NULL element",
+        fix: "Write ARRAY_AGG(… IGNORE NULLS).",
+        position: placeOf(query, expr),
+      },
+    ];
+  });
 }
 
 function nonDeterministicDates(code: readonly Word[]): Breach[] {
@@ -185,26 +214,24 @@ function missingDescriptions(
   martColumns: readonly string[],
   code: readonly Word[],
 ): Breach[] {
-  const missing = martColumns.filter((name) => !action.columns[name]?.trim());
-  return [
-    ...(action.description.trim() !== ""
-      ? []
-      : [
-          {
-            rule: "description" as const,
-            message: `${nameOf(action.target)} has no description`,
-            fix: 'Say what one row is: description: "…" in its config block.',
-            position: undefined,
-          },
-        ]),
-    ...missing.map((name) => ({
-      rule: "description" as const,
-      message: `column ${name} of a mart has no description`,
-      fix: `Add to columns in its config block: ${name}: "…"`,
-      position: code.findLast(({ text, depth }) => depth === 0 && text.toLowerCase() === name.toLowerCase())
-        ?.position,
-    })),
-  ];
+  const breach = (message: string, fix: string, position?: Position): Breach => ({
+    rule: "description",
+    message,
+    fix,
+    position,
+  });
+  const found = martColumns
+    .filter((name) => !action.columns[name]?.trim())
+    .map((name) => {
+      const word = code.findLast(
+        ({ text, depth }) => depth === 0 && text.toLowerCase() === name.toLowerCase(),
+      );
+      const fix = `Add to columns in its config block: ${name}: "…"`;
+      return breach(`column ${name} of a mart has no description`, fix, word?.position);
+    });
+  if (action.description.trim() !== "") return found;
+  const fix = 'Say what one row is: description: "…" in its config block.';
+  return [breach(`${nameOf(action.target)} has no description`, fix), ...found];
 }
 
 /** The breaches that no comment ignores, and the comments that ignore nothing. */

@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { globSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -189,19 +190,18 @@ async function serve(port: number, page: () => Promise<string>): Promise<void> {
       response.writeHead(500, { "content-type": "text/plain; charset=utf-8" }).end(formatError(error));
     }
   });
-  await new Promise<void>((done, failed) => {
-    server.once("error", failed).listen(port, "127.0.0.1", done);
-  }).catch((cause) => {
-    if (cause.code !== "EADDRINUSE") throw cause;
+  try {
+    await once(server.listen(port, "127.0.0.1"), "listening");
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== "EADDRINUSE") throw cause;
     throw new UserError(`Port ${port} of 127.0.0.1 is in use by another process.`, {
       remedy: `End that process, or choose another port: --port ${port + 1}.`,
       cause,
     });
-  });
-  process.stdout.write(
-    `The lineage is on http://127.0.0.1:${(server.address() as AddressInfo).port}. Stop with Ctrl-C.\n`,
-  );
-  await new Promise((done) => server.once("close", done));
+  }
+  const { port: used } = server.address() as AddressInfo;
+  process.stdout.write(`The lineage is on http://127.0.0.1:${used}. Stop with Ctrl-C.\n`);
+  await once(server, "close");
 }
 
 async function formatFiles(paths: readonly string[], check: boolean): Promise<number> {

@@ -56,11 +56,44 @@ export function conjunctsOf(expression: unknown): unknown[] {
   return (call.argument_list as unknown[]).flatMap(conjunctsOf);
 }
 
+/** The conditions of all filters and joins in a tree, without AND. */
+export const conditionsOf = (tree: unknown): unknown[] =>
+  [...nodesOf(tree)].flatMap(([field, node]) =>
+    conjunctsOf((field === "resolved_filter_scan_node" ? node.filter_expr : node.join_expr) ?? undefined),
+  );
+
+/** Whether a condition compares, by =, columns of one kind with columns of another kind. */
+export function isEqualityBetween(
+  condition: unknown,
+  isOne: (id: string) => boolean,
+  isOther: (id: string) => boolean,
+): boolean {
+  const call = callOf(condition ?? undefined);
+  if (call === undefined || functionName(call) !== "ZetaSQL:$equal") return false;
+  const [left = [], right = []] = (call.argument_list as unknown[]).map(columnIdsIn);
+  const areOnly = (ids: string[], is: typeof isOne, isNot: typeof isOne): boolean =>
+    ids.some(is) && !ids.some(isNot);
+  return (
+    (areOnly(left, isOne, isOther) && areOnly(right, isOther, isOne)) ||
+    (areOnly(left, isOther, isOne) && areOnly(right, isOne, isOther))
+  );
+}
+
+/** Whether a tree reads a table, a view or a WITH query; UNNEST is none. */
+export const hasTable = (tree: unknown): boolean =>
+  [...nodesOf(tree)].some(([field]) => /^resolved_(table|with_ref)_scan_node$/.test(field));
+
 /** Where an expression or scan is in the query, in bytes; the wrappers of its kinds have no place. */
 export function rangeOf(node: unknown): { start: number; end: number } | undefined {
   for (const [field, each] of nodesOf(node))
     if (field === "parse_location_range") return each as unknown as { start: number; end: number };
   return undefined;
+}
+
+/** Where an expression or scan starts in the query. */
+export function placeOf(query: string, node: unknown): Position | undefined {
+  const at = rangeOf(node)?.start;
+  return at === undefined ? undefined : positionOfByte(query, at);
 }
 
 /** The position of a byte offset: the tree counts UTF-8, positions count UTF-16. */

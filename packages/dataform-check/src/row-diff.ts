@@ -51,35 +51,28 @@ export async function rowDiff(
   likelyKey: readonly string[],
   partition = "TRUE",
 ): Promise<RowDiff> {
+  await connection.run(
+    `CREATE SCHEMA IF NOT EXISTS __before;
+     CREATE TABLE IF NOT EXISTS ${snapshotOf(target)} AS FROM ${tablePath(target)} LIMIT 0`,
+  );
   const was = await describeTable(connection, snapshotOf(target));
   const is = await describeTable(connection, tablePath(target));
-  if (was.size === 0) {
-    const [row] = await read(
-      connection,
-      `SELECT COUNT(*) AS rows FROM ${tablePath(target)} WHERE ${partition}`,
-    );
-    const after = Number(row?.rows);
-    const none = { key: [], before: 0, removed: 0, changed: 0, columns: [] };
-    return { table: nameOf(target), ...none, after, added: after };
-  }
   const common = [...is.keys()].filter((name) => was.get(name) === is.get(name));
-  const side = (path: string): string => `(SELECT * FROM ${path} WHERE ${partition})`;
-  const [before, after] = [side(snapshotOf(target)), side(tablePath(target))];
-
   const names = (columns: readonly string[]): string => columns.map(quote).join(", ");
   const isKey = async (columns: readonly string[]): Promise<boolean> => {
-    const distinct = (from: string): string =>
-      `(SELECT COUNT(*) FROM ${from}) = (SELECT COUNT(*) FROM (SELECT DISTINCT ${names(columns)} FROM ${from}))`;
-    const [row] = await read(connection, `SELECT ${distinct(before)} AND ${distinct(after)} AS is_key`);
+    const isUnique = (path: string): string =>
+      `(SELECT COUNT(*) = COUNT(DISTINCT (${names(columns)})) FROM ${path} WHERE ${partition})`;
+    const paths = [snapshotOf(target), tablePath(target)];
+    const [row] = await read(connection, `SELECT ${paths.map(isUnique).join(" AND ")} AS is_key`);
     return row?.is_key === true;
   };
   const likely = likelyKey.filter((name) => common.includes(name));
   const others = common.filter((name) => !likely.includes(name));
   const candidates = [
-    ...(likely.length > 0 ? [likely] : []),
+    likely,
     ...others.map((name) => [...likely, name]),
     ...others.map((_, index) => [...likely, ...others.slice(0, index + 1)]),
-  ].filter((columns) => columns.length < common.length);
+  ].filter((columns) => columns.length > 0 && columns.length < common.length);
   let key: string[] = [];
   for (const candidate of candidates) {
     if (!(await isKey(candidate))) continue;
@@ -87,54 +80,43 @@ export async function rowDiff(
     break;
   }
 
-  const [counts] = await read(
-    connection,
-    `SELECT (SELECT COUNT(*) FROM ${before}) AS before, (SELECT COUNT(*) FROM ${after}) AS after`,
-  );
-  const table = nameOf(target);
-  const rows = { table, key, before: Number(counts?.before), after: Number(counts?.after) };
-  if (key.length === 0) {
-    const missing = async (from: string, other: string): Promise<number> => {
-      const sql = `SELECT COUNT(*) AS rows FROM (SELECT ${names(common)} FROM ${from} EXCEPT ALL SELECT ${names(common)} FROM ${other})`;
-      return Number((await read(connection, sql))[0]?.rows);
-    };
-    const [added, removed] = [await missing(after, before), await missing(before, after)];
-    return { ...rows, added, removed, changed: 0, columns: [] };
-  }
+  // Without a key, rows are paired by all columns, and equal rows by their number.
+  const paired = key.length === 0 ? common : key;
+  const side = (path: string): string =>
+    `(SELECT *, ROW_NUMBER() OVER (PARTITION BY ${names(paired)}) AS __copy FROM ${path} WHERE ${partition})`;
+  const same = [...paired, "__copy"].map((name) => `a.${quote(name)} IS NOT DISTINCT FROM b.${quote(name)}`);
+  const pairs = `${side(snapshotOf(target))} AS b FULL JOIN ${side(tablePath(target))} AS a ON ${same.join(" AND ")}`;
+  const both = "a.__copy = b.__copy";
   const differs = (name: string): string => {
     const [b, a] = [`b.${quote(name)}`, `a.${quote(name)}`];
     const close = /^(DOUBLE|FLOAT)$/.test(is.get(name)!)
       ? `AND NOT COALESCE(ABS(${a} - ${b}) <= ${TOLERANCE} * GREATEST(ABS(${a}), ABS(${b})), FALSE)`
       : "";
-    return `(${a} IS DISTINCT FROM ${b} ${close})`;
+    return `(${both} AND ${a} IS DISTINCT FROM ${b} ${close})`;
   };
-  const same = key.map((name) => `a.${quote(name)} IS NOT DISTINCT FROM b.${quote(name)}`).join(" AND ");
-  const pairs = `(SELECT *, TRUE AS __there FROM ${before}) AS b FULL JOIN (SELECT *, TRUE AS __there FROM ${after}) AS a ON ${same}`;
-  const both = "(a.__there AND b.__there)";
-  const values = common.filter((name) => !key.includes(name));
-  const [found = {}] = await read(
+  const values = common.filter((name) => !paired.includes(name));
+  const [counts = {}] = await read(
     connection,
-    `SELECT COUNT(*) FILTER (b.__there IS NULL) AS added, COUNT(*) FILTER (a.__there IS NULL) AS removed,
-       COUNT(*) FILTER (${both} AND (${["FALSE", ...values.map(differs)].join(" OR ")})) AS changed
-       ${values.map((name, index) => `, COUNT(*) FILTER (${both} AND ${differs(name)}) AS c${index}`).join("")}
+    `SELECT COUNT(b.__copy) AS before, COUNT(a.__copy) AS after,
+       COUNT(*) FILTER (b.__copy IS NULL) AS added, COUNT(*) FILTER (a.__copy IS NULL) AS removed,
+       COUNT(*) FILTER (${["FALSE", ...values.map(differs)].join(" OR ")}) AS changed
+       ${values.map((name, index) => `, COUNT(*) FILTER (${differs(name)}) AS c${index}`).join("")}
      FROM ${pairs}`,
   );
-  const columns = [];
+  const columns: RowDiff["columns"][number][] = [];
   for (const [index, column] of values.entries()) {
-    const changed = Number(found[`c${index}`]);
-    if (changed === 0) continue;
-    const shown = key.map((name) => `CAST(b.${quote(name)} AS VARCHAR)`).join(", ");
+    const rows = Number(counts[`c${index}`]);
+    if (rows === 0) continue;
     const examples = await read(
       connection,
-      `SELECT CONCAT_WS(', ', ${shown}) AS key, b.${quote(column)} AS before, a.${quote(column)} AS after
-       FROM ${pairs} WHERE ${both} AND ${differs(column)} ORDER BY ${key.map((name) => `b.${quote(name)}`).join(", ")} LIMIT 3`,
+      `SELECT CONCAT_WS(', ', ${key.map((name) => `CAST(b.${quote(name)} AS VARCHAR)`).join(", ")}) AS key,
+         b.${quote(column)} AS before, a.${quote(column)} AS after
+       FROM ${pairs} WHERE ${differs(column)} ORDER BY ${key.map((name) => `b.${quote(name)}`).join(", ")} LIMIT 3`,
     );
-    columns.push({
-      column,
-      rows: changed,
-      examples: examples as { key: string; before: unknown; after: unknown }[],
-    });
+    columns.push({ column, rows, examples: examples as { key: string; before: unknown; after: unknown }[] });
   }
-  const [added, removed, changed] = [found.added, found.removed, found.changed].map(Number);
-  return { ...rows, added: added!, removed: removed!, changed: changed!, columns };
+  const [before, after, added, removed, changed] = ["before", "after", "added", "removed", "changed"].map(
+    (name) => Number(counts[name]),
+  ) as [number, number, number, number, number];
+  return { table: nameOf(target), key, before, after, added, removed, changed, columns };
 }

@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import hljs from "highlight.js/lib/core";
 import sql from "highlight.js/lib/languages/sql";
-import { Html, html } from "./html.ts";
+import { Html, html, scriptCode, scriptJson } from "../html.ts";
 import type { LineageColumn, LineageTable } from "./tables.ts";
 
 hljs.registerLanguage("sql", sql);
@@ -30,28 +30,56 @@ export async function pageScript(): Promise<string> {
     write: false,
     logLevel: "silent",
   });
-  // In minified code `</script` is only in strings and patterns, where `<\/` means the same.
-  return outputFiles[0]!.text.replaceAll(/<\/(?=script)/gi, "<\\/");
+  return outputFiles[0]!.text;
+}
+
+/** What the script of the page reads. */
+export interface PageData {
+  readonly tables: readonly { name: string; fill: string; border: string; inputs: readonly string[] }[];
+  /** By column, as table.column: ids of the tables and edges from its sources to the columns that use it. */
+  readonly paths: Readonly<Record<string, readonly string[]>>;
+}
+
+type Links = ReadonlyMap<string, readonly string[]>;
+const tableOf = (column: string): string => column.slice(0, column.lastIndexOf("."));
+
+function pathOf(start: string, inputs: Links, users: Links): string[] {
+  const follow = (links: Links): Set<string> => {
+    const found = new Set([start]);
+    for (const place of found) for (const each of links.get(place) ?? []) found.add(each);
+    return found;
+  };
+  const path = new Set([...follow(inputs), ...follow(users)]);
+  const ids = [...path].flatMap((place) => [
+    tableOf(place),
+    ...(inputs.get(place) ?? [])
+      .filter((input) => path.has(input))
+      .map((input) => `${tableOf(input)} ${tableOf(place)}`),
+  ]);
+  return [...new Set(ids)];
 }
 
 /** The lineage as one HTML document that needs no network. */
 export function lineageDocument(tables: readonly LineageTable[], script: string): string {
-  const usersOf = (place: string): string[] =>
-    tables.flatMap((table) =>
-      table.columns
-        .filter(({ inputs }) => inputs.some((input) => `${input.table}.${input.column}` === place))
-        .map(({ name }) => `${table.name}.${name}`),
-    );
-  const data = tables.map(({ name, kind, inputs, columns }) => ({
-    name,
-    ...KINDS[kind],
-    inputs,
-    columns: columns.map((column) => ({
-      name: column.name,
-      inputs: column.inputs.map((input) => `${input.table}.${input.column}`),
-      users: usersOf(`${name}.${column.name}`),
+  const inputs = new Map(
+    tables.flatMap(({ name, columns }) =>
+      columns.map((column) => [
+        `${name}.${column.name}`,
+        column.inputs.map((input) => `${input.table}.${input.column}`),
+      ]),
+    ),
+  );
+  const users = new Map([...inputs.keys()].map((place): [string, string[]] => [place, []]));
+  for (const [place, each] of inputs) for (const input of each) users.get(input)?.push(place);
+  const names = tables.map(({ name }) => name);
+  const data: PageData = {
+    tables: tables.map(({ name, kind, inputs }) => ({
+      name,
+      ...KINDS[kind],
+      inputs: inputs.filter((input) => names.includes(input)),
     })),
-  }));
+    paths: Object.fromEntries([...inputs.keys()].map((place) => [place, pathOf(place, inputs, users)])),
+  };
   return html`<!doctype html>
 <html lang="en">
 <head>
@@ -64,17 +92,8 @@ export function lineageDocument(tables: readonly LineageTable[], script: string)
 <body>
 <header>
 <h1>Lineage</h1>
-<div class="find"><input id="search" type="search" placeholder="Find a table or column" aria-label="Find a table or column" autocomplete="off"><div id="found"></div></div>
-<div role="group" aria-label="Part of the lineage">
-<button type="button" data-focus="both" aria-pressed="true">Both</button>
-<button type="button" data-focus="up" aria-pressed="false">Upstream</button>
-<button type="button" data-focus="down" aria-pressed="false">Downstream</button>
-</div>
-<div role="group" aria-label="Zoom">
-<button type="button" data-zoom="1.3" aria-label="Zoom in">+</button>
-<button type="button" data-zoom="0.77" aria-label="Zoom out">−</button>
-<button type="button" data-zoom="0">Fit</button>
-</div>
+<input id="search" type="search" list="places" placeholder="Find a table or column" aria-label="Find a table or column">
+<datalist id="places">${[...names, ...inputs.keys()].map((place) => html`<option value="${place}">`)}</datalist>
 <div>${Object.entries(KINDS).map(
     ([kind, { fill, border, means }]) =>
       html`<span class="kind" style="background:${fill};border-color:${border}" title="${means}">${kind}</span>`,
@@ -83,11 +102,11 @@ export function lineageDocument(tables: readonly LineageTable[], script: string)
 <div id="graph" role="img" aria-label="Graph of the tables. The list beside it has the same links."></div>
 <aside id="panel">
 <div id="overview"><p>Choose a table to see its columns and SQL. Choose a column to see what it is computed from and what uses it.</p>
-<h3>Tables</h3>${listOf(tables.map(({ name }) => name).toSorted())}</div>
-${tables.map((table) => tableSection(table, usersOf))}
+<h3>Tables</h3>${listOf(names.toSorted())}</div>
+${tables.map((table) => tableSection(table, users))}
 </aside>
-<script type="application/json" id="tables">${new Html(JSON.stringify(data).replaceAll("<", "\\u003c"))}</script>
-<script>${new Html(script)}</script>
+<script type="application/json" id="data">${scriptJson(data)}</script>
+<script>${scriptCode(script)}</script>
 </body>
 </html>
 `.text;
@@ -100,13 +119,13 @@ const listOf = (places: readonly string[]): Html =>
     ? html`<p>nothing</p>`
     : html`<ul>${places.map((place) => html`<li>${linkTo(place)}</li>`)}</ul>`;
 
-function tableSection(table: LineageTable, usersOf: (place: string) => string[]): Html {
+function tableSection(table: LineageTable, users: Links): Html {
   const { name, description, kind, file, columns, checks, googlesql, duckdb } = table;
   const highlighted = (query: string): Html =>
     html`<pre><code>${new Html(hljs.highlight(query, { language: "sql" }).value)}</code></pre>`;
   return html`<section id="${name}"><h2>${name}</h2><p>${description}</p>
 <p class="quiet">${KINDS[kind].means} · <code>${file}</code></p>
-${columns.map((column) => columnPath(name, column, usersOf(`${name}.${column.name}`)))}
+${columns.map((column) => columnPath(name, column, users.get(`${name}.${column.name}`) ?? []))}
 <h3>Columns</h3><table><tbody>${columns.map(
     (column) =>
       html`<tr><td>${linkTo(`${name}.${column.name}`, column.name)}</td><td>${column.type}</td><td>${column.description}</td></tr>`,

@@ -2,47 +2,25 @@
 /// <reference lib="dom.iterable" />
 import cytoscape from "cytoscape";
 import dagre from "cytoscape-dagre";
-import { html } from "./html.ts";
+import type { PageData } from "./document.ts";
 
-/** The script of the lineage page. It draws the graph and highlights the table or column that the URL's hash names. */
-interface Column {
-  readonly name: string;
-  readonly inputs: readonly string[];
-  readonly users: readonly string[];
-}
-interface Table {
-  readonly name: string;
-  readonly fill: string;
-  readonly border: string;
-  readonly inputs: readonly string[];
-  readonly columns: readonly Column[];
-}
-
+// The script of the lineage page. It draws the graph and highlights the table or column that the URL's hash names.
 const byId = (id: string): HTMLElement => document.getElementById(id)!;
-const tables: Table[] = JSON.parse(byId("tables").textContent!);
-/** Columns by table.column. */
-const columns = new Map<string, Column>(
-  tables.flatMap((table) => table.columns.map((column) => [`${table.name}.${column.name}`, column])),
-);
-const tableOf = (column: string): string => column.slice(0, column.lastIndexOf("."));
-let focus = "both";
-
-cytoscape.use(dagre);
+const { tables, paths }: PageData = JSON.parse(byId("data").textContent!);
 const canvas = document.createElement("canvas").getContext("2d")!;
 canvas.font = "13px system-ui, sans-serif";
 
+cytoscape.use(dagre);
 const graph = cytoscape({
   container: byId("graph"),
   minZoom: 0.15,
-  maxZoom: 3,
+  maxZoom: 1.5,
   boxSelectionEnabled: false,
   autoungrabify: true,
   elements: [
     ...tables.map(({ name, fill, border }) => ({ data: { id: name, fill, border } })),
     ...tables.flatMap(({ name, inputs }) =>
-      inputs
-        .filter((input) => tables.some((table) => table.name === input))
-        .map((input) => ({ data: { id: `${input} ${name}`, source: input, target: name } })),
+      inputs.map((input) => ({ data: { id: `${input} ${name}`, source: input, target: name } })),
     ),
   ],
   style: [
@@ -78,93 +56,36 @@ function layOut(elements: cytoscape.CollectionReturnValue): void {
     return graph.zoom();
   };
   zoomOf(zoomOf("TB") < zoomOf("LR") ? "LR" : "TB");
-  fit(elements);
-}
-
-function fit(elements: cytoscape.CollectionArgument): void {
-  graph.fit(elements, 24);
-  if (graph.zoom() <= 1.25) return;
-  graph.zoom(1.25);
-  graph.center(elements);
-}
-
-/** The columns, as table.column, that a column is computed from and that use it. */
-function pathOf(start: string): Set<string> {
-  const follow = (next: "inputs" | "users"): Set<string> => {
-    const found = new Set([start]);
-    for (const place of found) for (const each of columns.get(place)?.[next] ?? []) found.add(each);
-    return found;
-  };
-  return new Set([
-    ...(focus === "down" ? [start] : follow("inputs")),
-    ...(focus === "up" ? [] : follow("users")),
-  ]);
 }
 
 /** Highlights the chosen table with all tables before and after it, or the path of the chosen column. */
 function highlight(): void {
   const place = decodeURIComponent(location.hash.slice(1));
-  const isColumn = columns.has(place);
+  const path = paths[place];
   graph.elements().removeClass("faded hidden lit chosen");
-  const node = graph.getElementById(isColumn ? tableOf(place) : place).addClass("chosen");
-  byId("found").replaceChildren();
-  if (!isColumn) {
-    layOut(graph.elements());
-    if (node.empty()) return;
-    const shown = node
-      .union(focus === "down" ? [] : node.predecessors())
-      .union(focus === "up" ? [] : node.successors());
-    graph.elements().difference(shown).addClass("faded");
-    fit(shown);
-    return;
-  }
-  const path = pathOf(place);
-  const ids = new Set(
-    [...path].flatMap((each) => [
-      tableOf(each),
-      ...(columns.get(each)?.inputs ?? [])
-        .filter((input) => path.has(input))
-        .map((input) => `${tableOf(input)} ${tableOf(each)}`),
-    ]),
-  );
-  const shown = graph
-    .elements()
-    .filter((each) => ids.has(each.id()))
-    .addClass("lit");
-  graph.elements().difference(shown).addClass("hidden");
-  layOut(shown);
-}
-
-/** Lists the tables and columns that have all these words in their name. */
-function find(text: string): void {
-  const words = text.toLowerCase().split(/\s+/).filter(Boolean);
-  const found = [...tables.map(({ name }) => name), ...columns.keys()].filter(
-    (place) => words.length > 0 && words.every((word) => place.toLowerCase().includes(word)),
-  );
-  const links = found.slice(0, 40).map((place) => html`<a href="#${place}">${place}</a>`);
-  byId("found").innerHTML =
-    html`${links}${words.length > 0 && found.length === 0 && html`<p>Nothing found.</p>`}`.text;
+  const table = path === undefined ? place : place.slice(0, place.lastIndexOf("."));
+  const node = graph.getElementById(table).addClass("chosen");
+  const shown =
+    path === undefined
+      ? node.union(node.predecessors()).union(node.successors())
+      : graph.filter((each) => path.includes(each.id())).addClass("lit");
+  if (!node.empty())
+    graph
+      .elements()
+      .difference(shown)
+      .addClass(path === undefined ? "faded" : "hidden");
+  layOut(path === undefined ? graph.elements() : shown);
 }
 
 graph.on("tap", ({ target }) => {
   location.hash = target === graph ? "" : target.isNode() ? target.id() : target.data("target");
 });
-document.addEventListener("click", ({ target }) => {
-  const { focus: part, zoom } = (target as HTMLElement).dataset;
-  if (part !== undefined) {
-    focus = part;
-    for (const each of document.querySelectorAll("[data-focus]"))
-      each.setAttribute("aria-pressed", String(each === target));
-    highlight();
-  }
-  const renderedPosition = { x: graph.width() / 2, y: graph.height() / 2 };
-  if (zoom === "0") fit(graph.elements(":visible"));
-  else if (zoom !== undefined) graph.zoom({ level: graph.zoom() * Number(zoom), renderedPosition });
+byId("search").addEventListener("input", ({ target }) => {
+  const { value } = target as HTMLInputElement;
+  if (document.getElementById(value)?.closest("#panel")) location.hash = value;
 });
-byId("search").addEventListener("input", ({ target }) => find((target as HTMLInputElement).value));
-document.addEventListener("keydown", ({ key, target }) => {
+document.addEventListener("keydown", ({ key }) => {
   if (key === "Escape") location.hash = "";
-  if (key === "Enter" && target === byId("search")) byId("found").querySelector("a")?.click();
 });
 window.addEventListener("resize", () => graph.resize());
 window.addEventListener("hashchange", highlight);
