@@ -42,7 +42,10 @@ await runCommand(async () => {
   const orders = ordersOf(options);
   const dataDir = dataDirOf(options.dataDir, orders.file);
   const warehouse = await openLocalWarehouse(dataDir);
-  await warehouse.withConnection((connection) => loadOrders(connection, orders));
+  const { warnings } = await warehouse.withConnection((connection) =>
+    loadOrders(connection, { ...orders, timeZone: settings.shop_time_zone }),
+  );
+  for (const warning of warnings) process.stdout.write(`warning: ${warning}\n`);
   const parameters = sqlParameters({
     ...settings,
     run_date,

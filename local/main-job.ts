@@ -72,13 +72,14 @@ async function runOnce(
   progress.start("orders");
   const orders = await readOrders(dataDir, {
     ...source,
-    check: (days) => checkRunDate(runDate ?? dayAfter(days.last_order_on), days),
+    timeZone: settings.shop_time_zone,
+    check: (days) => checkRunDate(runDate ?? dayAfter(days.last_order_on, settings), days, settings),
   });
   progress.succeed(
     "orders",
     `${whole(orders.rows)} rows, ${orders.first_order_on} to ${orders.last_order_on}`,
   );
-  const run_date = runDate ?? dayAfter(orders.last_order_on);
+  const run_date = runDate ?? dayAfter(orders.last_order_on, settings);
   signal.throwIfAborted();
 
   const run_id = runIdFor(run_date, `manual:${new Date().toISOString()}`);
@@ -145,12 +146,18 @@ async function runOnce(
   }
 }
 
-function checkRunDate(date: string, days: { first_order_on: string; last_order_on: string }): void {
+function checkRunDate(
+  date: string,
+  days: { first_order_on: string; last_order_on: string },
+  settings: RunSettings,
+): void {
   const { first_order_on, last_order_on } = days;
   if (date > first_order_on) return;
   throw new UserError(
     `The run date ${date} is not after the first order (${first_order_on}), so there are no orders before it.`,
-    today() > first_order_on ? { remedy: `Give a later date: --run-date ${dayAfter(last_order_on)}` } : {},
+    dayAfter(last_order_on, settings) > first_order_on
+      ? { remedy: `Give a later date: --run-date ${dayAfter(last_order_on, settings)}` }
+      : {},
   );
 }
 
@@ -177,8 +184,8 @@ function makeFolder(path: string, option: string): void {
   }
 }
 
-/** The day after the last order, at the latest today. */
-function dayAfter(day: string): string {
+/** The day after the last order, at the latest the shop's today. */
+function dayAfter(day: string, { shop_time_zone }: RunSettings): string {
   const next = new Date(Date.parse(day) + 86_400_000).toISOString().slice(0, 10);
-  return [next, today()].sort()[0]!;
+  return [next, today(shop_time_zone)].sort()[0]!;
 }

@@ -10,6 +10,8 @@ export function sqlParameters(run: RunSettings & { run_date: string; model_id: s
     rfm_window_days: { type: "INT64", value: run.rfm_window_days },
     annual_discount_rate: { type: "FLOAT64", value: run.annual_discount_rate },
     max_rejected_share: { type: "FLOAT64", value: run.max_rejected_share },
+    shop_time_zone: { type: "STRING", value: run.shop_time_zone },
+    refunds: { type: "STRING", value: run.refunds },
     model_id: { type: "STRING", value: run.model_id },
   };
 }

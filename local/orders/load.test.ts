@@ -231,6 +231,38 @@ describe("loadOrders", () => {
     });
   }
 
+  it("reads times without a zone, and days, in the shop's time zone", async () => {
+    const zone = { timeZone: "America/Los_Angeles" };
+    const inUtc: [string, string][] = [
+      ["2024-01-01 17:23:09", "2024-01-02 01:23:09+00"],
+      ["2024-01-01 17:23:09 -0500", "2024-01-01 22:23:09+00"],
+      ["2024-01-01", "2024-01-01 08:00:00+00"],
+      ["31.12.2023 17:00", "2024-01-01 01:00:00+00"],
+      ["45292.5", "2024-01-01 20:00:00+00"],
+      ["1704115389", "2024-01-01 13:23:09+00"],
+    ];
+    for (const [value, expected] of inUtc) {
+      const { last_order_on } = await load(dates(value), zone);
+      assert.deepEqual(await table("ordered_at"), [[expected]]);
+      assert.equal(last_order_on, value.startsWith("31") ? "2023-12-31" : "2024-01-01");
+    }
+    const typed = await parquet("SELECT 1 AS customer, DATE '2024-01-01' AS date, 3 AS amount");
+    await loadOrders(connection, { file: typed, ...zone });
+    assert.deepEqual(await table("ordered_at"), [["2024-01-01 08:00:00+00"]]);
+    // That midnight does not exist: clocks went from 23:59 to 01:00.
+    const first = await load(dates("2018-11-04"), { timeZone: "America/Sao_Paulo" });
+    assert.equal(first.first_order_on, "2018-11-04");
+    await load(dates("2024-01-01"));
+    assert.deepEqual(await table("ordered_at"), [["2024-01-01 00:00:00+00"]]);
+  });
+
+  it("adds up lines of one order by the shop's day", async () => {
+    const csv =
+      "order_id,customer_id,date,amount\n1,a,2024-01-01T15:00:00-08:00,3\n1,a,2024-01-01T17:00:00-08:00,4\n";
+    await load(csv, { timeZone: "America/Los_Angeles" });
+    assert.deepEqual(await table("amount"), [[7]]);
+  });
+
   it("recognises day and month by the data", async () => {
     assert.equal((await load(dates("1/2/2020 8:26 PM", "12/13/2020 8:26 AM"))).date_format, "%m/%d/%Y");
     assert.deepEqual(await table("ordered_at"), [["2020-01-02 20:26:00+00"], ["2020-12-13 08:26:00+00"]]);

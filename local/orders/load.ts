@@ -17,11 +17,13 @@ export interface OrdersOptions {
   readonly decimal?: Decimal;
   /** Ids that stand for customers without an account. Their orders are left out. @default none */
   readonly guests?: readonly string[];
+  /** Of the shop: of times without a zone, and of days. @default UTC */
+  readonly timeZone?: string;
   /** Throws when these orders must not replace the old ones. */
   readonly check?: (days: OrderDays) => void;
 }
 
-/** First and last day of the orders, YYYY-MM-DD, UTC. Days before 1971 and after today do not count. */
+/** First and last day of the orders in the shop's time zone, YYYY-MM-DD. Days before 1971 and after today do not count. */
 interface OrderDays {
   first_order_on: string;
   last_order_on: string;
@@ -55,7 +57,7 @@ export async function readOrders(dataDir: string, options: OrdersOptions): Promi
 
 /**
  * Reads the file and replaces raw.orders atomically: order_id (the row's number, from 1, when the file has no such
- * column), customer_id, ordered_at (UTC, also without a zone), amount, payment_method, quantity. A row is an order,
+ * column), customer_id, ordered_at (in the shop's time zone when it has none), amount, payment_method, quantity. A row is an order,
  * in the file's order; see ORDERS for files with several rows per order. A value that is blank, or can't be
  * converted, is NULL. The session's time zone becomes UTC.
  * @throws UserError, and leaves the old table, when the file, its columns or its formats can't be recognised, the check
@@ -79,7 +81,7 @@ export async function loadOrders(
         remedy: `Name a column with one value: --columns. The columns: ${names.join(", ")}.`,
       });
   }
-  await connection.run("SET TimeZone = 'UTC'");
+  await connection.run(`SET TimeZone = ${quotedString(options.timeZone ?? "UTC")}`);
   try {
     await file.copyInto("order_text", textColumns(positions));
     const [count] = (await connection.runAndReadAll("SELECT count(*)::INTEGER FROM order_text")).getRows();
@@ -117,7 +119,9 @@ export async function loadOrders(
     await replaceOrders(connection, path, select);
     return { file: path, rows, ...days, columns, date_format: dateFormat, decimal, warnings };
   } finally {
-    await connection.run("DROP TABLE IF EXISTS temp.order_text; DROP TABLE IF EXISTS temp.order_rows");
+    await connection.run(
+      "SET TimeZone = 'UTC'; DROP TABLE IF EXISTS temp.order_text; DROP TABLE IF EXISTS temp.order_rows",
+    );
   }
 }
 
