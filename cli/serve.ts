@@ -1,6 +1,7 @@
 import { EVENTS, runEvent } from "../contracts/messages.ts";
 import { createLogger } from "../lib/log.ts";
-import { readOrders } from "../local/orders/load.ts";
+import { makeFolder } from "../lib/make-folder.ts";
+import { describeOrders, readOrders } from "../local/orders/load.ts";
 import { startLocalStack } from "../local/runtime/local-stack.ts";
 import { localCommand, portOption, runCommand, runSettingsOf } from "./command.ts";
 import { dataDirOf, type OrdersArguments, ordersOf, withOrders } from "./orders-options.ts";
@@ -22,10 +23,12 @@ const options = withOrders(
 await runCommand(async () => {
   const source = ordersOf(options);
   const dataDir = dataDirOf(options.dataDir, source.file);
+  makeFolder(dataDir, "--data-dir");
   const log = createLogger({ component: "local" });
   // First the orders: when the invoker answers, it can launch runs.
   const { shop_time_zone: timeZone } = runSettingsOf({ shopTimeZone: options.shopTimeZone });
   const orders = await readOrders(dataDir, { ...source, timeZone });
+  log.info(`orders: ${describeOrders(orders)}`);
   for (const warning of orders.warnings) log.warn(warning);
   const stack = await startLocalStack({
     dataDir,

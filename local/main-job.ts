@@ -1,13 +1,14 @@
-import { accessSync, constants, existsSync, mkdirSync, readFileSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { readFileSync } from "node:fs";
+import { basename, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { artifactPath, fileArtifacts } from "../adapters/artifacts.ts";
 import { type RunEvent, runRequest } from "../contracts/messages.ts";
 import { type RunSettings, runIdFor, today } from "../contracts/run.ts";
 import { stepReport, stepReportUrl } from "../contracts/step.ts";
 import { createLogger } from "../lib/log.ts";
+import { makeFolder } from "../lib/make-folder.ts";
 import { formatError, parse, UserError } from "../lib/user-error.ts";
-import { type OrdersOptions, readOrders } from "./orders/load.ts";
+import { describeOrders, type OrdersOptions, readOrders } from "./orders/load.ts";
 import { Progress } from "./progress.ts";
 import { exportMarts } from "./report/export.ts";
 import { elapsed, whole } from "./report/numbers.ts";
@@ -73,12 +74,10 @@ async function runOnce(
   const orders = await readOrders(dataDir, {
     ...source,
     timeZone: settings.shop_time_zone,
+    refunds: settings.refunds,
     check: (days) => checkRunDate(runDate ?? dayAfter(days.last_order_on, settings), days, settings),
   });
-  progress.succeed(
-    "orders",
-    `${whole(orders.rows)} rows, ${orders.first_order_on} to ${orders.last_order_on}`,
-  );
+  progress.succeed("orders", describeOrders(orders));
   const run_date = runDate ?? dayAfter(orders.last_order_on, settings);
   signal.throwIfAborted();
 
@@ -159,29 +158,6 @@ function checkRunDate(
       ? { remedy: `Give a later date: --run-date ${dayAfter(last_order_on, settings)}` }
       : {},
   );
-}
-
-/** Not `mkdirSync` with `recursive`: below /proc it never returns. */
-function makeFolder(path: string, option: string): void {
-  const make = (folder: string): void => {
-    if (existsSync(folder)) return;
-    make(dirname(folder));
-    try {
-      mkdirSync(folder);
-    } catch (error) {
-      // Another run can make the same folder at the same time.
-      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-    }
-  };
-  try {
-    make(path);
-    accessSync(`${path}/.`, constants.W_OK);
-  } catch (error) {
-    throw new UserError(`The folder ${path} can't be made or written: ${(error as Error).message}`, {
-      remedy: `Choose another folder with ${option}.`,
-      cause: error,
-    });
-  }
 }
 
 /** The day after the last order, at the latest the shop's today. */
