@@ -34,6 +34,12 @@ const synonyms = {
 } as const;
 
 export type OrderColumn = keyof typeof synonyms;
+/** Names that count only when there is no better one: an order can have these beside it. */
+const fallbacks: Partial<Record<OrderColumn, readonly string[]>> = {
+  customer_id: ["customer_email", "email"],
+  ordered_at: ["created_at", "created"],
+  amount: ["order_total", "total_amount", "grand_total", "total_price"],
+};
 const orderColumns = Object.keys(synonyms) as OrderColumn[];
 /** Columns that are looked at only to warn. The first that fits is taken. */
 const notes: readonly OrderColumn[] = ["status", "currency", "refunded"];
@@ -145,7 +151,7 @@ export interface ColumnMap {
 
 /**
  * Finds the columns of an order. Names in `given` come first, then those of a known export, then the same name, then
- * a synonym. Case, blanks, dots, underscores and hyphens do not count.
+ * a synonym, then a fallback. Case, blanks, dots, underscores and hyphens do not count.
  * @throws UserError that shows the --columns option to type.
  */
 export function mapColumns(
@@ -194,7 +200,7 @@ export function mapColumns(
     const named = (wanted: readonly string[]) =>
       free().filter((index) => wanted.map(plain).includes(plain(names[index]!)));
     const ofExport = (known?.columns[target] ?? []).map((name) => [name]);
-    const candidates = [...ofExport, [target], synonyms[target]].map(named);
+    const candidates = [...ofExport, [target], synonyms[target], fallbacks[target] ?? []].map(named);
     const found = candidates.find((indexes) => indexes.length > 0) ?? [];
     const choices = [...new Set(found.map((index) => names[index]!))];
     if (choices.length > 1 && !notes.includes(target))

@@ -430,6 +430,19 @@ describe("loadOrders", () => {
     );
   });
 
+  it("takes names that are less certain when there is no better one", async () => {
+    const summary = await load("email,created_at,order_total\na@b.example,2020-01-01,3\n");
+    assert.deepEqual(summary.columns, {
+      customer_id: "email",
+      ordered_at: "created_at",
+      amount: "order_total",
+    });
+    const better = await load(
+      "email,customer,created_at,date,total,order_total\na@b.example,1,2020-01-09,2020-01-01,3,4\n",
+    );
+    assert.deepEqual(better.columns, { customer_id: "customer", ordered_at: "date", amount: "total" });
+  });
+
   it("follows --columns, and describes what is wrong in it", async () => {
     const csv = "client,date,price,total,other\n1,2020-01-01,3,6,2021-01-01\n";
     const given = { customer_id: "Client", amount: "total", ordered_at: "other" };
