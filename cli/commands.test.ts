@@ -115,12 +115,35 @@ describe("local commands", function () {
     });
   }
 
+  for (const script of ["sql", "serve", "plan"])
+    it(`npm run ${script} fails when the data folder can't be made`, async () => {
+      const { code, output } = await run(script, "--data-dir", "/proc/x");
+      assert.equal(code, 1, output);
+      assert.match(output, /\/proc\/x/);
+      assert.doesNotMatch(output, /\n\s+at /);
+    });
+
   describe("npm run sql", () => {
     it("runs the models and shows rows and assertions", async () => {
       const { code, output } = await run("sql", "--run-date", "1997-10-01", ...sample);
       assert.equal(code, 0, output);
       assert.match(output, /mlops_mkt\.rfm +2,357 rows/);
-      assert.match(output, /13 of 13 assertions hold/);
+      assert.match(output, /15 of 15 assertions hold/);
+    });
+
+    it("says how the order log was read, and warns", async () => {
+      const orders = join(folder, "shop.csv");
+      writeFileSync(
+        orders,
+        "customer,date,total\na,2024-01-01 23:00:00 -0800,5\nb,2024-02-01 09:00:00 -0800,6\n",
+      );
+      const args = ["--orders", orders, "--data-dir", join(folder, "shop"), "--run-date", "2024-03-01"];
+      const { output } = await run("sql", ...args);
+      assert.match(output, /^orders: 2 rows, 2024-01-02 to 2024-02-01 \(customer_id is customer,.*\)$/m);
+      assert.match(output, /^warning: Times of another zone than UTC.*: 1 of 2\./m);
+      const inZone = await run("sql", ...args, "--shop-time-zone", "America/Los_Angeles");
+      assert.match(inZone.output, /^orders: 2 rows, 2024-01-01 to 2024-02-01 /m);
+      assert.doesNotMatch(inZone.output, /Times of another zone/);
     });
 
     it("points at a syntax error: file, line, column, caret", async () => {

@@ -12,6 +12,7 @@ export const CDNOW = { file: join(projectDir, "data", "cdnow.csv.gz"), runDate: 
 export interface OrdersArguments {
   readonly orders?: string;
   readonly columns?: string;
+  readonly where?: readonly string[];
   readonly dateFormat?: string;
   readonly decimal?: string;
   readonly guests?: string;
@@ -21,10 +22,16 @@ export interface OrdersArguments {
 /** Adds the options for reading an order log. */
 export function withOrders(command: Command): Command {
   return command
-    .option("--orders <file>", "order log: CSV, CSV.gz or Parquet (default: the CDNOW log)")
+    .option("--orders <file>", "order log: CSV, JSON, both also gzipped, or Parquet (default: the CDNOW log)")
     .option(
       "--columns <pairs>",
       "names of the log's columns, like customer_id=CustID,ordered_at=Date,amount=Total",
+      (pairs: string, before?: string) => (before === undefined ? pairs : `${before},${pairs}`),
+    )
+    .option(
+      "--where <column=value>",
+      'only rows with this value, like "Financial Status=paid"; repeated for one column: one of the values',
+      (condition: string, others: readonly string[] = []) => [...others, condition],
     )
     .option(
       "--date-format <format>",
@@ -43,12 +50,13 @@ export function withOrders(command: Command): Command {
  * @throws UserError that names the option.
  */
 export function ordersOf(options: OrdersArguments): OrdersOptions {
-  const { columns, dateFormat, decimal, guests } = options;
+  const { columns, where, dateFormat, decimal, guests } = options;
   if (decimal !== undefined && decimal !== "." && decimal !== ",")
     throw new UserError(`--decimal is ${JSON.stringify(decimal)}; allowed is "." or ",".`);
   return {
     file: options.orders ?? CDNOW.file,
     ...(columns === undefined ? {} : { columns: columnPairs(columns) }),
+    ...(where === undefined ? {} : { where: where.map(condition) }),
     ...(dateFormat === undefined ? {} : { dateFormat }),
     ...(decimal === undefined ? {} : { decimal }),
     ...(guests === undefined ? {} : { guests: guests.split(",").map((id) => id.trim()) }),
@@ -65,6 +73,14 @@ export function dataDirOf(dataDir: string | undefined, file: string): string {
     .replaceAll(/[^\w-]/g, "_");
   const path = createHash("sha256").update(resolve(file)).digest("hex").slice(0, 8);
   return resolve(".data", resolve(file) === CDNOW.file ? name : `${name}-${path}`);
+}
+
+function condition(text: string): { column: string; value: string } {
+  const [column, value] = text.split(/=(.*)/s).map((part) => part.trim());
+  if (column && value) return { column, value };
+  throw new UserError(`--where ${text}: it is not a column and a value.`, {
+    remedy: 'Write it like --where "Financial Status=paid"',
+  });
 }
 
 /** A name can have commas: a pair ends where "name=" follows. */

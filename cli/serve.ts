@@ -1,8 +1,9 @@
 import { EVENTS, runEvent } from "../contracts/messages.ts";
 import { createLogger } from "../lib/log.ts";
-import { readOrders } from "../local/orders/load.ts";
+import { makeFolder } from "../lib/make-folder.ts";
+import { describeOrders, readOrders } from "../local/orders/load.ts";
 import { startLocalStack } from "../local/runtime/local-stack.ts";
-import { localCommand, portOption, runCommand } from "./command.ts";
+import { localCommand, portOption, runCommand, runSettingsOf } from "./command.ts";
 import { dataDirOf, type OrdersArguments, ordersOf, withOrders } from "./orders-options.ts";
 
 /** npm run serve: the invoker on 127.0.0.1, with Messenger, jobs and warehouse. */
@@ -12,15 +13,23 @@ const options = withOrders(
     "Serves the invoker on 127.0.0.1: /healthcheck, /invoke, /runs/{run_id}, /openapi.json.",
   ).option("--port <port>", "port", portOption, 8080),
 )
+  .option(
+    "--shop-time-zone <zone>",
+    "time zone of the log's times that have none, like Europe/Paris (default: UTC); a run has the same setting",
+  )
   .parse()
-  .opts<OrdersArguments & { port: number }>();
+  .opts<OrdersArguments & { port: number; shopTimeZone?: string }>();
 
 await runCommand(async () => {
   const source = ordersOf(options);
   const dataDir = dataDirOf(options.dataDir, source.file);
+  makeFolder(dataDir, "--data-dir");
   const log = createLogger({ component: "local" });
   // First the orders: when the invoker answers, it can launch runs.
-  const orders = await readOrders(dataDir, source);
+  const { shop_time_zone: timeZone } = runSettingsOf({ shopTimeZone: options.shopTimeZone });
+  const orders = await readOrders(dataDir, { ...source, timeZone });
+  log.info(`orders: ${describeOrders(orders)}`);
+  for (const warning of orders.warnings) log.warn(warning);
   const stack = await startLocalStack({
     dataDir,
     port: options.port,

@@ -11,8 +11,9 @@ import { saveLastRun } from "../jobs/sql-runner/last-run.ts";
 import { sqlParameters } from "../jobs/sql-runner/parameters.ts";
 import { compileToRun, runActions } from "../jobs/sql-runner/runner.ts";
 import { createLogger } from "../lib/log.ts";
+import { makeFolder } from "../lib/make-folder.ts";
 import { formatError, parse } from "../lib/user-error.ts";
-import { loadOrders } from "../local/orders/load.ts";
+import { describeOrders, loadOrders } from "../local/orders/load.ts";
 import { whole as count, elapsed } from "../local/report/numbers.ts";
 import { openLocalWarehouse, sqlDir } from "../local/runtime/local-stack.ts";
 import { lastChampion } from "./champion.ts";
@@ -41,8 +42,13 @@ await runCommand(async () => {
   const settings = runSettingsOf({ ...options });
   const orders = ordersOf(options);
   const dataDir = dataDirOf(options.dataDir, orders.file);
+  makeFolder(dataDir, "--data-dir");
   const warehouse = await openLocalWarehouse(dataDir);
-  await warehouse.withConnection((connection) => loadOrders(connection, orders));
+  const log = await warehouse.withConnection((connection) =>
+    loadOrders(connection, { ...orders, timeZone: settings.shop_time_zone, refunds: settings.refunds }),
+  );
+  process.stdout.write(`orders: ${describeOrders(log)}\n`);
+  for (const warning of log.warnings) process.stdout.write(`warning: ${warning}\n`);
   const parameters = sqlParameters({
     ...settings,
     run_date,

@@ -264,6 +264,38 @@ describe("npm start", function () {
     assert.deepEqual(rejected, [{ rejection_reason: "no customer", orders: 29, amount: 1530.53 }]);
   });
 
+  it("subtracts refunds from the orders that they return", async () => {
+    const sales = Array.from(
+      { length: 40 },
+      (_, i) => `${i},${i % 8},2024-01-${String(1 + (i % 28)).padStart(2, "0")},5`,
+    );
+    const orders = file("refunds.csv", csv(...sales, "R1,1,2024-01-30,-5", "R2,2,2024-01-30,-2"));
+    const args = ["--json", "--orders", orders, "--data-dir", join(folder, "refunds")];
+    const separate = parsed(await npmStart(...args));
+    assert.deepEqual(separate.rejected, [{ rejection_reason: "negative amount", orders: 2, amount: -7 }]);
+    const net = parsed(await npmStart(...args, "--refunds", "net"));
+    assert.deepEqual(net.rejected, [
+      { rejection_reason: "refund", orders: 2, amount: -7 },
+      { rejection_reason: "refunded", orders: 1, amount: 5 },
+    ]);
+    const revenue = (result: { segments: { monetary_value: number }[] }) =>
+      result.segments.reduce((sum, { monetary_value }) => sum + monetary_value, 0);
+    assert.deepEqual([revenue(separate), revenue(net)], [200, 193]);
+  });
+
+  it("warns of few orders that hold much of the money", async () => {
+    const sales = Array.from(
+      { length: 40 },
+      (_, i) => `${i},${i % 8},2024-01-${String(1 + (i % 28)).padStart(2, "0")},5`,
+    );
+    const orders = file("large.csv", csv(...sales, "41,,2024-01-20,300"));
+    const run = await npmStart("--json", "--orders", orders, "--data-dir", join(folder, "large"));
+    assert.equal(run.code, 0, run.stderr);
+    const warning = parsed(run).warnings.join("\n");
+    assert.match(warning, /rejected_revenue does not hold.*"largest_amount":300,"share_of_money":0\.6/);
+    assert.ok(readFileSync(parsed(run).report, "utf8").includes("rejected_revenue does not hold"));
+  });
+
   it("warns of an id that stands for all guests, and leaves guests out", async () => {
     const orders = join(projectDir, "test", "orders", "woocommerce_guests.csv");
     const args = ["--json", "--orders", orders, "--columns", "customer_id=Customer User"];
@@ -465,6 +497,9 @@ describe("npm start", function () {
       "--holdout-weeks",
       "--data-dir",
       "--guests",
+      "--where",
+      "--shop-time-zone",
+      "--refunds",
       "--export",
       "--json",
     ]) {

@@ -56,6 +56,9 @@ message RunRequest {
   optional double promotion_tolerance = 9;
   enum Retrain { yes = 0; no = 1; }
   optional Retrain retrain = 10;
+  optional string shop_time_zone = 11;
+  enum Refunds { separate = 0; net = 1; }
+  optional Refunds refunds = 12;
 }
 `,
     );

@@ -3,6 +3,7 @@ import { closest } from "fastest-levenshtein";
 import { z } from "zod";
 import { runSettings } from "../contracts/run.ts";
 import { CANDIDATES, type Candidate } from "../jobs/candidates.ts";
+import { isTimeZone } from "../lib/time-zone.ts";
 import { UserError } from "../lib/user-error.ts";
 import { type Duration, toSeconds, UNITS } from "./duration.ts";
 
@@ -254,14 +255,6 @@ function fromJson(text: string): unknown {
 function isCron(text: string): boolean {
   try {
     return /^\S+( \S+){4}$/.test(text) && new Cron(text, { mode: "5-part" }).nextRun() !== null;
-  } catch {
-    return false;
-  }
-}
-
-function isTimeZone(name: string): boolean {
-  try {
-    return new Intl.DateTimeFormat("en", { timeZone: name }).resolvedOptions().timeZone !== "";
   } catch {
     return false;
   }

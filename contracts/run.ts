@@ -1,18 +1,24 @@
 import { randomBytes } from "node:crypto";
 import { z } from "zod";
+import { isTimeZone } from "../lib/time-zone.ts";
 
-/** Today's date in UTC, YYYY-MM-DD. */
-export const today = (): string => new Date().toISOString().slice(0, 10);
+/** Today's date in a time zone, YYYY-MM-DD. */
+export const today = (timeZone = "UTC"): string =>
+  // The dates of Sweden are those of ISO 8601.
+  new Date().toLocaleDateString("sv", { timeZone });
 
-/** The day that a run looks back from: only orders before it count. From 1900-01-01 to today. */
+/** Where a day begins first: UTC+14. A schedule can be in any zone. */
+const EARLIEST = "Pacific/Kiritimati";
+
+/** The day that a run looks back from: only orders before it count. From 1900-01-01 to today, in any time zone. */
 export const runDate = z.iso
   .date({ error: "must be a date like 1997-10-01", abort: true })
   .regex(/^(19|[2-9]\d)/, { error: "must not be before 1900-01-01", abort: true })
-  .refine((date) => date <= today(), { error: () => `must not be after today (${today()})` })
+  .refine((date) => date <= today(EARLIEST), { error: () => `must not be after today (${today(EARLIEST)})` })
   .meta({
     format: "date",
     description:
-      "Only orders before this day count. Ages are measured to the day before it. From 1900-01-01 to today.",
+      "Only orders before this day count. Ages are measured to the day before it. From 1900-01-01 to today, in any time zone.",
   });
 
 /** Identifies one run in messages, jobs, labels, log lines and tables. Valid as a Vertex AI job id and a Google Cloud label. */
@@ -65,5 +71,16 @@ export const runSettings = z.strictObject({
     .enum(["yes", "no"])
     .default("yes")
     .describe("Whether to fit a new model. no: the current champion scores."),
+  shop_time_zone: z
+    .string()
+    .refine(isTimeZone, "must be a time zone like Europe/Paris")
+    .default("UTC")
+    .describe("Time zone of the shop, like Europe/Paris. It decides on which day an order is."),
+  refunds: z
+    .enum(["separate", "net"])
+    .default("separate")
+    .describe(
+      "What a negative amount does. separate: it is set aside. net: it lowers an earlier order of its customer.",
+    ),
 });
 export type RunSettings = z.output<typeof runSettings>;

@@ -1,5 +1,5 @@
-import { accessSync, constants, existsSync, mkdirSync, readFileSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { readFileSync } from "node:fs";
+import { basename, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { artifactPath, fileArtifacts } from "../adapters/artifacts.ts";
 import { type RunEvent, runRequest } from "../contracts/messages.ts";
@@ -7,8 +7,9 @@ import { newRunId, type RunSettings, today } from "../contracts/run.ts";
 import { stepReport, stepReportUrl } from "../contracts/step.ts";
 import type { Candidate } from "../jobs/candidates.ts";
 import { createLogger } from "../lib/log.ts";
+import { makeFolder } from "../lib/make-folder.ts";
 import { formatError, parse, UserError } from "../lib/user-error.ts";
-import { type OrdersOptions, readOrders } from "./orders/load.ts";
+import { describeOrders, type OrdersOptions, readOrders } from "./orders/load.ts";
 import { Progress } from "./progress.ts";
 import { exportMarts } from "./report/export.ts";
 import { elapsed, whole } from "./report/numbers.ts";
@@ -75,13 +76,12 @@ async function runOnce(
   progress.start("orders");
   const orders = await readOrders(dataDir, {
     ...source,
-    check: (days) => checkRunDate(runDate ?? dayAfter(days.last_order_on), days),
+    timeZone: settings.shop_time_zone,
+    refunds: settings.refunds,
+    check: (days) => checkRunDate(runDate ?? dayAfter(days.last_order_on, settings), days, settings),
   });
-  progress.succeed(
-    "orders",
-    `${whole(orders.rows)} rows, ${orders.first_order_on} to ${orders.last_order_on}`,
-  );
-  const run_date = runDate ?? dayAfter(orders.last_order_on);
+  progress.succeed("orders", describeOrders(orders));
+  const run_date = runDate ?? dayAfter(orders.last_order_on, settings);
   signal.throwIfAborted();
 
   const run_id = newRunId(run_date);
@@ -149,40 +149,23 @@ async function runOnce(
   }
 }
 
-function checkRunDate(date: string, days: { first_order_on: string; last_order_on: string }): void {
+function checkRunDate(
+  date: string,
+  days: { first_order_on: string; last_order_on: string },
+  settings: RunSettings,
+): void {
   const { first_order_on, last_order_on } = days;
   if (date > first_order_on) return;
   throw new UserError(
     `The run date ${date} is not after the first order (${first_order_on}), so there are no orders before it.`,
-    today() > first_order_on ? { remedy: `Give a later date: --run-date ${dayAfter(last_order_on)}` } : {},
+    dayAfter(last_order_on, settings) > first_order_on
+      ? { remedy: `Give a later date: --run-date ${dayAfter(last_order_on, settings)}` }
+      : {},
   );
 }
 
-/** Not `mkdirSync` with `recursive`: below /proc it never returns. */
-function makeFolder(path: string, option: string): void {
-  const make = (folder: string): void => {
-    if (existsSync(folder)) return;
-    make(dirname(folder));
-    try {
-      mkdirSync(folder);
-    } catch (error) {
-      // Another run can make the same folder at the same time.
-      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-    }
-  };
-  try {
-    make(path);
-    accessSync(`${path}/.`, constants.W_OK);
-  } catch (error) {
-    throw new UserError(`The folder ${path} can't be made or written: ${(error as Error).message}`, {
-      remedy: `Choose another folder with ${option}.`,
-      cause: error,
-    });
-  }
-}
-
-/** The day after the last order, at the latest today. */
-function dayAfter(day: string): string {
+/** The day after the last order, at the latest the shop's today. */
+function dayAfter(day: string, { shop_time_zone }: RunSettings): string {
   const next = new Date(Date.parse(day) + 86_400_000).toISOString().slice(0, 10);
-  return [next, today()].sort()[0]!;
+  return [next, today(shop_time_zone)].sort()[0]!;
 }

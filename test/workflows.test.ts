@@ -61,7 +61,8 @@ describe("workflows", () => {
     const { scripts } = JSON.parse(read("package.json"));
     for (const [file, { run }] of steps) {
       const script = /^npm (?:run )?([\w:]+)/.exec(run ?? "")?.[1];
-      if (script !== undefined && script !== "ci") assert.ok(script in scripts, `${file}: npm ${script}`);
+      if (script !== undefined && !["ci", "audit"].includes(script))
+        assert.ok(script in scripts, `${file}: npm ${script}`);
     }
   });
 

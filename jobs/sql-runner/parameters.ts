@@ -11,6 +11,8 @@ export function sqlParameters(run: RunSettings & { run_date: string; model_id: s
     annual_discount_rate: { type: "FLOAT64", value: run.annual_discount_rate },
     max_rejected_share: { type: "FLOAT64", value: run.max_rejected_share },
     retrain: { type: "STRING", value: run.retrain },
+    shop_time_zone: { type: "STRING", value: run.shop_time_zone },
+    refunds: { type: "STRING", value: run.refunds },
     model_id: { type: "STRING", value: run.model_id },
   };
 }

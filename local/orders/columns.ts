@@ -28,28 +28,86 @@ const synonyms = {
   unit_price: ["price", "price_each", "item_price"],
   payment_method: ["payment", "payment_type", "paid_by"],
   quantity: ["qty", "units", "items"],
+  status: ["order_status", "payment_status", "financial_status"],
+  currency: ["currency_code", "order_currency"],
+  refunded: ["refunded_amount", "amount_refunded", "refund_amount", "order_refund_amount", "total_refunded"],
 } as const;
 
 export type OrderColumn = keyof typeof synonyms;
+/** Names that count only when there is no better one: an order can have these beside it. */
+const fallbacks: Partial<Record<OrderColumn, readonly string[]>> = {
+  customer_id: ["customer_email", "email"],
+  ordered_at: ["created_at", "created"],
+  amount: ["order_total", "total_amount", "grand_total", "total_price"],
+};
 const orderColumns = Object.keys(synonyms) as OrderColumn[];
-type Names = Partial<Record<OrderColumn, string>>;
+/** Columns that are looked at only to warn. The first that fits is taken. */
+const notes: readonly OrderColumn[] = ["status", "currency", "refunded"];
 
-/** Exports of shop systems, recognised by columns that only they have. */
-const shopExports: readonly { has: readonly string[]; columns: Names }[] = [
+/** Exports that are recognised by columns that only they have, with their names of our columns, the best first. */
+const exports: readonly {
+  readonly name: string;
+  readonly has: readonly string[];
+  readonly columns: Partial<Record<OrderColumn, readonly string[]>>;
+}[] = [
   {
-    // Shopify
+    name: "UCI Online Retail",
+    has: ["StockCode", "Quantity", "InvoiceDate"],
+    columns: { unit_price: ["UnitPrice", "Price"], customer_id: ["CustomerID", "Customer ID"] },
+  },
+  {
+    name: "Shopify orders",
     has: ["Financial Status", "Lineitem name"],
-    columns: { order_id: "Name", customer_id: "Email", ordered_at: "Created at", amount: "Total" },
+    columns: {
+      order_id: ["Name"],
+      customer_id: ["Email"],
+      ordered_at: ["Created at"],
+      amount: ["Total"],
+      status: ["Financial Status"],
+    },
   },
   {
-    // WooCommerce. Its "Customer User" is 0 for every guest.
+    // "Customer User" is 0 for every guest.
+    name: "WooCommerce orders",
     has: ["Order Total Amount", "Email (Billing)"],
-    columns: { order_id: "Order Number", customer_id: "Email (Billing)", amount: "Order Total Amount" },
+    columns: {
+      order_id: ["Order Number"],
+      customer_id: ["Email (Billing)"],
+      amount: ["Order Total Amount"],
+    },
   },
   {
-    // Magento
+    name: "Magento orders",
     has: ["Purchase Point", "Grand Total (Base)"],
-    columns: { order_id: "ID", customer_id: "Customer Email", amount: "Grand Total (Base)" },
+    columns: {
+      order_id: ["ID"],
+      customer_id: ["Customer Email"],
+      amount: ["Grand Total (Base)"],
+      refunded: ["Total Refunded"],
+    },
+  },
+  {
+    // A converted amount is in the account's currency.
+    name: "Stripe payments",
+    has: ["id", "Amount Refunded", "Currency", "Status"],
+    columns: {
+      order_id: ["id"],
+      customer_id: ["Customer ID", "Customer Email"],
+      ordered_at: ["Created (UTC)", "Created date (UTC)"],
+      amount: ["Converted Amount", "Amount"],
+      currency: ["Converted Currency", "Currency"],
+      refunded: ["Converted Amount Refunded", "Amount Refunded"],
+    },
+  },
+  {
+    // customer_id is another one for each order.
+    name: "Olist orders",
+    has: ["customer_unique_id", "order_purchase_timestamp"],
+    columns: {
+      customer_id: ["customer_unique_id"],
+      ordered_at: ["order_purchase_timestamp"],
+      amount: ["payment_value", "price"],
+    },
   },
 ];
 
@@ -59,28 +117,61 @@ const nearest = (name: string, names: readonly string[]): string | undefined => 
   return names.find((candidate) => plain(candidate) === near);
 };
 
-/** The --columns option as a shell takes it. */
-function argument(...pairs: readonly string[]): string {
-  const text = pairs.join();
-  if (/^[\w,=.-]+$/.test(text)) return `--columns ${text}`;
-  return /["$`\\!]/.test(text) ? `--columns '${text.replaceAll("'", "'\\''")}'` : `--columns "${text}"`;
+/** An option as a shell takes it. */
+export function argument(option: string, value: string): string {
+  if (/^[\w,=.-]+$/.test(value)) return `${option} ${value}`;
+  return /["$`\\!]/.test(value) ? `${option} '${value.replaceAll("'", "'\\''")}'` : `${option} "${value}"`;
+}
+
+/** Position in the file of a name that a person typed; -1 when there is none. */
+export function positionOf(name: string, names: readonly string[]): number {
+  const exact = names.indexOf(name);
+  return exact >= 0 ? exact : names.findIndex((candidate) => plain(candidate) === plain(name));
+}
+
+/** The error for an option with a name that is no column of the file. `option` makes it with another name. */
+export function noColumn(
+  option: (name: string) => string,
+  name: string,
+  path: string,
+  names: readonly string[],
+): UserError {
+  return new UserError(`${option(name)}: ${path} has no column ${name}.`, {
+    remedy: `Did you mean ${option(nearest(name, names) ?? "NAME")}? The columns of ${path}: ${names.join(", ")}.`,
+  });
+}
+
+/** How a file's columns are read. */
+export interface ColumnMap {
+  /** Position in the file (from 0) of each column of an order. */
+  readonly positions: ReadonlyMap<OrderColumn, number>;
+  /** The known export that the file is; undefined for another file. */
+  readonly format?: string;
 }
 
 /**
- * Position in the file (from 0) of each column of an order. Names in `given` come first, then those of a known shop
- * export, then the same name, then a synonym. Case, blanks, dots, underscores and hyphens do not count.
+ * Finds the columns of an order. Names in `given` come first, then those of a known export, then the same name, then
+ * a synonym, then a fallback. Case, blanks, dots, underscores and hyphens do not count.
  * @throws UserError that shows the --columns option to type.
  */
 export function mapColumns(
   path: string,
   names: readonly string[],
   given: Readonly<Record<string, string>>,
-): Map<OrderColumn, number> {
+): ColumnMap {
   const listed = `The columns of ${path}: ${names.join(", ")}.`;
   refuseHeaderless(path, names);
   const positions = new Map<OrderColumn, number>();
   const free = (): number[] =>
     names.map((_, index) => index).filter((index) => ![...positions.values()].includes(index));
+  // Together with what was already given, so that it works when it is typed.
+  const pairsOf = (more: Readonly<Record<string, string>>): string =>
+    argument(
+      "--columns",
+      Object.entries({ ...given, ...more })
+        .map(([target, name]) => `${target}=${name}`)
+        .join(),
+    );
 
   for (const [target, name] of Object.entries(given)) {
     if (!orderColumns.includes(target as OrderColumn)) {
@@ -88,12 +179,9 @@ export function mapColumns(
         remedy: `Did you mean ${nearest(target, orderColumns)}? The columns are ${orderColumns.join(", ")}.`,
       });
     }
-    const exact = names.indexOf(name);
-    const position = exact >= 0 ? exact : names.findIndex((candidate) => plain(candidate) === plain(name));
+    const position = positionOf(name, names);
     if (position < 0) {
-      throw new UserError(`--columns ${target}=${name}: ${path} has no column ${name}.`, {
-        remedy: `Did you mean ${argument(`${target}=${nearest(name, names)}`)}? ${listed}`,
-      });
+      throw noColumn((other) => pairsOf({ [target]: other }), name, path, names);
     }
     const other = [...positions].find(([, taken]) => taken === position)?.[0];
     if (other !== undefined) {
@@ -104,22 +192,21 @@ export function mapColumns(
     positions.set(target as OrderColumn, position);
   }
 
-  const shop = shopExports.find(({ has }) => has.every((name) => names.includes(name)))?.columns ?? {};
+  const known = exports.find(({ has }) => has.every((name) => names.includes(name)));
   for (const target of orderColumns.filter((column) => !positions.has(column))) {
     // A unit price counts only in the place of an amount.
     if (target === "amount" && positions.has("unit_price")) continue;
     if (target === "unit_price" && positions.has("amount")) continue;
     const named = (wanted: readonly string[]) =>
       free().filter((index) => wanted.map(plain).includes(plain(names[index]!)));
-    const candidates = [[shop[target] ?? []].flat(), [target], synonyms[target]].map(named);
+    const ofExport = (known?.columns[target] ?? []).map((name) => [name]);
+    const candidates = [...ofExport, [target], synonyms[target], fallbacks[target] ?? []].map(named);
     const found = candidates.find((indexes) => indexes.length > 0) ?? [];
-    if (found.length > 1) {
-      const choices = [...new Set(found.map((index) => names[index]!))];
-      if (choices.length > 1)
-        throw new UserError(`${path} has several columns that can be ${target}: ${choices.join(", ")}.`, {
-          remedy: `Choose one: ${choices.map((name) => argument(`${target}=${name}`)).join(" or ")}.`,
-        });
-    }
+    const choices = [...new Set(found.map((index) => names[index]!))];
+    if (choices.length > 1 && !notes.includes(target))
+      throw new UserError(`${path} has several columns that can be ${target}: ${choices.join(", ")}.`, {
+        remedy: `Choose one: ${choices.map((name) => pairsOf({ [target]: name })).join(" or ")}.`,
+      });
     if (found[0] !== undefined) positions.set(target, found[0]);
   }
   const price = positions.get("unit_price");
@@ -139,16 +226,16 @@ export function mapColumns(
   const missing = (["customer_id", "ordered_at", amount] as const).filter((column) => !positions.has(column));
   if (missing.length > 0) {
     const left = free().map((index) => names[index]!);
-    const pairs = missing.map((column) => {
+    const guesses = missing.map((column) => {
       const guess = nearest(column, left);
       if (guess !== undefined) left.splice(left.indexOf(guess), 1);
-      return `${column}=${guess ?? "NAME"}`;
+      return [column, guess ?? "NAME"];
     });
     throw new UserError(`${path} has no column for ${missing.join(", ")}.`, {
-      remedy: `${listed} Name the missing columns, for example ${argument(...pairs)}.`,
+      remedy: `${listed} Name the missing columns, for example ${pairsOf(Object.fromEntries(guesses))}.`,
     });
   }
-  return positions;
+  return { positions, ...(known && { format: known.name }) };
 }
 
 /** A first line with a date and a number is an order, which would be lost as names. */

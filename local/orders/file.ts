@@ -22,16 +22,17 @@ export interface OrderFile {
 }
 
 const remedy =
-  "Give a CSV file (its first line names the columns), the same as .csv.gz, or Parquet. Save a workbook as CSV first.";
+  "Give a CSV file (its first line names the columns), JSON (an object for each order), the same with gzip, or Parquet. Save a workbook as CSV first.";
 
 /**
- * Opens a CSV file, plain or gzipped, in UTF-8, UTF-16 or Windows-1252, or a Parquet file. The content decides, not
- * the name.
+ * Opens a CSV or JSON file, plain or gzipped, in UTF-8, UTF-16 or Windows-1252, or a Parquet file. The content
+ * decides, not the name.
  * @throws UserError when the file is not one of them.
  */
 export async function openOrderFile(connection: DuckDBConnection, path: string): Promise<OrderFile> {
   const head = await readHead(path);
-  if (head.subarray(0, 4).toString("latin1") === "PAR1") return await openParquet(connection, path);
+  if (head.subarray(0, 4).toString("latin1") === "PAR1")
+    return await openTyped(connection, path, "read_parquet", "binary_as_string = true");
   const gzipped = head[0] === 0x1f && head[1] === 0x8b;
   const folder = mkdtempSync(join(tmpdir(), "orders-"));
   const copy = join(folder, "orders.csv");
@@ -43,7 +44,12 @@ export async function openOrderFile(connection: DuckDBConnection, path: string):
     if (start.length === 0) throw new UserError(`${path} is empty.`, { remedy });
     if (start.some((byte) => byte < 9 || (byte > 13 && byte < 32)))
       throw new UserError(`${path} is a binary file, not a table of orders.`, { remedy });
-    return { ...openCsv(connection, path, start, converted, copy), [Symbol.dispose]: remove };
+    const text = decode(start);
+    const source = converted ? copy : path;
+    const opened = /^\s*(\[\s*)?\{/.test(text)
+      ? await openJson(connection, path, source)
+      : openCsv(connection, path, text, converted, copy);
+    return { ...opened, [Symbol.dispose]: remove };
   } catch (error) {
     remove();
     throw error;
@@ -117,10 +123,16 @@ async function writeUtf8(path: string, target: string, gzipped: boolean): Promis
   }
 }
 
-async function openParquet(connection: DuckDBConnection, path: string): Promise<OrderFile> {
-  const table = `read_parquet(${fileLiteral(path)}, binary_as_string = true)`;
+/** A file whose columns have types. The fields of a STRUCT are columns, too: customer.id. */
+async function openTyped(
+  connection: DuckDBConnection,
+  path: string,
+  reader: "read_parquet" | "read_json",
+  options: string,
+  source = path,
+): Promise<OrderFile> {
+  const table = `${reader}(${fileLiteral(source)}, ${options})`;
   const described = await readable(path, connection.runAndReadAll(`FROM ${table} LIMIT 0`));
-  // The fields of a STRUCT are columns, too: customer.id.
   const columns = described.columnNames().flatMap((name, index) => {
     const type = described.columnType(index);
     const path = quotedIdentifier(name);
@@ -142,19 +154,35 @@ async function openParquet(connection: DuckDBConnection, path: string): Promise<
   };
 }
 
+/** JSON lines, or one array. Texts stay texts: DuckDB would make times of them, and drop their zone. */
+async function openJson(connection: DuckDBConnection, path: string, source: string): Promise<OrderFile> {
+  const found = await readable(
+    path,
+    connection.runAndReadAll(`FROM read_json(${fileLiteral(source)}, sample_size = -1) LIMIT 0`),
+  );
+  const types = found.columnNames().map((name, index) => {
+    const type = String(found.columnType(index)).replaceAll(/\b(DATE|TIME|TIMESTAMP|UUID)\b/g, "VARCHAR");
+    return `${quotedString(name)}: ${quotedString(type)}`;
+  });
+  return await openTyped(connection, path, "read_json", `columns = {${types.join(", ")}}`, source);
+}
+
 /** Reads `path`, or its copy in UTF-8 when there is one or the file turns out not to be UTF-8. */
 function openCsv(
   connection: DuckDBConnection,
   path: string,
-  start: Buffer,
+  text: string,
   converted: boolean,
   copy: string,
 ): Omit<OrderFile, typeof Symbol.dispose> {
-  const { names, delimiter } = parseHeader(start);
+  if (CDNOW.test(text)) return openCdnow(connection, path, text);
+  // The first line that Excel writes to name the delimiter.
+  const named = /^"?sep=(.)"?\r?\n/i.exec(text);
+  const { names, delimiter } = parseHeader(text.slice(named?.[0].length ?? 0), named?.[1]);
   if (names.every((name) => name === ""))
     throw new UserError(`The first line of ${path} is empty; it must name the columns.`, { remedy });
   const types = names.map((_, index) => `c${index}: 'VARCHAR'`).join(", ");
-  const dialect = `auto_detect = false, header = true, delim = ${quotedString(delimiter)}, quote = '"', escape = '"', comment = '', compression = 'none'`;
+  const dialect = `auto_detect = false, header = true, skip = ${named === null ? 0 : 1}, delim = ${quotedString(delimiter)}, quote = '"', escape = '"', comment = '', compression = 'none'`;
   return {
     columns: names.map((name) => ({ name, type: "VARCHAR" })),
     copyInto: async (name, select) => {
@@ -182,16 +210,48 @@ function openCsv(
   };
 }
 
+/** A line of the files CDNOW_master.txt and CDNOW_sample.txt, whose customers have a second id. */
+const CDNOW = /^ *\d{5} +(\d{4} +)?(?:19|20)\d{6} +\d+ +\d+\.\d\d *\r?\n/;
+
+/** Columns with blanks between them, and no header. */
+function openCdnow(
+  connection: DuckDBConnection,
+  path: string,
+  text: string,
+): Omit<OrderFile, typeof Symbol.dispose> {
+  const names = [
+    "customer_id",
+    ...(CDNOW.exec(text)?.[1] ? ["id_in_sample"] : []),
+    "date",
+    "quantity",
+    "amount",
+  ];
+  const values = names.map((_, index) => `parts[${index + 1}] AS c${index}`).join(", ");
+  const lines = `read_csv(${fileLiteral(path)}, auto_detect = false, header = false, delim = '\x01', columns = {line: 'VARCHAR'})`;
+  return {
+    columns: names.map((name) => ({ name, type: "VARCHAR" })),
+    copyInto: async (name, select) => {
+      const rows = `SELECT ${values} FROM (SELECT string_split_regex(trim(line), ' +') AS parts FROM ${lines})`;
+      await readable(
+        path,
+        connection.run(`CREATE OR REPLACE TEMP TABLE ${name} AS SELECT ${select} FROM (${rows}) AS t`),
+      );
+    },
+  };
+}
+
 /**
  * Names of the columns, and the delimiter. The header shows the delimiter better than DuckDB's sniffer, which looks at
  * the rows: there a decimal comma or a text can look like one, and a row that is too long adds a column.
  */
-function parseHeader(start: Buffer): { names: string[]; delimiter: string } {
-  const header = /^(?:"(?:[^"]|"")*"|[^"\r\n])*/.exec(decode(start))![0];
+function parseHeader(text: string, known?: string): { names: string[]; delimiter: string } {
+  const header = /^(?:"(?:[^"]|"")*"|[^"\r\n])*/.exec(text)![0];
   const bare = header.replaceAll(/"(?:[^"]|"")*"/g, "");
   const count = (delimiter: string): number => bare.split(delimiter).length;
-  const delimiter = [",", ";", "\t", "|"].reduce((best, next) => (count(next) > count(best) ? next : best));
-  const field = new RegExp(`[${delimiter}]("(?:[^"]|"")*"|[^${delimiter}]*)`, "g");
+  const delimiter =
+    known ?? [",", ";", "\t", "|"].reduce((best, next) => (count(next) > count(best) ? next : best));
+  const escaped = RegExp.escape(delimiter);
+  const field = new RegExp(`${escaped}("(?:[^"]|"")*"|[^${escaped}]*)`, "g");
   const names = [...(delimiter + header).matchAll(field)].map(([, name]) =>
     name!
       .trim()

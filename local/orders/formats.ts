@@ -17,13 +17,14 @@ export interface TextColumn {
 export type Decimal = "." | ",";
 
 const iso = "ISO 8601";
+const excel = "excel";
 /** Numbers for dates, with the seconds since 1970 as SQL. A number is a date if it is from 1980 to 2099. */
 const numberFormats: Readonly<Record<string, (value: string) => string>> = {
   epoch: (value) => value,
   epoch_ms: (value) => `${value} / 1000`,
   epoch_us: (value) => `${value} / 1000000`,
   // Excel counts days; 1970-01-01 is day 25569.
-  excel: (value) => `(${value} - 25569) * 86400`,
+  [excel]: (value) => `(${value} - 25569) * 86400`,
 };
 const dateFormats = [
   iso,
@@ -44,13 +45,19 @@ const dateFormats = [
 const timesOfDay = ["", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p"];
 
 /**
- * SQL for the TIMESTAMPTZ of a text in a date format, which a time of day can follow, or in ISO 8601; UTC without a
- * zone. NULL for what is not a date from 1900 to 2199.
+ * SQL for the TIMESTAMPTZ of a text in a date format, which a time of day can follow, or in ISO 8601; in the session's
+ * time zone without a zone. NULL for what is not a date from 1900 to 2199.
  */
 export function dateOf(value: string, format: string, times: readonly string[] = timesOfDay): string {
   const seconds = numberFormats[format]?.(`TRY_CAST(${value} AS DOUBLE)`);
-  if (seconds !== undefined)
-    return `CASE WHEN ${seconds} BETWEEN 315532800 AND 4102444799 THEN to_timestamp(${seconds}) END`;
+  if (seconds !== undefined) {
+    // A day of Excel has no zone.
+    const time =
+      format === excel
+        ? `CAST(make_timestamp(CAST(round(${seconds} * 1e6) AS BIGINT)) AS TIMESTAMPTZ)`
+        : `to_timestamp(${seconds})`;
+    return `CASE WHEN ${seconds} BETWEEN 315532800 AND 4102444799 THEN ${time} END`;
+  }
   const formats = times.map((time) => quotedString(format + time)).join(", ");
   // DuckDB's cast needs the seconds before a zone, and no blank.
   const closedUp = `regexp_replace(${value}, ' ?([+-]\\d\\d:?(\\d\\d)?)$', '\\1')`;

@@ -7,7 +7,7 @@ import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 import fc from "fast-check";
 import { ordersOf } from "../../cli/orders-options.ts";
 import { formatError, UserError } from "../../lib/user-error.ts";
-import { loadOrders, type OrdersOptions, type OrdersSummary } from "./load.ts";
+import { describeOrders, loadOrders, type OrdersOptions, type OrdersSummary } from "./load.ts";
 
 describe("loadOrders", () => {
   let folder: string;
@@ -231,6 +231,38 @@ describe("loadOrders", () => {
     });
   }
 
+  it("reads times without a zone, and days, in the shop's time zone", async () => {
+    const zone = { timeZone: "America/Los_Angeles" };
+    const inUtc: [string, string][] = [
+      ["2024-01-01 17:23:09", "2024-01-02 01:23:09+00"],
+      ["2024-01-01 17:23:09 -0500", "2024-01-01 22:23:09+00"],
+      ["2024-01-01", "2024-01-01 08:00:00+00"],
+      ["31.12.2023 17:00", "2024-01-01 01:00:00+00"],
+      ["45292.5", "2024-01-01 20:00:00+00"],
+      ["1704115389", "2024-01-01 13:23:09+00"],
+    ];
+    for (const [value, expected] of inUtc) {
+      const { last_order_on } = await load(dates(value), zone);
+      assert.deepEqual(await table("ordered_at"), [[expected]]);
+      assert.equal(last_order_on, value.startsWith("31") ? "2023-12-31" : "2024-01-01");
+    }
+    const typed = await parquet("SELECT 1 AS customer, DATE '2024-01-01' AS date, 3 AS amount");
+    await loadOrders(connection, { file: typed, ...zone });
+    assert.deepEqual(await table("ordered_at"), [["2024-01-01 08:00:00+00"]]);
+    // That midnight does not exist: clocks went from 23:59 to 01:00.
+    const first = await load(dates("2018-11-04"), { timeZone: "America/Sao_Paulo" });
+    assert.equal(first.first_order_on, "2018-11-04");
+    await load(dates("2024-01-01"));
+    assert.deepEqual(await table("ordered_at"), [["2024-01-01 00:00:00+00"]]);
+  });
+
+  it("adds up lines of one order by the shop's day", async () => {
+    const csv =
+      "order_id,customer_id,date,amount\n1,a,2024-01-01T15:00:00-08:00,3\n1,a,2024-01-01T17:00:00-08:00,4\n";
+    await load(csv, { timeZone: "America/Los_Angeles" });
+    assert.deepEqual(await table("amount"), [[7]]);
+  });
+
   it("recognises day and month by the data", async () => {
     assert.equal((await load(dates("1/2/2020 8:26 PM", "12/13/2020 8:26 AM"))).date_format, "%m/%d/%Y");
     assert.deepEqual(await table("ordered_at"), [["2020-01-02 20:26:00+00"], ["2020-12-13 08:26:00+00"]]);
@@ -398,6 +430,19 @@ describe("loadOrders", () => {
     );
   });
 
+  it("takes names that are less certain when there is no better one", async () => {
+    const summary = await load("email,created_at,order_total\na@b.example,2020-01-01,3\n");
+    assert.deepEqual(summary.columns, {
+      customer_id: "email",
+      ordered_at: "created_at",
+      amount: "order_total",
+    });
+    const better = await load(
+      "email,customer,created_at,date,total,order_total\na@b.example,1,2020-01-09,2020-01-01,3,4\n",
+    );
+    assert.deepEqual(better.columns, { customer_id: "customer", ordered_at: "date", amount: "total" });
+  });
+
   it("follows --columns, and describes what is wrong in it", async () => {
     const csv = "client,date,price,total,other\n1,2020-01-01,3,6,2021-01-01\n";
     const given = { customer_id: "Client", amount: "total", ordered_at: "other" };
@@ -479,7 +524,7 @@ describe("loadOrders", () => {
   it("multiplies a unit price by the quantity, unless there is an amount", async () => {
     const { warnings } = await load("customer,date,price,qty\n1,2020-01-01,0.1,3\n2,2020-01-01,2,x\n");
     assert.deepEqual((await table("amount")).flat(), [0.3, null]);
-    assert.match(warnings.join(), /The amount is price times qty.*--columns "amount=price"/);
+    assert.match(warnings.join(), /The amount is price times qty.*--columns amount=price/);
     await load("customer,date,price,qty\n1,2020-01-01,0.1,3\n", { columns: { amount: "price" } });
     assert.deepEqual((await table("amount")).flat(), [0.1]);
     await load("customer,date,price,qty,total\n1,2020-01-01,0.1,3,9\n");
@@ -546,7 +591,7 @@ describe("loadOrders", () => {
     "has no amount for an order with a line that is not a number": [
       ["1,a,2020-01-01,5,x", "1,a,2020-01-01,?,y"],
       [["1", "a", null]],
-      /^$/,
+      /^Amounts of column amount that can't be read: 1, for example \?\. These rows are set aside\.$/,
     ],
     "keeps rows without order id apart": [
       [",a,2020-01-01,5,x", ",a,2020-01-01,6,x", ",,2020-01-01,7,x"],
@@ -593,28 +638,167 @@ describe("loadOrders", () => {
   });
 
   const exports: Record<string, [string, string, unknown[][]]> = {
-    Shopify: [
+    "UCI Online Retail": [
+      "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country",
+      "536365,85123A,X,6,12/1/2010 8:26,2.55,17850,United Kingdom\nC536379,D,Discount,-1,12/13/2010 9:41,27.5,14527,United Kingdom",
+      [
+        ["536365", "17850", "2010-12-01 08:26:00+00", 15.3],
+        ["C536379", "14527", "2010-12-13 09:41:00+00", -27.5],
+      ],
+    ],
+    "UCI Online Retail (II)": [
+      "Invoice,StockCode,Description,Quantity,InvoiceDate,Price,Customer ID,Country",
+      "489434,85048,X,12,2009-12-01 07:45:00,6.95,13085.0,United Kingdom",
+      [["489434", "13085", "2009-12-01 07:45:00+00", 83.4]],
+    ],
+    "Shopify orders": [
       "Name,Email,Financial Status,Currency,Total,Created at,Lineitem quantity,Lineitem name,Lineitem price",
       "#1,a@b.example,paid,EUR,9.5,2024-01-01 13:23:09 -0500,1,X,4\n#1,a@b.example,,,,2024-01-01 13:23:09 -0500,1,Y,5.5",
       [["#1", "a@b.example", "2024-01-01 18:23:09+00", 9.5]],
     ],
-    WooCommerce: [
+    "WooCommerce orders": [
       "Order Number,Order Status,Order Date,Email (Billing),Order Total Amount,Customer User",
       "7,Completed,2024-01-01 13:23,a@b.example,9.5,0",
       [["7", "a@b.example", "2024-01-01 13:23:00+00", 9.5]],
     ],
-    Magento: [
+    "Magento orders": [
       "ID,Purchase Point,Purchase Date,Bill-to Name,Grand Total (Base),Grand Total (Purchased),Status,Customer Email,Customer Name",
       '000001,Main,"Jan 1, 2024 1:23:09 PM",X,9.5,9.5,Complete,a@b.example,X',
       [["000001", "a@b.example", "2024-01-01 13:23:09+00", 9.5]],
     ],
+    "Stripe payments": [
+      "id,Description,Seller Message,Created (UTC),Amount,Amount Refunded,Currency,Converted Amount,Converted Amount Refunded,Fee,Converted Currency,Status,Customer ID,Customer Email",
+      'ch_1,X,ok,2024-01-01 13:23,"1,20","0,00",usd,"1,10","0,00","0,1",eur,Paid,cus_1,a@b.example',
+      [["ch_1", "cus_1", "2024-01-01 13:23:00+00", 1.1]],
+    ],
+    "Olist orders": [
+      "order_id,customer_id,order_status,order_purchase_timestamp,payment_sequential,payment_type,payment_value,customer_unique_id",
+      "o1,c1,delivered,2017-10-02 10:56:33,1,voucher,18.12,u1\no1,c1,delivered,2017-10-02 10:56:33,2,credit_card,20.00,u1",
+      [["o1", "u1", "2017-10-02 10:56:33+00", 38.12]],
+    ],
   };
-  for (const [shop, [header, rows, expected]] of Object.entries(exports)) {
-    it(`recognises an export of ${shop}`, async () => {
-      await load(`${header}\n${rows}\n`);
+  for (const [name, [header, rows, expected]] of Object.entries(exports)) {
+    it(`recognises an export of ${name}`, async () => {
+      const summary = await load(`${header}\n${rows}\n`);
       assert.deepEqual(await table(), expected);
+      assert.match(
+        describeOrders(summary),
+        new RegExp(`read as ${name.replace(/ \(.*/, "")} \\(.*customer_id is `),
+      );
     });
   }
+
+  it("reads CDNOW's own layout", async () => {
+    await load(" 00001 19970101  1   11.77\n 00002 19970112 12   77.00\n");
+    assert.deepEqual(await table("customer_id, ordered_at, amount, quantity"), [
+      ["00001", "1997-01-01 00:00:00+00", 11.77, "1"],
+      ["00002", "1997-01-12 00:00:00+00", 77, "12"],
+    ]);
+    await load(" 00004 0001 19970101  2   29.33\r\n 00004 0001 19970118  2   29.73\r\n");
+    assert.deepEqual(await table("customer_id, amount"), [
+      ["00004", 29.33],
+      ["00004", 29.73],
+    ]);
+  });
+
+  it("reads JSON lines and a JSON array, plain and gzipped, with times as they are written", async () => {
+    const orders = [
+      { id: 1, customer: { id: "C1" }, date: "2024-01-01T22:00:00-05:00", total: 12.5, "a,b": null },
+      { id: 2, customer: { id: "C2" }, date: "2024-01-03T01:00:00+02:00", total: 7 },
+    ];
+    const lines = orders.map((order) => JSON.stringify(order)).join("\n");
+    const columns = { order_id: "id" };
+    for (const content of [lines, JSON.stringify(orders, null, 2), gzipSync(lines)]) {
+      await load(content, { columns });
+      assert.deepEqual(await table(), [
+        ["1", "C1", "2024-01-02 03:00:00+00", 12.5],
+        ["2", "C2", "2024-01-02 23:00:00+00", 7],
+      ]);
+    }
+    await fails(load('{"customer": 1, "date"'), "can't be read as a table");
+  });
+
+  it("takes the delimiter of Excel's first line sep=", async () => {
+    await load("sep=;\r\ncustomer,date,x;date;amount\r\n1;2020-01-01;3,5\r\n", {
+      columns: { customer_id: "customer,date,x" },
+    });
+    assert.deepEqual(await table("customer_id, amount"), [["1", 3.5]]);
+  });
+
+  it("reads rows with the values of --where only, and shows the values when no row has them", async () => {
+    const csv =
+      "order_id,customer_id,date,amount,Financial Status,Land\n1,a,2020-01-01,4,Paid,DE\n2,b,2020-01-02,3,refunded,DE\n3,c,2020-01-03,5,paid ,FR\n4,d,2020-01-04,6,,FR\n";
+    const where = (...conditions: string[]) => ordersOf({ where: conditions }).where!;
+    const ids = async () => (await table("order_id")).flat();
+    const { warnings } = await load(csv, { where: where("financial status=paid") });
+    assert.deepEqual(await ids(), ["1", "3"]);
+    assert.deepEqual(warnings, ["Rows that --where leaves out (Financial Status is paid in the others): 2."]);
+    await load(csv, { where: where("Financial Status=paid", "financial status=refunded", "Land=DE") });
+    assert.deepEqual(await ids(), ["1", "2"]);
+    await fails(
+      load(csv, { where: where("Financial Status=payed") }),
+      "No row of",
+      "Financial Status is payed",
+      "Financial Status has: Paid, paid, refunded.",
+    );
+    await fails(load(csv, { where: where("Financial State=paid") }), '--where "Financial Status=paid"');
+    assert.throws(() => where("paid"), /--where paid: it is not a column and a value/);
+  });
+
+  it("warns of several statuses and currencies, with figures and a filter that works", async () => {
+    const csv =
+      'customer_id,date,amount,Order Status,Currency\na,2020-01-01,40,completed,EUR\nb,2020-01-02,3,cancelled,EUR\nc,2020-01-03,50,completed,"USD"\n';
+    const { warnings } = await load(csv);
+    assert.deepEqual(warnings, [
+      'The orders have several statuses: completed 2 (90.00), cancelled 1 (3.00). All count as orders. To keep one: --where "Order Status=completed".',
+      "The orders have several currencies: EUR 2 (43.00), USD 1 (50.00). Their amounts are added up without conversion. To keep one: --where Currency=EUR.",
+    ]);
+    const where = ordersOf({ where: ["Order Status=completed", "Currency=EUR"] }).where!;
+    assert.deepEqual((await load(csv, { where })).warnings.length, 1);
+    assert.deepEqual((await table("customer_id")).flat(), ["a"]);
+    const inAmounts = await load(amounts("12.50 USD", "€ 7.5", "9.5 USD"));
+    assert.match(
+      inAmounts.warnings.join(),
+      /several currencies: USD 2 \(22\.00\), € 1 \(7\.50\)\. .*conversion\.$/,
+    );
+    assert.deepEqual((await load(amounts("1e-3", "1E-3", "7.5"))).warnings, []);
+  });
+
+  it("subtracts refunds of a column as orders of negative amount, or shows them", async () => {
+    const csv =
+      "order_id,customer_id,date,amount,Refunded Amount\n1,a,2020-01-01,40,0.00\n2,b,2020-01-02,30,30\n3,c,2020-01-03,50,-5.5\n";
+    assert.deepEqual((await load(csv)).warnings, [
+      "Refunds in column Refunded Amount: 35.50 of 2 orders. They are not subtracted. To subtract them: --refunds net.",
+    ]);
+    assert.equal((await table()).length, 3);
+    assert.match((await load(csv, { refunds: "net" })).warnings.join(), /They are subtracted\.$/);
+    assert.deepEqual((await table("order_id, customer_id, amount")).sort(), [
+      ["1", "a", 40],
+      ["2", "b", -30],
+      ["2", "b", 30],
+      ["3", "c", -5.5],
+      ["3", "c", 50],
+    ]);
+    await load(csv.replaceAll(/^[^,]*,/gm, ""), { refunds: "net" });
+    assert.equal((await table()).length, 5, "without order ids, too");
+  });
+
+  it("warns of what it can't read, of other time zones and of customers that are orders", async () => {
+    const odd = await load(`${dates("2020-01-02", "soon")}2;2020-01-02;?\n`);
+    assert.match(odd.warnings[0]!, /^Dates of column date that can't be read: 1, for example soon\./);
+    assert.match(odd.warnings[1]!, /^Amounts of column amount that can't be read: 1, for example \?\./);
+    const west = dates("2020-01-02 17:00:00 -0800", "2020-01-03T10:00:00-08:00");
+    const [zone] = (await load(west)).warnings;
+    assert.match(zone!, /another zone than UTC .* another day there: 1 of 2\..*--shop-time-zone/);
+    assert.deepEqual((await load(west, { timeZone: "America/Los_Angeles" })).warnings, []);
+    assert.deepEqual((await load(dates("2020-01-02T23:00:00Z"), { timeZone: "Asia/Tokyo" })).warnings, []);
+    const rows = Array.from({ length: 100 }, (_, i) => `o${i},c${i},2020-01-01,${i}`);
+    const own = await load(["order_id,customer_id,date,amount", ...rows].join("\n"));
+    assert.match(
+      own.warnings.join(),
+      /^Each of the 100 orders has a customer of its own.*--columns customer_id=/,
+    );
+  });
 
   it("does not let a date in the future or before 1971 move the first and last day, and warns", async () => {
     const days = dates("2062-01-01", "2020-01-02", "2020-03-04", "1970-01-01", "1900-01-01");

@@ -5,9 +5,10 @@ import { mapColumns, type OrderColumn } from "./columns.ts";
 import { openOrderFile } from "./file.ts";
 import { chooseDateFormat, chooseDecimal, type Decimal, dateOf, noDate, numberOf } from "./formats.ts";
 import { readingWarnings } from "./reading-warnings.ts";
+import { type Condition, type Filter, filtersOf, keptBy, removeOthers } from "./row-filter.ts";
 
 export interface OrdersOptions {
-  /** CSV, gzipped CSV or Parquet, recognised by content. */
+  /** CSV, JSON, both also gzipped, or Parquet, recognised by content. */
   readonly file: string;
   /** Our name to the file's name. @default recognised. @example { customer_id: "CustID", ordered_at: "Date" } */
   readonly columns?: Readonly<Record<string, string>>;
@@ -17,11 +18,17 @@ export interface OrdersOptions {
   readonly decimal?: Decimal;
   /** Ids that stand for customers without an account. Their orders are left out. @default none */
   readonly guests?: readonly string[];
+  /** Only rows with one of these values in each of the columns that are named. @default all */
+  readonly where?: readonly Condition[];
+  /** Whether refunds in a column of their own become orders of negative amount. @default separate: they do not */
+  readonly refunds?: "net" | "separate";
+  /** Of the shop: of times without a zone, and of days. @default UTC */
+  readonly timeZone?: string;
   /** Throws when these orders must not replace the old ones. */
   readonly check?: (days: OrderDays) => void;
 }
 
-/** First and last day of the orders, YYYY-MM-DD, UTC. Days before 1971 and after today do not count. */
+/** First and last day of the orders in the shop's time zone, YYYY-MM-DD. Days before 1971 and after today do not count. */
 interface OrderDays {
   first_order_on: string;
   last_order_on: string;
@@ -29,6 +36,8 @@ interface OrderDays {
 
 export interface OrdersSummary extends OrderDays {
   file: string;
+  /** The known export that the file is, like Shopify orders. */
+  format?: string;
   /** Rows of the file. */
   rows: number;
   /** Our name to the file's name. */
@@ -43,6 +52,13 @@ export interface OrdersSummary extends OrderDays {
 const BLANKS =
   " \t\n\v\f\r\u00a0\u00ad\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b\u200c\u200d\u200e\u200f\u202f\u205f\u2060\u3000\ufeff";
 
+/** A sentence about how the file was read, for people. */
+export function describeOrders({ format, columns, ...summary }: OrdersSummary): string {
+  const pairs = Object.entries(columns).map(([ours, theirs]) => `${ours} is ${theirs}`);
+  const { rows, first_order_on, last_order_on } = summary;
+  return `${rows.toLocaleString("en-US")} rows, ${first_order_on} to ${last_order_on}${format === undefined ? "" : `, read as ${format}`} (${pairs.join(", ")})`;
+}
+
 /** Reads the order log into raw.orders of the local warehouse, like loadOrders. */
 export async function readOrders(dataDir: string, options: OrdersOptions): Promise<OrdersSummary> {
   const warehouse = await openLocalWarehouse(dataDir);
@@ -55,7 +71,7 @@ export async function readOrders(dataDir: string, options: OrdersOptions): Promi
 
 /**
  * Reads the file and replaces raw.orders atomically: order_id (the row's number, from 1, when the file has no such
- * column), customer_id, ordered_at (UTC, also without a zone), amount, payment_method, quantity. A row is an order,
+ * column), customer_id, ordered_at (in the shop's time zone when it has none), amount, payment_method, quantity. A row is an order,
  * in the file's order; see ORDERS for files with several rows per order. A value that is blank, or can't be
  * converted, is NULL. The session's time zone becomes UTC.
  * @throws UserError, and leaves the old table, when the file, its columns or its formats can't be recognised, the check
@@ -68,7 +84,9 @@ export async function loadOrders(
   const path = options.file;
   using file = await openOrderFile(connection, path);
   const names = file.columns.map(({ name }) => name);
-  const positions = mapColumns(path, names, options.columns ?? {});
+  const { positions, format } = mapColumns(path, names, options.columns ?? {});
+  const filters = filtersOf(path, names, options.where ?? []);
+  const { timeZone = "UTC", refunds = "separate" } = options;
   const column = (text: OrderColumn) => {
     const { name, type } = file.columns[positions.get(text) ?? -1] ?? { name: text, type: "VARCHAR" };
     return { connection, path, name, type, text };
@@ -79,9 +97,9 @@ export async function loadOrders(
         remedy: `Name a column with one value: --columns. The columns: ${names.join(", ")}.`,
       });
   }
-  await connection.run("SET TimeZone = 'UTC'");
+  await connection.run(`SET TimeZone = ${quotedString(timeZone)}`);
   try {
-    await file.copyInto("order_text", textColumns(positions));
+    await file.copyInto("order_text", textColumns(positions, filters));
     const [count] = (await connection.runAndReadAll("SELECT count(*)::INTEGER FROM order_text")).getRows();
     const rows = Number(count![0]);
     if (rows === 0) {
@@ -94,48 +112,97 @@ export async function loadOrders(
     const priced = positions.has("unit_price");
     const amounts = column(priced ? "unit_price" : "amount");
     const decimal = await chooseDecimal(amounts, options.decimal);
-    const value = numberOf(amounts.text, decimal);
-    const quantity = numberOf("quantity", column("quantity").type === "VARCHAR" ? decimal : ".");
+    const number = (name: "quantity" | "refunded") =>
+      numberOf(name, column(name).type === "VARCHAR" ? decimal : ".");
+    // Of 12.50 USD it is USD. A digit before an e is that of 1e-5.
+    const symbol =
+      amounts.type === "VARCHAR"
+        ? `nullif(regexp_replace(${amounts.text}, '[\\d\\s\\p{Z}.,''’()+−-]|\\d[eE]', '', 'g'), '')`
+        : "NULL::VARCHAR";
     await connection.run(
       `CREATE OR REPLACE TEMP TABLE order_rows AS
-      SELECT row, content, ${await wholeIds(connection, "order_id")}, ${await wholeIds(connection, "customer_id")},
-        ${dateOf("ordered_at", dateFormat)} AS ordered_at,
-        ${priced ? `round(${value} * ${quantity}, 6)` : value} AS amount,
-        ${amounts.text} IS NOT NULL AS has_amount, payment_method,
-        CASE WHEN ${quantity} = trunc(${quantity}) THEN TRY_CAST(${quantity} AS BIGINT) END AS quantity
-      FROM order_text`,
+      SELECT row, content, ${keptBy(filters)} AS kept,
+        ${await wholeIds(connection, "order_id")}, ${await wholeIds(connection, "customer_id")},
+        time AS ordered_at, CASE WHEN time IS NULL THEN ordered_at END AS no_date,
+        ${onOtherDay("ordered_at", "time")} AS on_other_day,
+        ${priced ? "round(value * pieces, 6)" : "value"} AS amount, ${amounts.text} IS NOT NULL AS has_amount,
+        CASE WHEN value IS NULL THEN ${amounts.text} END AS no_amount, payment_method,
+        CASE WHEN pieces = trunc(pieces) THEN TRY_CAST(pieces AS BIGINT) END AS quantity,
+        status, ${positions.has("currency") ? "currency" : `CASE WHEN value IS NOT NULL THEN ${symbol} END AS currency`},
+        ${number("refunded")} AS refunded
+      FROM (
+        SELECT *, ${dateOf("ordered_at", dateFormat)} AS time,
+          ${numberOf(amounts.text, decimal)} AS value, ${number("quantity")} AS pieces
+        FROM order_text
+      )`,
     );
     const days = await daysOf(connection);
     if (days === undefined) throw await noDate(dates, `from 1971 to today in the format ${dateFormat}`);
     options.check?.(days);
     const columns = Object.fromEntries([...positions].map(([target, index]) => [target, names[index]!]));
-    const guestRows = await removeGuests(connection, options.guests ?? []);
-    const warnings = [...(await readingWarnings(connection, columns)), ...guestRows];
-    const select = positions.has("order_id")
-      ? ORDERS.replace("$priced", String(priced))
-      : "SELECT order_id, customer_id, ordered_at, amount, payment_method, quantity FROM order_rows ORDER BY row";
-    await replaceOrders(connection, path, select);
-    return { file: path, rows, ...days, columns, date_format: dateFormat, decimal, warnings };
+    const removed = [
+      ...(await removeGuests(connection, options.guests ?? [])),
+      ...(await removeOthers(connection, path, filters)),
+    ];
+    const warnings = [...(await readingWarnings(connection, { columns, timeZone, refunds })), ...removed];
+    const orders = positions.has("order_id") ? ORDERS.replace("$priced", String(priced)) : "FROM order_rows";
+    const net =
+      refunds === "net"
+        ? "UNION ALL BY NAME SELECT * REPLACE (-abs(refunded) AS amount, NULL AS quantity) FROM orders WHERE refunded <> 0"
+        : "";
+    await replaceOrders(
+      connection,
+      path,
+      `WITH orders AS (${orders})
+      SELECT order_id, customer_id, ordered_at, amount, payment_method, quantity FROM (FROM orders ${net}) ORDER BY row`,
+    );
+    return {
+      file: path,
+      ...(format && { format }),
+      rows,
+      ...days,
+      columns,
+      date_format: dateFormat,
+      decimal,
+      warnings,
+    };
   } finally {
-    await connection.run("DROP TABLE IF EXISTS temp.order_text; DROP TABLE IF EXISTS temp.order_rows");
+    await connection.run(
+      "SET TimeZone = 'UTC'; DROP TABLE IF EXISTS temp.order_text; DROP TABLE IF EXISTS temp.order_rows",
+    );
   }
 }
 
+/** SQL condition: the text has an offset from UTC, and by it another day than in the session's time zone. */
+const onOtherDay = (text: string, time: string): string =>
+  `regexp_matches(${text}, '\\d[+-]\\d\\d:?(\\d\\d)?$|\\d [+-]\\d\\d:?(\\d\\d)?$') AND coalesce(TRY_CAST(left(${text}, 10) AS DATE) <> (${time})::DATE, false)`;
+
 /** SELECT list of the order columns as text, of the row's number and of a hash of all its values. */
-function textColumns(positions: ReadonlyMap<OrderColumn, number>): string {
+function textColumns(positions: ReadonlyMap<OrderColumn, number>, filters: readonly Filter[]): string {
+  const textOf = (position: number): string =>
+    `nullif(trim(c${position}::VARCHAR, ${quotedString(BLANKS)}), '')`;
   const text = (column: OrderColumn): string => {
     const index = positions.get(column);
-    return index === undefined
-      ? `NULL::VARCHAR AS ${column}`
-      : `nullif(trim(c${index}::VARCHAR, ${quotedString(BLANKS)}), '') AS ${column}`;
+    return `${index === undefined ? "NULL::VARCHAR" : textOf(index)} AS ${column}`;
   };
   return [
     "row_number() OVER () AS row",
     "hash(t) AS content",
     positions.has("order_id") ? text("order_id") : "(row_number() OVER ())::VARCHAR AS order_id",
-    ...(["customer_id", "ordered_at", "payment_method", "amount", "unit_price", "quantity"] as const).map(
-      text,
-    ),
+    ...(
+      [
+        "customer_id",
+        "ordered_at",
+        "payment_method",
+        "amount",
+        "unit_price",
+        "quantity",
+        "status",
+        "currency",
+        "refunded",
+      ] as const
+    ).map(text),
+    ...filters.map(({ position }, index) => `${textOf(position)} AS where${index}`),
   ].join(", ");
 }
 
@@ -154,29 +221,28 @@ async function wholeIds(connection: DuckDBConnection, column: "order_id" | "cust
  */
 const ORDERS = `
   WITH filled AS (
-    SELECT DISTINCT ON (content) row, order_id, has_amount, amount, payment_method, quantity,
+    SELECT DISTINCT ON (content) row, order_id, has_amount, amount, payment_method, quantity, refunded,
       coalesce(customer_id, CASE WHEN min(customer_id) OVER ids = max(customer_id) OVER ids THEN min(customer_id) OVER ids END) AS customer_id,
       coalesce(ordered_at, CASE WHEN min(ordered_at) OVER ids = max(ordered_at) OVER ids THEN min(ordered_at) OVER ids END) AS ordered_at
     FROM order_rows
     WINDOW ids AS (PARTITION BY coalesce(order_id, row::VARCHAR || ' without id'))
     ORDER BY content, row
   ),
-  orders AS (
+  grouped AS (
     SELECT min(row) AS row, order_id, customer_id, min(ordered_at) AS ordered_at,
       count(amount) AS amounts, count(DISTINCT amount) > 1 AS differ, bool_or(has_amount AND amount IS NULL) AS wrong,
       round(sum(amount), 6) AS total, any_value(amount) AS amount,
-      arg_min(payment_method, row) AS payment_method, sum(quantity)::BIGINT AS quantity
+      arg_min(payment_method, row) AS payment_method, sum(quantity)::BIGINT AS quantity, max(abs(refunded)) AS refunded
     FROM filled
     GROUP BY order_id, customer_id, ordered_at::DATE, CASE WHEN order_id IS NULL THEN row END
   ),
   file AS (
-    SELECT $priced OR coalesce(avg(differ::INTEGER) FILTER (amounts > 1) >= 0.5, false) AS has_lines FROM orders
+    SELECT $priced OR coalesce(avg(differ::INTEGER) FILTER (amounts > 1) >= 0.5, false) AS has_lines FROM grouped
   )
-  SELECT order_id, customer_id, ordered_at,
+  SELECT row, order_id, customer_id, ordered_at,
     CASE WHEN wrong THEN NULL WHEN amounts > 1 AND (differ OR has_lines) THEN total ELSE amount END AS amount,
-    payment_method, quantity
-  FROM orders, file
-  ORDER BY row`;
+    payment_method, quantity, refunded
+  FROM grouped, file`;
 
 /** Deletes the rows of these customers; returns the warning about it. */
 async function removeGuests(connection: DuckDBConnection, guests: readonly string[]): Promise<string[]> {
@@ -187,7 +253,7 @@ async function removeGuests(connection: DuckDBConnection, guests: readonly strin
   return [`Rows of guests (customer ${guests.join(", ")}) that are left out: ${rowsChanged}.`];
 }
 
-/** First and last day of the file, also those of guests; undefined when no order has a day that counts. */
+/** First and last day of the file, also those of guests and of rows that are left out; undefined when no order has a day that counts. */
 async function daysOf(connection: DuckDBConnection): Promise<OrderDays | undefined> {
   const range = await connection.runAndReadAll(
     "SELECT min(ordered_at)::DATE::VARCHAR, max(ordered_at)::DATE::VARCHAR FROM order_rows WHERE ordered_at::DATE BETWEEN '1971-01-01' AND current_date",

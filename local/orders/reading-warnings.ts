@@ -1,39 +1,98 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
+import { argument } from "./columns.ts";
 
-/**
- * How the rows in order_rows were read where they could mean something else, as sentences for people. `columns` is
- * our name to the file's name.
- */
-export async function readingWarnings(
-  connection: DuckDBConnection,
-  columns: Readonly<Record<string, string>>,
-): Promise<string[]> {
-  const result = await connection.runAndReadAll(`
+/** What of the reading is a choice of the caller. */
+export interface Reading {
+  /** Our name to the file's name. */
+  readonly columns: Readonly<Record<string, string>>;
+  readonly timeZone: string;
+  readonly refunds: "net" | "separate";
+}
+
+/** How the rows in order_rows were read where they could mean something else, as sentences for people. */
+export async function readingWarnings(connection: DuckDBConnection, reading: Reading): Promise<string[]> {
+  const { columns, timeZone, refunds } = reading;
+  const rows = async (sql: string) => (await connection.runAndReadAll(sql)).getRowObjects();
+  const [counts] = await rows(`
     WITH orders AS (
       SELECT count(DISTINCT content) FILTER (amount IS NOT NULL) AS lines, count(DISTINCT amount) > 1 AS differ
       FROM order_rows WHERE order_id IS NOT NULL GROUP BY order_id, customer_id, ordered_at::DATE
+    ),
+    refunds AS (
+      SELECT max(abs(refunded)) AS refunded FROM order_rows WHERE refunded <> 0
+      GROUP BY coalesce(order_id, row::VARCHAR || ' without id')
     )
     SELECT
-      (SELECT count(*) - count(DISTINCT content) FROM order_rows)::INTEGER AS equal,
+      count(*)::INTEGER AS rows,
+      (count(*) - count(DISTINCT content))::INTEGER AS equal,
       (SELECT count(*) FROM orders WHERE lines > 1 AND differ)::INTEGER AS added,
       (SELECT count(*) FROM orders WHERE lines > 1 AND NOT differ)::INTEGER AS repeated,
+      count(DISTINCT customer_id)::INTEGER AS customers,
+      count(DISTINCT order_id)::INTEGER AS orders,
       count(*) FILTER (ordered_at::DATE > current_date)::INTEGER AS future,
-      count(*) FILTER (ordered_at::DATE < '1971-01-01')::INTEGER AS placeholder
+      count(*) FILTER (ordered_at::DATE < '1971-01-01')::INTEGER AS placeholder,
+      count(*) FILTER (on_other_day)::INTEGER AS on_other_day,
+      count(*) FILTER (no_date IS NOT NULL)::INTEGER AS no_dates, any_value(no_date) AS no_date,
+      count(*) FILTER (no_amount IS NOT NULL)::INTEGER AS no_amounts, any_value(no_amount) AS no_amount,
+      (SELECT count(*) FROM refunds)::INTEGER AS refunds, (SELECT sum(refunded) FROM refunds) AS refunded
     FROM order_rows`);
-  const [counts] = result.getRowObjects() as Record<string, number>[];
-  const { equal = 0, added = 0, repeated = 0, future = 0, placeholder = 0 } = counts!;
+  const of = (name: string): number => Number(counts![name] ?? 0);
+  /** The most frequent values of a column, when there are several. */
+  const values = async (column: "status" | "currency") =>
+    (
+      await rows(
+        `SELECT mode(${column}) AS value, count(*)::INTEGER AS rows, coalesce(sum(amount), 0) AS amount FROM order_rows
+         WHERE ${column} IS NOT NULL GROUP BY lower(${column}) ORDER BY 2 DESC, 1 LIMIT 6`,
+      )
+    ).map(({ value, rows, amount }) => ({
+      value: String(value),
+      text: `${value} ${whole(rows)} (${money(amount)})`,
+    }));
+  const several = async (
+    column: "status" | "currency",
+    what: string,
+    consequence: string,
+  ): Promise<string | false> => {
+    const found = await values(column);
+    if (found.length < 2) return false;
+    const texts = found.slice(0, 5).map(({ text }) => text);
+    const name = columns[column];
+    const option =
+      name === undefined ? "" : ` To keep one: ${argument("--where", `${name}=${found[0]!.value}`)}.`;
+    return `The orders have several ${what}: ${texts.join(", ")}${found.length > 5 ? " and others" : ""}. ${consequence}${option}`;
+  };
   const priced = columns.unit_price !== undefined;
-  const lines = priced || added >= repeated;
+  const lines = priced || of("added") >= of("repeated");
+  const numbered = columns.order_id === undefined;
   return [
     priced &&
-      `The amount is ${columns.unit_price} times ${columns.quantity}. If ${columns.unit_price} is already the amount, give --columns "amount=${columns.unit_price}".`,
-    added > 0 && `Orders with several rows of different amounts: ${added}. The amounts are added up.`,
-    repeated > 0 &&
-      `Orders with several rows of the same amount: ${repeated}. ${lines ? "The amounts are added up, as in the other orders." : "The amount counts once, as the order's total."}`,
-    equal > 0 &&
-      `Rows that are equal to another row in all columns: ${equal}. ${columns.order_id === undefined ? "Without order ids they count as orders. If they are copies, remove them from the file." : "They count once."}`,
-    future > 0 && `Orders dated after today: ${future}. They are set aside and do not move the run date.`,
-    placeholder > 0 &&
-      `Orders dated before 1971, which usually means no date: ${placeholder}. They are set aside.`,
+      `The amount is ${columns.unit_price} times ${columns.quantity}. If ${columns.unit_price} is already the amount, give ${argument("--columns", `amount=${columns.unit_price}`)}.`,
+    of("added") > 0 &&
+      `Orders with several rows of different amounts: ${of("added")}. The amounts are added up.`,
+    of("repeated") > 0 &&
+      `Orders with several rows of the same amount: ${of("repeated")}. ${lines ? "The amounts are added up, as in the other orders." : "The amount counts once, as the order's total."}`,
+    of("equal") > 0 &&
+      `Rows that are equal to another row in all columns: ${of("equal")}. ${numbered ? "Without order ids they count as orders. If they are copies, remove them from the file." : "They count once."}`,
+    of("future") > 0 &&
+      `Orders dated after today: ${of("future")}. They are set aside and do not move the run date.`,
+    of("placeholder") > 0 &&
+      `Orders dated before 1971, which usually means no date: ${of("placeholder")}. They are set aside.`,
+    of("no_dates") > 0 &&
+      `Dates of column ${columns.ordered_at} that can't be read: ${of("no_dates")}, for example ${counts!.no_date}. These rows are set aside.`,
+    of("no_amounts") > 0 &&
+      `Amounts of column ${columns.unit_price ?? columns.amount} that can't be read: ${of("no_amounts")}, for example ${counts!.no_amount}. These rows are set aside.`,
+    of("on_other_day") > 0 &&
+      `Times of another zone than ${timeZone} that are on another day there: ${of("on_other_day")} of ${of("rows")}. Give the shop's time zone, for example --shop-time-zone America/New_York.`,
+    of("customers") >= 100 &&
+      of("customers") === (numbered ? of("rows") : of("orders")) &&
+      `Each of the ${of("orders")} orders has a customer of its own, so there are no repeat purchases. If ${columns.customer_id} is not the person, give another column: --columns customer_id=NAME.`,
+    await several("status", "statuses", "All count as orders."),
+    await several("currency", "currencies", "Their amounts are added up without conversion."),
+    of("refunds") > 0 &&
+      `Refunds in column ${columns.refunded}: ${money(counts!.refunded)} of ${of("refunds")} orders. ${refunds === "net" ? "They are subtracted." : "They are not subtracted. To subtract them: --refunds net."}`,
   ].filter((warning) => warning !== false);
 }
+
+const whole = (value: unknown): string => Number(value).toLocaleString("en-US");
+const money = (value: unknown): string =>
+  Number(value).toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 });

@@ -64,7 +64,7 @@ const BY_NAME: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
   model_id: fc.constantFrom("m", "m", "m", "other"),
   sample: fc.constantFrom("production", "production", "production", "calibration"),
   segment: fc.constantFrom("Champions", "Lost", "Loyal"),
-  rejection_reason: fc.option(fc.constantFrom("no date", "negative amount"), { freq: 2 }),
+  rejection_reason: fc.option(fc.constantFrom("no date", "negative amount", "refund"), { freq: 2 }),
   x: fc.constantFrom(0, 1),
   t_x: fc.constantFrom(0, 1 / 7),
   t: fc.constantFrom(1 / 7, 8 / 7),
@@ -114,6 +114,8 @@ const settings = fc.record({
   holdout_weeks: fc.constantFrom(0, 4),
   rfm_window_days: fc.constantFrom(0, 30),
   max_rejected_share: fc.constantFrom(0, 0.5),
+  shop_time_zone: fc.constantFrom("UTC", "America/Los_Angeles", "Pacific/Auckland"),
+  refunds: fc.constantFrom("separate", "net"),
   model_id: fc.constantFrom("m", "m", "m", "m", ""),
 });
 
