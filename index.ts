@@ -66,6 +66,7 @@ const requester =
 new Warehouse(
   "warehouse",
   {
+    names,
     labels,
     project,
     location: settings.warehouseLocation,

@@ -220,7 +220,7 @@ export class Messenger extends Component<MessengerArgs> {
         title,
         roleId: title.replaceAll("-", "_").slice(-64),
         description: "Makes a subscription for the events of a run, reads and ends it.",
-        permissions: ["create", "get", "consume", "delete"].map((verb) => `pubsub.subscriptions.${verb}`),
+        permissions: ["create", "consume", "delete"].map((verb) => `pubsub.subscriptions.${verb}`),
       },
       this.child,
     );
