@@ -3,7 +3,7 @@ import type { ArtifactStore } from "../contracts/artifacts.ts";
 import { UserError } from "../lib/user-error.ts";
 import { withRetries } from "./retry.ts";
 
-/** The artifact store in Cloud Storage (gs://bucket/path), for processes without mounted buckets. */
+/** The artifact store in Cloud Storage: gs://bucket/path. STORAGE_EMULATOR_HOST is used when it is set. */
 export class CloudStorageArtifacts implements ArtifactStore {
   readonly #storage: Storage;
 

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { fileArtifacts } from "../../adapters/artifacts.ts";
+import { jobArtifacts } from "../../adapters/artifacts.ts";
 import { runSettings } from "../../contracts/run.ts";
 import { parse, UserError } from "../../lib/user-error.ts";
 import { runJob } from "../job.ts";
@@ -30,7 +30,7 @@ await runJob(
 
     const values = sqlParameters(parameters);
     const result = await runActions(warehouse, env.SQL_DIR, actions, values, log);
-    await saveLastRun(fileArtifacts, artifactsUrl, graph, actions, values);
+    await saveLastRun(jobArtifacts, artifactsUrl, graph, actions, values);
     const checks = graph.actions.find(
       ({ target, materialization }) => target.name === "checks" && materialization === "append",
     );

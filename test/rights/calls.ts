@@ -81,7 +81,7 @@ export const CALLS: Readonly<Record<string, readonly Call[]>> = {
     // Whoever reads a view reads what is below it.
     ...calls("adapters/bigquery.ts", "table raw.orders", "bigquery.tables.getData"),
     ...calls("adapters/pubsub.ts", "topic events", "pubsub.projects.topics.publish"),
-    ...calls("adapters/artifacts.ts", "bucket artifacts", ...WRITE_OBJECTS),
+    ...calls("adapters/cloud-storage.ts", "bucket artifacts", ...WRITE_OBJECTS),
   ],
   composer: orchestrator("composer/dags/customer_value.py", "bigquery.jobs.insert"),
   workflow: [
