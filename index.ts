@@ -112,8 +112,7 @@ const messenger = new Messenger(
     region,
     retention: settings.messageRetention,
     push: {
-      endpoint: pulumi.interpolate`${workload.url}/`,
-      audience: workload.url,
+      url: workload.url,
       account: accounts.push,
       deadline: INVOKER_DEADLINE,
     },

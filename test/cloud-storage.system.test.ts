@@ -71,7 +71,7 @@ describe("Cloud Storage artifacts", () => {
     await promisify(execFile)(process.execPath, [...args, "--executor-input", JSON.stringify(input)], {
       cwd: projectDir,
       env: {
-        STORAGE_EMULATOR_HOST: faults.endpoint,
+        STORAGE_ENDPOINT: faults.endpoint,
         WAREHOUSE_URL: "bigquery://p/EU",
         MESSENGER_URL: "pubsub://p",
         ARTIFACTS_URL: "gs://artifacts",

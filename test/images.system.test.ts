@@ -6,8 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { Storage } from "@google-cloud/storage";
+import { jobArtifacts } from "../adapters/artifacts.ts";
 import { BigQueryWarehouse } from "../adapters/bigquery.ts";
-import { CloudStorageArtifacts } from "../adapters/cloud-storage.ts";
 import { PROGRAMS, type Program } from "../jobs/bundle.ts";
 import { IMAGES, STEPS } from "../jobs/pipeline.ts";
 import { createLogger } from "../lib/log.ts";
@@ -167,9 +167,9 @@ describe("images, built and run", () => {
     const bigQuery = await startBigQuery();
     const log = createLogger({ component: "local" }, "error");
     const cloudStorage = await startCloudStorage();
+    process.env.STORAGE_ENDPOINT = cloudStorage.endpoint;
     const storage = new Storage({ projectId: "p", apiEndpoint: cloudStorage.endpoint });
     await storage.createBucket("artifacts");
-    const artifacts = new CloudStorageArtifacts(storage);
     const started: string[] = [];
     let edition: LocalStack | undefined;
     try {
@@ -185,13 +185,13 @@ describe("images, built and run", () => {
         env: {
           WAREHOUSE_URL: warehouseUrl,
           ARTIFACTS_URL: "gs://artifacts",
-          STORAGE_EMULATOR_HOST: cloudStorage.endpoint,
+          STORAGE_ENDPOINT: cloudStorage.endpoint,
           SQL_DIR: "sql",
           SQL_VARS: JSON.stringify({ orders_project: project, marts_project: project }),
         },
         launcher: {
           dataUrl: "gs://artifacts",
-          artifacts,
+          artifacts: jobArtifacts,
           entrypoints: Object.fromEntries(
             IMAGES.map((image) => [image, (env) => built[image]!.command({ env })]),
           ),
@@ -217,11 +217,12 @@ describe("images, built and run", () => {
       assert.deepEqual(started, [...Object.keys(STEPS), "notify"]);
       const { customers } = await confirmRun(event, new BigQueryWarehouse(warehouseUrl));
       assert.equal(customers, 2357);
-      assert.ok(await artifacts.read("gs://artifacts/runs/run-1/tasks/train/model"));
+      assert.ok(await jobArtifacts.read("gs://artifacts/runs/run-1/tasks/train/model"));
     } finally {
       await edition?.close();
       await bigQuery.close();
       await cloudStorage.close();
+      delete process.env.STORAGE_ENDPOINT;
       rmSync(dataDir, { recursive: true, force: true });
     }
   });

@@ -53,7 +53,6 @@ await runJob(parametersSchema, async ({ parameters, report, log, artifactsUrl, w
 
   const opened = await within(WAREHOUSE_LIMIT, warehouse()).catch((error: Error) => error);
   await (await publisher()).publish(EVENTS, event, { run_id, status: event.status });
-  // A log-based metric counts these lines.
   log.info({ run_date, status: event.status, failed_step: event.failed_step }, `run ${event.status}`);
 
   try {

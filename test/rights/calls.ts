@@ -115,7 +115,7 @@ export const CALLS: Readonly<Record<string, readonly Call[]>> = {
     ...["requests", "events"].flatMap((topic) =>
       calls("Pub/Sub", `topic ${topic}-dead-letter`, "pubsub.projects.topics.publish"),
     ),
-    ...["requests", "failures"].flatMap((subscription) =>
+    ...["requests", "events", "failures"].flatMap((subscription) =>
       calls("Pub/Sub", `subscription ${subscription}`, "pubsub.subscriptions.consume"),
     ),
   ],
