@@ -16,7 +16,7 @@ describe("Cloud Storage artifacts", () => {
 
   before(async () => {
     emulator = await startCloudStorage();
-    faults = await startFaultProxy(emulator.endpoint);
+    faults = await startFaultProxy(emulator.endpoint, "storage.googleapis.com");
     const storage = new Storage({ projectId: "p", apiEndpoint: faults.endpoint });
     await storage.createBucket("artifacts");
     artifacts = new CloudStorageArtifacts(storage);
@@ -26,6 +26,7 @@ describe("Cloud Storage artifacts", () => {
     await emulator?.close();
   });
   beforeEach(() => faults.reset());
+  afterEach(() => assert.deepEqual(faults.wrong, [], "Google's description of the API"));
 
   it("write and read text; a missing file is undefined", async () => {
     assert.equal(await artifacts.read("gs://artifacts/none.json"), undefined);
