@@ -66,6 +66,7 @@ const requester =
 new Warehouse(
   "warehouse",
   {
+    names,
     labels,
     project,
     location: settings.warehouseLocation,
@@ -112,8 +113,7 @@ const messenger = new Messenger(
     region,
     retention: settings.messageRetention,
     push: {
-      endpoint: pulumi.interpolate`${workload.url}/`,
-      audience: workload.url,
+      url: workload.url,
       account: accounts.push,
       deadline: INVOKER_DEADLINE,
     },

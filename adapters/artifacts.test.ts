@@ -4,16 +4,28 @@ import { open } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { artifactPath, fileArtifacts } from "./artifacts.ts";
+import { artifactPath, artifactUrl, fileArtifacts, jobArtifacts } from "./artifacts.ts";
 
 describe("artifacts", () => {
   const folder = mkdtempSync(join(tmpdir(), "artifacts-"));
   const url = (name: string): string => pathToFileURL(join(folder, name)).href;
   after(() => rmSync(folder, { recursive: true }));
 
-  it("are files, of buckets below /gcs", () => {
-    assert.equal(artifactPath("file:///a%20b/c"), "/a b/c");
-    assert.equal(artifactPath("gs://bucket/a/b.json"), "/gcs/bucket/a/b.json");
+  it("have the paths that Vertex AI gives to jobs, buckets below /gcs", () => {
+    for (const [url, path] of [
+      ["file:///a%20b/c", "/a b/c"],
+      ["file:///gcsx/c", "/gcsx/c"],
+      ["gs://bucket/a/b c.json", "/gcs/bucket/a/b c.json"],
+    ] as const) {
+      assert.equal(artifactPath(url), path);
+      assert.equal(artifactUrl(path), url);
+    }
+  });
+
+  it("of jobs are files for file: URLs", async () => {
+    await jobArtifacts.write(url("job.txt"), "text");
+    assert.equal(await jobArtifacts.read(url("job.txt")), "text");
+    rmSync(join(folder, "job.txt"));
   });
 
   it("are read as they were written, in folders that are made", async () => {

@@ -3,11 +3,11 @@ import type { ArtifactStore } from "../contracts/artifacts.ts";
 import { UserError } from "../lib/user-error.ts";
 import { withRetries } from "./retry.ts";
 
-/** The artifact store in Cloud Storage (gs://bucket/path), for processes without mounted buckets. */
+/** The artifact store in Cloud Storage: gs://bucket/path. STORAGE_ENDPOINT is the URL of an emulator. */
 export class CloudStorageArtifacts implements ArtifactStore {
   readonly #storage: Storage;
 
-  constructor(storage = new Storage()) {
+  constructor(storage = newClient()) {
     this.#storage = storage;
   }
 
@@ -33,4 +33,10 @@ export class CloudStorageArtifacts implements ArtifactStore {
       throw new UserError(`${url} is not a file in Cloud Storage; allowed is gs://bucket/path.`);
     return this.#storage.bucket(parts[1]!).file(parts[2]!);
   }
+}
+
+/** STORAGE_EMULATOR_HOST, which the client reads itself, has another path for uploads than for all other requests. */
+function newClient(): Storage {
+  const endpoint = process.env.STORAGE_ENDPOINT;
+  return new Storage(endpoint === undefined ? {} : { apiEndpoint: endpoint });
 }

@@ -49,8 +49,7 @@ export function planAlerts(args: AlertPlanArgs): Readonly<Partial<Record<Alert, 
   const { names, dailyBytesBilledLimit, dagId } = args;
   const { subscriptions, services } = names;
   const success = successWithin(args);
-  const invoker = (metric: string) =>
-    `metric.type="${metric}" AND resource.type="cloud_run_revision" AND resource.labels.service_name="${services.invoker}"`;
+  const invoker = (metric: string) => `metric.type="${metric}" AND ${invokerFilter(services.invoker)}`;
   return {
     "dead-letters": {
       title: "Messages could not be delivered",
@@ -117,7 +116,7 @@ export function planAlerts(args: AlertPlanArgs): Readonly<Partial<Record<Alert, 
         over: "600 seconds",
         reduce: "REDUCE_MAX",
       }),
-      text: "One request in twenty takes more than 10 seconds; Pub/Sub gives up waiting after 60. Look whether Vertex AI answers, and at the invoker's instances.",
+      text: "One request in twenty takes more than 10 seconds; Pub/Sub gives up waiting after 120. Look whether Vertex AI answers, and at the invoker's instances.",
     },
     "bytes-billed": {
       title: "Queries bill too much",
@@ -155,8 +154,14 @@ function successWithin({
   const hours = Math.ceil(gap / 3600);
   // A metric of logs in PromQL: cloud.google.com/monitoring/promql/promql-mapping
   const metric = `logging_googleapis_com:user_${names.metrics.successes.replaceAll("-", "_")}`;
-  return { hours, query: `absent_over_time(${metric}{monitored_resource="ml_job"}[${hours}h])` };
+  // A count of zero and no count at all are the same here.
+  const count = `sum(increase(${metric}{monitored_resource="cloud_run_revision"}[${hours}h]))`;
+  return { hours, query: `(${count} or vector(0)) < 0.5` };
 }
+
+/** The invoker, in filters of metrics and of logs. */
+export const invokerFilter = (service: string): string =>
+  `resource.type="cloud_run_revision" AND resource.labels.service_name="${service}"`;
 
 /** Messages that wait in subscriptions: cloud.google.com/monitoring/api/v3/filters#comparisons */
 export const waiting = (subscriptions: readonly string[]): string =>

@@ -1,4 +1,4 @@
-import { METRICS, waiting } from "./alerts.ts";
+import { invokerFilter, METRICS, waiting } from "./alerts.ts";
 import type { Names } from "./names.ts";
 
 interface Chart {
@@ -15,7 +15,7 @@ export function planDashboard(
   title: string,
   names: Pick<Names, "services" | "metrics" | "subscriptions">,
 ): string {
-  const invoker = `resource.type="cloud_run_revision" AND resource.labels.service_name="${names.services.invoker}"`;
+  const invoker = invokerFilter(names.services.invoker);
   const logged = (metric: string) => `metric.type="logging.googleapis.com/user/${metric}"`;
   const charts: readonly Chart[] = [
     {

@@ -21,7 +21,7 @@ export const PERMISSIONS: Readonly<Record<string, readonly string[]>> = {
   "gcp:bigquery/table:Table": crud("bigquery.tables"),
   // On the billing account, where somebody must grant it: roles/billing.costsManager
   "gcp:billing/budget:Budget": [],
-  "gcp:cloudrunv2/service:Service": crud("run.services", ["list"]).concat("run.operations.get"),
+  "gcp:cloudrunv2/service:Service": crud("run.services").concat("run.operations.get"),
   "gcp:cloudrunv2/serviceIamMember:ServiceIamMember": policy("run.services"),
   "gcp:cloudscheduler/job:Job": crud("cloudscheduler.jobs"),
   "gcp:composer/environment:Environment": crud("composer.environments").concat("composer.operations.get"),
@@ -62,11 +62,11 @@ export const PERMISSIONS: Readonly<Record<string, readonly string[]>> = {
   "gcp:workflows/workflow:Workflow": crud("workflows.workflows").concat("workflows.operations.get"),
 };
 
-/** What the provider itself needs: the project that pays for its calls, and the project's number. */
-const PROVIDER = ["resourcemanager.projects.get", "serviceusage.services.use"];
+/** What the provider itself needs: the project that pays for its calls, the project's number, and the regions. */
+const PROVIDER = ["compute.regions.list", "resourcemanager.projects.get", "serviceusage.services.use"];
 
 /** Types through which an account could give itself any right on the project. */
-const GRANTING = [
+export const GRANTING: readonly string[] = [
   "gcp:iam/workloadIdentityPool:WorkloadIdentityPool",
   "gcp:iam/workloadIdentityPoolProvider:WorkloadIdentityPoolProvider",
   "gcp:kms/cryptoKeyIAMMember:CryptoKeyIAMMember",

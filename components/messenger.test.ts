@@ -28,8 +28,7 @@ const messenger = (more: Partial<MessengerArgs> = {}) =>
         region: "europe-west1",
         retention: "7 days",
         push: {
-          endpoint: "https://invoker.run.app/",
-          audience: "https://invoker.run.app",
+          url: "https://invoker.run.app",
           deadline: "120 seconds",
           account: new gcp.serviceaccount.Account("push", { accountId: "push" }),
         },
@@ -63,10 +62,12 @@ describe("Messenger", () => {
         "ServiceIdentity messenger-agent",
         "Schema messenger-events",
         "Schema messenger-requests",
+        "Subscription messenger-events",
         "Subscription messenger-events-dead-letter",
         "Subscription messenger-failures",
         "Subscription messenger-requests",
         "Subscription messenger-requests-dead-letter",
+        "SubscriptionIAMMember messenger-events-subscriber-agent",
         "SubscriptionIAMMember messenger-failures-subscriber-agent",
         "SubscriptionIAMMember messenger-requests-subscriber-agent",
         "Topic messenger-events",
@@ -93,7 +94,7 @@ describe("Messenger", () => {
       assert.equal(inputs.messageRetentionDuration, "43200s", name);
       assert.deepEqual(inputs.labels, labels, name);
     }
-    assert.equal(ofType(SUBSCRIPTION).length, 4);
+    assert.equal(ofType(SUBSCRIPTION).length, 5);
     for (const { inputs, name } of ofType(SUBSCRIPTION)) {
       assert.equal(inputs.messageRetentionDuration, "43200s", name);
       assert.deepEqual(inputs.expirationPolicy, { ttl: "" }, name);
@@ -147,6 +148,24 @@ describe("Messenger", () => {
     });
   });
 
+  it("pushes events to the invoker in the same way, all of them", async () => {
+    const { get } = await messenger();
+    const {
+      name: _,
+      topic: __,
+      deadLetterPolicy: ___,
+      pushConfig,
+      ...requests
+    } = get(SUBSCRIPTION, "messenger-requests").inputs;
+    assert.deepEqual(get(SUBSCRIPTION, "messenger-events").inputs, {
+      ...requests,
+      name: "customer-value-dev-events",
+      topic: "messenger-events-id",
+      deadLetterPolicy: { deadLetterTopic: "messenger-events-dead-letter-id", maxDeliveryAttempts: 12 },
+      pushConfig: { ...(pushConfig as object), pushEndpoint: "https://invoker.run.app/events" },
+    });
+  });
+
   it("keeps the events of failed runs apart", async () => {
     const { get } = await messenger();
     const { topic, filter, pushConfig } = get(SUBSCRIPTION, "messenger-failures").inputs;
@@ -170,6 +189,7 @@ describe("Messenger", () => {
       `${AGENT} roles/iam.serviceAccountOpenIdTokenCreator projects/p/serviceAccounts/push@p`,
       `${AGENT} roles/pubsub.publisher customer-value-dev-events-dead-letter`,
       `${AGENT} roles/pubsub.publisher customer-value-dev-requests-dead-letter`,
+      `${AGENT} roles/pubsub.subscriber customer-value-dev-events`,
       `${AGENT} roles/pubsub.subscriber customer-value-dev-failures`,
       `${AGENT} roles/pubsub.subscriber customer-value-dev-requests`,
     ]);

@@ -1,5 +1,5 @@
 import * as gcp from "@pulumi/gcp";
-import type * as pulumi from "@pulumi/pulumi";
+import * as pulumi from "@pulumi/pulumi";
 import type { z } from "zod";
 import { EVENTS, REQUESTS, runEvent, runRequest } from "../contracts/messages.ts";
 import { Component } from "./component.ts";
@@ -18,12 +18,10 @@ export interface MessengerArgs {
   readonly region: string;
   /** How long topics and subscriptions keep messages: 10 minutes to 31 days. */
   readonly retention: Duration;
-  /** Where requests are pushed to: Workload's invoker. */
+  /** Where requests and events are pushed to: Workload's invoker. */
   readonly push: {
-    /** URL that takes the push request. */
-    readonly endpoint: pulumi.Input<string>;
-    /** What the token is for, as the invoker's platform expects it: the URL of the Cloud Run service. */
-    readonly audience: pulumi.Input<string>;
+    /** URL of the Cloud Run service, which is also what it expects as the audience of tokens. */
+    readonly url: pulumi.Input<string>;
     /** Whom the token speaks for; may call the invoker and nothing else. */
     readonly account: gcp.serviceaccount.Account;
     /**
@@ -64,6 +62,8 @@ export class Messenger extends Component<MessengerArgs> {
   readonly deadLetters: Readonly<Record<Topic, gcp.pubsub.Subscription>>;
   /** Pushes requests to the invoker. */
   readonly requests: gcp.pubsub.Subscription;
+  /** Pushes events to the invoker, which logs them for the stack's metrics. */
+  readonly events: gcp.pubsub.Subscription;
   /** Keeps the events of failed runs until somebody acknowledges them. */
   readonly failures: gcp.pubsub.Subscription;
 
@@ -80,7 +80,8 @@ export class Messenger extends Component<MessengerArgs> {
       events: this.#deadLetterTopic(EVENTS),
     };
     this.deadLetters = { requests: this.#deadLetter(REQUESTS), events: this.#deadLetter(EVENTS) };
-    this.requests = this.#subscription("requests", REQUESTS, this.#pushToInvoker());
+    this.requests = this.#subscription("requests", REQUESTS, this.#pushTo("/"));
+    this.events = this.#subscription("events", EVENTS, this.#pushTo("/events"));
     this.failures = this.#subscription("failures", EVENTS, { filter: 'attributes.status = "failed"' });
     this.#allowDeadLetters(agent);
     this.#allowTokens(agent);
@@ -130,15 +131,15 @@ export class Messenger extends Component<MessengerArgs> {
     return new gcp.pubsub.Topic(this.named(`${role}`), transform?.topic?.(args, role) ?? args, this.child);
   }
 
-  #pushToInvoker(): Partial<gcp.pubsub.SubscriptionArgs> {
-    const { endpoint, audience, account, deadline } = this.args.push;
+  #pushTo(path: "/" | "/events"): Partial<gcp.pubsub.SubscriptionArgs> {
+    const { url, account, deadline } = this.args.push;
     return {
       ackDeadlineSeconds: toSeconds(deadline),
       pushConfig: {
-        pushEndpoint: endpoint,
+        pushEndpoint: pulumi.interpolate`${url}${path}`,
         // Pub/Sub sets it on every push subscription: left out, each preview after a refresh would remove it.
         attributes: { "x-goog-version": "v1" },
-        oidcToken: { serviceAccountEmail: account.email, audience },
+        oidcToken: { serviceAccountEmail: account.email, audience: url },
       },
     };
   }
@@ -184,7 +185,7 @@ export class Messenger extends Component<MessengerArgs> {
   #allowDeadLetters({ member }: gcp.projects.ServiceIdentity): void {
     for (const topic of [REQUESTS, EVENTS] as const)
       this.#allow(this.deadLetterTopics[topic], `${topic}-dead-letter`, "publisher", { agent: member });
-    for (const role of ["requests", "failures"] as const)
+    for (const role of ["requests", "events", "failures"] as const)
       allowOnSubscription(
         this.named(`${role}-subscriber-agent`),
         this[role],
@@ -220,7 +221,7 @@ export class Messenger extends Component<MessengerArgs> {
         title,
         roleId: title.replaceAll("-", "_").slice(-64),
         description: "Makes a subscription for the events of a run, reads and ends it.",
-        permissions: ["create", "get", "consume", "delete"].map((verb) => `pubsub.subscriptions.${verb}`),
+        permissions: ["create", "consume", "delete"].map((verb) => `pubsub.subscriptions.${verb}`),
       },
       this.child,
     );

@@ -83,7 +83,7 @@ describe("Monitoring", () => {
     assert.deepEqual(planAlerts(plan)["no-success"]?.condition, {
       conditionPrometheusQueryLanguage: {
         query:
-          'absent_over_time(logging_googleapis_com:user_customer_value_dev_successes{monitored_resource="ml_job"}[170h])',
+          '(sum(increase(logging_googleapis_com:user_customer_value_dev_successes{monitored_resource="cloud_run_revision"}[170h])) or vector(0)) < 0.5',
         duration: "0s",
         evaluationInterval: "300s",
         disableMetricValidation: true,
@@ -106,18 +106,17 @@ describe("Monitoring", () => {
     }
   });
 
-  it("counts the lines that the notify job ends with", async () => {
+  it("counts the lines that the invoker writes about final events, whatever the log of jobs looks like", async () => {
     const { ofType } = await monitoring();
-    const source = readFileSync(new URL("../jobs/notify/main.ts", import.meta.url), "utf8");
-    assert.ok(source.includes("`run ${event.status}`"));
+    const source = readFileSync(new URL("../functions/invoker/invoker.ts", import.meta.url), "utf8");
+    assert.ok(source.includes('log.info({ ...subject, run_date, status, failed_step }, "run ended")'));
+    const line =
+      'resource.type="cloud_run_revision" AND resource.labels.service_name="customer-value-dev-invoker" AND jsonPayload.message="run ended"';
     assert.deepEqual(
-      ofType("gcp:logging/metric:Metric").map(({ inputs }) => [
-        inputs.name,
-        /jsonPayload.message:"(.*)"/.exec(String(inputs.filter))?.[1],
-      ]),
+      ofType("gcp:logging/metric:Metric").map(({ inputs }) => [inputs.name, inputs.filter]),
       [
-        ["customer-value-dev-failures", "run failed"],
-        ["customer-value-dev-successes", "run succeeded"],
+        ["customer-value-dev-failures", `${line} AND jsonPayload.status="failed"`],
+        ["customer-value-dev-successes", `${line} AND jsonPayload.status="succeeded"`],
       ],
     );
   });

@@ -1,6 +1,6 @@
 import * as gcp from "@pulumi/gcp";
 import type * as pulumi from "@pulumi/pulumi";
-import { type Alert, type AlertPlanArgs, planAlerts } from "./alerts.ts";
+import { type Alert, type AlertPlanArgs, invokerFilter, planAlerts } from "./alerts.ts";
 import { Component } from "./component.ts";
 import { planDashboard } from "./dashboard.ts";
 import type { Names } from "./names.ts";
@@ -51,7 +51,7 @@ export class Monitoring extends Component<MonitoringArgs> {
     );
   }
 
-  /** Counts the lines that the notify job ends a run with. */
+  /** Counts the lines of the invoker about the final events of runs. An event that is delivered again counts again. */
   #countRuns(metric: "successes" | "failures", status: string): gcp.logging.Metric {
     const { names, project } = this.args;
     return new gcp.logging.Metric(
@@ -60,8 +60,7 @@ export class Monitoring extends Component<MonitoringArgs> {
         name: names.metrics[metric],
         project,
         description: `Runs that ${status}.`,
-        // Vertex AI keeps a line of JSON as one text in jsonPayload.message; "has" matches that and a parsed line.
-        filter: `resource.type="ml_job" AND jsonPayload.message:"run ${status}"`,
+        filter: `${invokerFilter(names.services.invoker)} AND jsonPayload.message="run ended" AND jsonPayload.status="${status}"`,
         metricDescriptor: { metricKind: "DELTA", valueType: "INT64", unit: "1" },
       },
       this.child,

@@ -18,7 +18,7 @@ const KINDS = {
   topics: { longest: 255, roles: ["requests", "events", "requests-dead-letter", "events-dead-letter"] },
   subscriptions: {
     longest: 255,
-    roles: ["requests", "failures", "requests-dead-letter", "events-dead-letter"],
+    roles: ["requests", "events", "failures", "requests-dead-letter", "events-dead-letter"],
   },
   schemas: { longest: 255, roles: ["requests", "events"] },
   repositories: { longest: 63, roles: ["images"] },

@@ -6,6 +6,7 @@ import { projectDir } from "../lib/project.ts";
 import { policies } from "../policy/policies.ts";
 import { architectureDiagram } from "../test/architecture-diagram.ts";
 import { evaluate } from "../test/evaluate-policies.ts";
+import { grantsOf } from "../test/grants.ts";
 import type { RecordedResource, Recording } from "../test/recording-mocks.ts";
 import { cloudName } from "../test/released-resources.ts";
 import { resourcesIn, runStack, type Stack, type StackProgram, settingsOf } from "../test/stack-program.ts";
@@ -53,39 +54,14 @@ async function tree(recording: Recording<unknown>): Promise<string> {
   );
 }
 
-/** The property that names the resource of a grant: the first one that the grant has. */
-const KINDS = [
-  ["topic", "topic"],
-  ["subscription", "subscription"],
-  ["bucket", "bucket"],
-  ["cryptoKeyId", "key"],
-  ["serviceAccountId", "account"],
-  ["name", "service"],
-  ["tableId", "table"],
-  ["datasetId", "dataset"],
-  ["project", "project"],
-] as const;
-
 /** All grants, by member: role and resource. */
-function grants({ resources }: Recording<unknown>): string {
-  const roles = new Map(
-    resources
-      .filter(({ type }) => type === "gcp:projects/iAMCustomRole:IAMCustomRole")
-      .map(({ inputs }) => [`projects/p/roles/${inputs.roleId}`, inputs.permissions as string[]]),
-  );
-  const lines = resources
-    .filter(({ inputs }) => inputs?.member !== undefined && inputs.role !== undefined)
-    .map(({ inputs }): [member: string, right: string] => {
-      const [key, kind] = KINDS.find(([property]) => inputs[property] !== undefined)!;
-      const on = kind === "table" ? `${inputs.datasetId}.${inputs.tableId}` : inputs[key];
-      const role = String(inputs.role);
-      const permissions = roles.get(role);
-      const what = permissions ? `custom role ${role.split("/").at(-1)} (${permissions.join(", ")})` : role;
-      const condition = inputs.condition as { title: string } | undefined;
-      return [String(inputs.member), `  ${what} on ${kind} ${on}${condition ? `, ${condition.title}` : ""}`];
-    });
-  const byMember = [...Map.groupBy(lines, ([member]) => member)].sort(([a], [b]) => (a < b ? -1 : 1));
-  const texts = byMember.map(([member, rights]) => [member, ...rights.map(([, right]) => right).sort()]);
+function grants(recording: Recording<unknown>): string {
+  const lines = grantsOf(recording).map(({ member, role, permissions, kind, on, condition }) => {
+    const what = permissions ? `custom role ${role} (${permissions.join(", ")})` : role;
+    return { member, right: `  ${what} on ${kind} ${on}${condition ? `, ${condition}` : ""}` };
+  });
+  const byMember = [...Map.groupBy(lines, ({ member }) => member)].sort(([a], [b]) => (a < b ? -1 : 1));
+  const texts = byMember.map(([member, rights]) => [member, ...rights.map(({ right }) => right).sort()]);
   return `${texts.map((text) => text.join("\n")).join("\n\n")}\n`;
 }
 

@@ -2,18 +2,20 @@ import assert from "node:assert/strict";
 import { policies } from "../policy/policies.ts";
 import { evaluate } from "../test/evaluate-policies.ts";
 import { record } from "../test/recording-mocks.ts";
-import { planLabels } from "./names.ts";
+import { planLabels, planNames } from "./names.ts";
 import { planTables, Warehouse, type WarehouseArgs } from "./warehouse.ts";
 
 const DATASET = "gcp:bigquery/dataset:Dataset";
 const TABLE = "gcp:bigquery/table:Table";
 const ROUTINE = "gcp:bigquery/routine:Routine";
-const labels = planLabels({ app: "customer-value", environment: "dev", project: "my-project" });
+const identity = { app: "customer-value", environment: "dev", project: "my-project" };
+const labels = planLabels(identity);
 
 const warehouse = (more: Partial<WarehouseArgs> = {}) =>
   record(
     () =>
       new Warehouse("warehouse", {
+        names: planNames(identity),
         labels,
         project: "my-project",
         location: "EU",
@@ -28,6 +30,8 @@ const warehouse = (more: Partial<WarehouseArgs> = {}) =>
         orchestrator: "serviceAccount:composer@p",
         ...more,
       }),
+    ({ type, inputs }) =>
+      type.endsWith(":IAMCustomRole") ? { name: `projects/${inputs.project}/roles/${inputs.roleId}` } : {},
   );
 
 describe("Warehouse", () => {
@@ -119,15 +123,16 @@ describe("Warehouse", () => {
           [inputs.project, inputs.datasetId, inputs.tableId].filter(Boolean).join("."),
         ].join(" "),
       );
+    const writer = "roles/customer_value_dev_jobs_writer";
     assert.deepEqual(grants.sort(), [
       "group:marketing@example.com roles/bigquery.dataViewer my-marketing.mlops_mkt",
       "serviceAccount:composer@p roles/bigquery.dataViewer my-marketing.mlops_mkt.rfm",
       "serviceAccount:composer@p roles/bigquery.dataViewer my-project.ops.checks",
       "serviceAccount:composer@p roles/bigquery.dataViewer my-project.rfm.models",
       "serviceAccount:composer@p roles/bigquery.jobUser my-project",
-      "serviceAccount:jobs@p roles/bigquery.dataEditor my-marketing.mlops_mkt",
-      "serviceAccount:jobs@p roles/bigquery.dataEditor my-project.ops",
-      "serviceAccount:jobs@p roles/bigquery.dataEditor my-project.rfm",
+      `serviceAccount:jobs@p projects/my-marketing/${writer} my-marketing.mlops_mkt`,
+      `serviceAccount:jobs@p projects/my-project/${writer} my-project.ops`,
+      `serviceAccount:jobs@p projects/my-project/${writer} my-project.rfm`,
       "serviceAccount:jobs@p roles/bigquery.dataViewer my-shop.raw.orders",
       "serviceAccount:jobs@p roles/bigquery.jobUser my-project",
     ]);

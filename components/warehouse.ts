@@ -7,11 +7,13 @@ import { routines } from "../jobs/clv/routines.ts";
 import { UserError } from "../lib/user-error.ts";
 import { Component } from "./component.ts";
 import { allowOnDataset, allowOnProject, allowOnTable, type Member } from "./grants.ts";
+import type { Names } from "./names.ts";
 import { bundleRoutines } from "./routine-bundle.ts";
 
 type Dataset = "rfm" | "ops" | "marketing";
 
 export interface WarehouseArgs {
+  readonly names: Pick<Names, "serviceAccounts">;
   readonly labels: Readonly<Record<string, string>>;
   readonly project: string;
   /** BigQuery location of all datasets; it must be that of the orders. */
@@ -56,6 +58,15 @@ type TablePlan = Omit<z.output<typeof table>, "dataset"> & { readonly dataset: D
 
 /** What Orchestrator checks after a run: the mart, the checks of the run, and which model is the champion. */
 const TABLES_ORCHESTRATOR_READS = ["marketing.rfm", "ops.checks", "rfm.models"];
+
+/**
+ * What the jobs need on a dataset: they make views and tables, add columns, replace rows and call the model's functions.
+ * roles/bigquery.dataEditor could also delete tables, with their history, and change the functions.
+ */
+const WRITE = [
+  "bigquery.routines.get",
+  ...["create", "get", "getData", "update", "updateData"].map((verb) => `bigquery.tables.${verb}`),
+];
 
 /**
  * Where the tables are: the datasets, the tables that hold data and the model's functions. Views are not here: the SQL
@@ -160,9 +171,17 @@ export class Warehouse extends Component<WarehouseArgs> {
   }
 
   #allowJobs(): void {
-    const { orders, jobs } = this.args;
-    for (const dataset of Object.keys(this.datasets) as Dataset[])
-      this.#allow(dataset, "dataEditor", "jobs", jobs);
+    const { orders, jobs, marketing } = this.args;
+    const own = this.#writerRole("writer", this.args.project);
+    // A project's role can be granted in that project only.
+    const apart = marketing.project !== this.args.project;
+    const roles: Readonly<Record<Dataset, gcp.projects.IAMCustomRole>> = {
+      rfm: own,
+      ops: own,
+      marketing: apart ? this.#writerRole("marketing-writer", marketing.project) : own,
+    };
+    for (const dataset of Object.keys(roles) as Dataset[])
+      this.#allow(dataset, "writer", roles[dataset].name, "jobs", jobs);
     const { project, dataset: datasetId, table: tableId } = orders;
     const viewer = "roles/bigquery.dataViewer";
     allowOnTable(
@@ -173,6 +192,21 @@ export class Warehouse extends Component<WarehouseArgs> {
       this.child,
     );
     this.#allowQueries("jobs", jobs);
+  }
+
+  #writerRole(name: string, project: string): gcp.projects.IAMCustomRole {
+    const title = `${this.args.names.serviceAccounts.jobs}-writer`;
+    return new gcp.projects.IAMCustomRole(
+      this.named(name),
+      {
+        project,
+        roleId: title.replaceAll("-", "_"),
+        title,
+        description: "Makes tables and views, reads and replaces their rows; deletes no table.",
+        permissions: WRITE,
+      },
+      this.child,
+    );
   }
 
   #allowOrchestrator(): void {
@@ -189,12 +223,13 @@ export class Warehouse extends Component<WarehouseArgs> {
   }
 
   #allowReaders(): void {
-    for (const reader of this.args.marketing.readers) this.#allow("marketing", "dataViewer", reader, reader);
+    for (const reader of this.args.marketing.readers)
+      this.#allow("marketing", "dataViewer", "roles/bigquery.dataViewer", reader, reader);
   }
 
-  #allow(dataset: Dataset, role: "dataEditor" | "dataViewer", who: string, member: Member): void {
-    const name = this.named(`${dataset}-${role}-${who}`);
-    allowOnDataset(name, this.datasets[dataset], `roles/bigquery.${role}`, member, this.child);
+  #allow(dataset: Dataset, what: string, role: pulumi.Input<string>, who: string, member: Member): void {
+    const name = this.named(`${dataset}-${what}-${who}`);
+    allowOnDataset(name, this.datasets[dataset], role, member, this.child);
   }
 
   /** Running queries is a right on a project; what they may read depends on the tables. */

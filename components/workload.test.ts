@@ -185,7 +185,7 @@ describe("Workload", () => {
     ]);
     assert.deepEqual(
       get("gcp:projects/iAMCustomRole:IAMCustomRole", "workload-pipeline-launcher").inputs.permissions,
-      ["aiplatform.pipelineJobs.create", "aiplatform.pipelineJobs.get", "aiplatform.pipelineJobs.cancel"],
+      ["aiplatform.pipelineJobs.create", "aiplatform.pipelineJobs.get"],
     );
   });
 

@@ -50,8 +50,8 @@ export interface WorkloadArgs {
   };
 }
 
-/** cloud.google.com/vertex-ai/docs/general/iam-permissions: start a pipeline, ask how it is, end it. */
-const LAUNCH = ["create", "get", "cancel"].map((verb) => `aiplatform.pipelineJobs.${verb}`);
+/** cloud.google.com/vertex-ai/docs/general/iam-permissions: start a pipeline, ask how it is. */
+const LAUNCH = ["create", "get"].map((verb) => `aiplatform.pipelineJobs.${verb}`);
 
 /**
  * How long the invoker may take to answer: its retries of Vertex AI take 90 seconds at worst (adapters/retry.ts), after
@@ -264,7 +264,7 @@ export class Workload extends Component<WorkloadArgs> {
         roleId: names.serviceAccounts.invoker.replaceAll("-", "_"),
         project,
         title: names.serviceAccounts.invoker,
-        description: "Starts pipelines, reads their state and cancels them.",
+        description: "Starts pipelines and reads their state.",
         permissions: LAUNCH,
       },
       this.child,

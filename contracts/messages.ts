@@ -63,7 +63,10 @@ export const pushEnvelope = z.object({
     data: z
       .base64()
       .min(1, "must not be empty")
-      .meta({ description: "A RunRequest as JSON, in base64.", contentMediaType: "application/json" }),
+      .meta({
+        description: "A RunRequest or a RunEvent as JSON, in base64.",
+        contentMediaType: "application/json",
+      }),
     attributes: z.record(z.string(), z.string()).default({}),
     messageId: z.string(),
   }),

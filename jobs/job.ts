@@ -1,7 +1,6 @@
-import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { z } from "zod";
-import { fileArtifacts } from "../adapters/artifacts.ts";
+import { artifactUrl, jobArtifacts } from "../adapters/artifacts.ts";
 import { openPublisher } from "../adapters/publisher.ts";
 import { openWarehouse } from "../adapters/warehouse.ts";
 import type { Publisher } from "../contracts/messages.ts";
@@ -77,7 +76,7 @@ export async function runJob<S extends z.ZodType<object>>(
   const log = createLogger({ component: "job", step, run_id });
   const report = stepStarted(step);
   const writeReport = (): Promise<void> =>
-    fileArtifacts.write(stepReportUrl(env.ARTIFACTS_URL, run_id, step), JSON.stringify(report, null, 2));
+    jobArtifacts.write(stepReportUrl(env.ARTIFACTS_URL, run_id, step), JSON.stringify(report, null, 2));
   const resources = new AsyncDisposableStack();
   const close = (resource: { close(): Promise<void> }): Promise<void> => resource.close();
 
@@ -85,7 +84,7 @@ export async function runJob<S extends z.ZodType<object>>(
     Object.assign(report, { status: "succeeded", finished_at: new Date().toISOString() });
     await writeReport();
     const outputs = { parameterValues: report.outputs };
-    await fileArtifacts.write(pathToFileURL(input.outputs.outputFile).href, JSON.stringify(outputs));
+    await jobArtifacts.write(artifactUrl(input.outputs.outputFile), JSON.stringify(outputs));
     log.info({ rows: report.rows }, `${step} succeeded`);
   };
   const fail = async (error: unknown): Promise<void> => {
@@ -121,7 +120,7 @@ export async function runJob<S extends z.ZodType<object>>(
       async writeArtifact(name, text) {
         const uri = input.outputs.artifacts[name];
         if (uri === undefined) throw new Error(`the pipeline declares no output artifact ${name} of ${step}`);
-        await fileArtifacts.write(uri, text);
+        await jobArtifacts.write(uri, text);
       },
     });
     await Promise.race([done, limit.promise]);

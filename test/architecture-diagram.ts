@@ -17,7 +17,7 @@ const VERBS: Readonly<Record<string, readonly [verb: string, takes?: true]>> = {
   "roles/pubsub.publisher": ["publishes"],
   "roles/pubsub.subscriber": ["heard by", true],
   "roles/run.invoker": ["calls"],
-  "roles/bigquery.dataEditor": ["writes"],
+  "custom writer": ["writes"],
   "roles/bigquery.dataViewer": ["read by", true],
   "roles/storage.objectUser": ["keeps files"],
   "roles/storage.objectViewer": ["read by", true],
@@ -85,7 +85,7 @@ export function architectureDiagram(resources: readonly RecordedResource[]): str
     const member = nodes.get(inputs.member);
     if (member === undefined) continue;
     if (inputs.role.endsWith(`/${launcher}`)) connect(member, "starts", pipeline);
-    const [verb, takes] = VERBS[inputs.role] ?? [];
+    const [verb, takes] = VERBS[inputs.role.replace(/^projects\/.*_/, "custom ")] ?? [];
     if (verb === undefined) continue;
     const field = ["topic", "bucket", "name", "datasetId"].find((it) => inputs[it] !== undefined)!;
     const table = `table ${inputs.datasetId}.${inputs.tableId}`;

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 import { json } from "node:stream/consumers";
+import { checkRequest } from "./google-apis/check.ts";
 
 type Json = Record<string, unknown>;
 
@@ -50,6 +51,10 @@ export interface FakeBigQuery {
   close(): Promise<void>;
 }
 
+/** What Google's own client sends although the description does not have it; BigQuery accepts it of all its users. */
+const OF_THE_CLIENT = /query has no field types$|parameterValue\.value must be a text$/;
+
+/** Starts the interface. It answers 400 to requests that Google's description of the API does not allow. */
 export async function startFakeBigQuery(): Promise<FakeBigQuery> {
   const server = createServer(async (request, response) => {
     const [status, body] = await answer(request);
@@ -79,6 +84,13 @@ export async function startFakeBigQuery(): Promise<FakeBigQuery> {
   async function answer(request: IncomingMessage): Promise<[number, Json]> {
     const { pathname } = new URL(request.url ?? "/", "http://bigquery");
     const body = request.method === "GET" ? {} : ((await json(request)) as Json);
+    const { problems } = checkRequest({
+      method: request.method!,
+      url: `https://bigquery.googleapis.com${request.url}`,
+      body: request.method === "GET" ? undefined : body,
+    });
+    const wrong = problems.filter((problem) => !OF_THE_CLIENT.test(problem));
+    if (wrong.length > 0) return failure(400, wrong.join(", "));
     const [, kind, id] = /\/projects\/[^/]+\/(jobs|queries)(?:\/([^/]+))?$/.exec(pathname) ?? [];
     if (kind === "queries") return [200, { jobComplete: true, jobReference: { jobId: id }, ...fake.results }];
     if (kind === "jobs") return id === undefined ? insert(body as unknown as InsertedJob) : state(id);

@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 import { buffer } from "node:stream/consumers";
 import { setTimeout } from "node:timers/promises";
+import { checkRequest } from "./google-apis/check.ts";
 
 /**
  * What happens to a request: the proxy answers with this HTTP status, or breaks the connection before the server gets the
@@ -14,6 +15,8 @@ export interface FaultProxy {
   readonly endpoint: string;
   /** All requests so far, like "POST /path". */
   readonly requests: string[];
+  /** What Google's own description of the API does not allow in the requests so far. */
+  readonly wrong: string[];
   /** Adds faults for the next requests that match, one each. The proxy forwards all others. */
   fail(matching: RegExp, ...faults: Fault[]): void;
   /** Clears the requests and the remaining faults. */
@@ -21,9 +24,13 @@ export interface FaultProxy {
   close(): Promise<void>;
 }
 
-/** Starts a proxy that injects faults between a client and a server. */
-export async function startFaultProxy(target: string): Promise<FaultProxy> {
+/**
+ * Starts a proxy that injects faults between a client and a server. With the host of the API for which the server stands,
+ * it checks the requests by Google's description of the API.
+ */
+export async function startFaultProxy(target: string, host?: string): Promise<FaultProxy> {
   const requests: string[] = [];
+  const wrong: string[] = [];
   let planned: { matching: RegExp; fault: Fault }[] = [];
   const forward = async (request: IncomingMessage, body: Buffer) => {
     const headers = new Headers(
@@ -42,6 +49,12 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
     const body = await buffer(request);
     const line = `${request.method} ${request.url}`;
     requests.push(line);
+    if (host !== undefined) {
+      const isJson = /^application\/json/.test(request.headers["content-type"] ?? "");
+      const parsed = isJson && body.length > 0 ? JSON.parse(body.toString()) : undefined;
+      const url = `https://${host}${request.url}`;
+      wrong.push(...checkRequest({ method: request.method!, url, body: parsed }).problems);
+    }
     const index = planned.findIndex(({ matching }) => matching.test(line));
     const fault = index < 0 ? undefined : planned.splice(index, 1)[0]!.fault;
     if (fault === "refused") return request.socket.destroy();
@@ -66,11 +79,13 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
   return {
     endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     requests,
+    wrong,
     fail(matching, ...faults) {
       planned = [...planned, ...faults.map((fault) => ({ matching, fault }))];
     },
     reset() {
       requests.length = 0;
+      wrong.length = 0;
       planned = [];
     },
     async close() {

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { globSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { globSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { pathToFileURL } from "node:url";
-import { fileArtifacts } from "../adapters/artifacts.ts";
+import { Storage } from "@google-cloud/storage";
+import { jobArtifacts } from "../adapters/artifacts.ts";
 import { BigQueryWarehouse } from "../adapters/bigquery.ts";
 import { PROGRAMS, type Program } from "../jobs/bundle.ts";
 import { IMAGES, stepsOf } from "../jobs/pipeline.ts";
@@ -15,6 +15,7 @@ import { type LocalStack, startLocalStack } from "../local/runtime/local-stack.t
 import { confirmRun, requestRun } from "../local/runtime/orchestrator.ts";
 import { cdnow } from "./cdnow.ts";
 import { startBigQuery } from "./emulators/bigquery.ts";
+import { startCloudStorage } from "./emulators/cloud-storage.ts";
 import { prepareWarehouse } from "./emulators/warehouse.ts";
 import { type Image, Images } from "./images.ts";
 
@@ -161,12 +162,14 @@ describe("images, built and run", () => {
     }
   });
 
-  it("a whole run, each step in its image: Vertex AI's paths, BigQuery's protocol", async () => {
+  it("a whole run, each step in its image: Vertex AI's paths, the protocols of BigQuery and Cloud Storage", async () => {
     const dataDir = mkdtempSync(join(tmpdir(), "images-"));
     const bigQuery = await startBigQuery();
     const log = createLogger({ component: "local" }, "error");
-    const artifacts = pathToFileURL(dataDir).href;
-    const here = (url: string): string => url.replace("gs://artifacts", artifacts);
+    const cloudStorage = await startCloudStorage();
+    process.env.STORAGE_ENDPOINT = cloudStorage.endpoint;
+    const storage = new Storage({ projectId: "p", apiEndpoint: cloudStorage.endpoint });
+    await storage.createBucket("artifacts");
     const started: string[] = [];
     let edition: LocalStack | undefined;
     try {
@@ -182,20 +185,15 @@ describe("images, built and run", () => {
         env: {
           WAREHOUSE_URL: warehouseUrl,
           ARTIFACTS_URL: "gs://artifacts",
+          STORAGE_ENDPOINT: cloudStorage.endpoint,
           SQL_DIR: "sql",
           SQL_VARS: JSON.stringify({ orders_project: project, marts_project: project }),
         },
         launcher: {
           dataUrl: "gs://artifacts",
-          artifacts: {
-            read: (url) => fileArtifacts.read(here(url)),
-            write: (url, text) => fileArtifacts.write(here(url), text),
-          },
+          artifacts: jobArtifacts,
           entrypoints: Object.fromEntries(
-            IMAGES.map((image) => [
-              image,
-              (env) => built[image]!.command({ env, volumes: { "/gcs/artifacts": dataDir } }),
-            ]),
+            IMAGES.map((image) => [image, (env) => built[image]!.command({ env })]),
           ),
         },
         onTask: (_, { task, state }) => {
@@ -219,12 +217,12 @@ describe("images, built and run", () => {
       assert.deepEqual(started, [...Object.keys(stepsOf()), "notify"]);
       const { customers } = await confirmRun(event, new BigQueryWarehouse(warehouseUrl));
       assert.equal(customers, 2357);
-      // Written by the jobs' user, where Vertex AI would have its bucket.
-      const { uid } = statSync(join(dataDir, "runs/run-1/tasks/train/model"));
-      assert.equal(uid, 65532);
+      assert.ok(await jobArtifacts.read("gs://artifacts/runs/run-1/tasks/train/model"));
     } finally {
       await edition?.close();
       await bigQuery.close();
+      await cloudStorage.close();
+      delete process.env.STORAGE_ENDPOINT;
       rmSync(dataDir, { recursive: true, force: true });
     }
   });

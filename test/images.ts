@@ -35,9 +35,8 @@ const npmConfig = z.object({
   cafile: z.string().nullish(),
 });
 
-/** How a container runs: folders of this machine by where they are in it, given to its user; its environment. */
+/** How a container runs. */
 export interface RunOptions {
-  readonly volumes?: Readonly<Record<string, string>>;
   readonly env?: Readonly<Record<string, string>>;
   /** Takes the place of the image's entrypoint. */
   readonly entrypoint?: readonly string[];
@@ -98,9 +97,8 @@ export class Images {
       size,
       config: { User, WorkingDir, Entrypoint },
       added: (await this.#files(container)).filter((file) => !base.has(file)).sort(),
-      command: ({ volumes = {}, env = {}, entrypoint = Entrypoint } = {}) => [
+      command: ({ env = {}, entrypoint = Entrypoint } = {}) => [
         ...["buildah", ...this.#storage, "run", "--isolation", "chroot"],
-        ...Object.entries(volumes).flatMap(([inside, outside]) => ["--volume", `${outside}:${inside}:U`]),
         ...Object.entries(env).flatMap(([key, value]) => ["--env", `${key}=${value}`]),
         ...[container, "--", ...entrypoint],
       ],

@@ -5,6 +5,7 @@ import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 import { planWorkflow } from "../components/workflows-orchestrator.ts";
 import { localSettings } from "./airflow/settings.ts";
+import { checkRequest } from "./google-apis/check.ts";
 import { skipUnlessInstalled } from "./skip-unless-installed.ts";
 import { type Execution, runWorkflow } from "./workflows/workflow.ts";
 
@@ -54,8 +55,10 @@ const GOOD: Responses = {
 async function run(changed: Responses): Promise<{ execution: Execution; requests: string[] }> {
   const responses = { ...GOOD, ...changed };
   const requests: string[] = [];
+  const wrong: string[] = [];
   const server = createServer(async (request, response) => {
-    await text(request);
+    const sent = await text(request);
+    wrong.push(...problemsOf(request.method!, request.url!, sent));
     const key = `${request.method} ${request.url?.split("?")[0]}`;
     const known = responses[key] ?? [[500, { error: `nothing is known of ${key}` }]];
     const earlier = requests.filter((each) => each === key).length;
@@ -68,10 +71,21 @@ async function run(changed: Responses): Promise<{ execution: Execution; requests
   try {
     const settings = localSettings({ project: "shop", invokerUrl: url });
     const plan = planWorkflow(settings, { pubsub: url, bigquery: url });
-    return { execution: await runWorkflow(plan, { run_date: RUN.run_date }), requests };
+    const execution = await runWorkflow(plan, { run_date: RUN.run_date });
+    assert.deepEqual(wrong, [], "Google's description of the APIs");
+    return { execution, requests };
   } finally {
     server.close();
   }
+}
+
+/** What is wrong with a request to one of Google's APIs; the other requests are the invoker's. */
+function problemsOf(method: string, url: string, body: string): readonly string[] {
+  const api = /^\/(bigquery|v1)\//.exec(url)?.[1];
+  if (api === undefined) return [];
+  const host = api === "bigquery" ? "bigquery.googleapis.com" : "pubsub.googleapis.com";
+  const parsed = body === "" ? undefined : JSON.parse(body);
+  return checkRequest({ method, url: `https://${host}${url}`, body: parsed }).problems;
 }
 
 const NAME = "the workflow, when a request fails,";

@@ -64,14 +64,16 @@ describe("invoker", () => {
   });
 
   const get = (path: string, method = "GET") => fetch(url + path, { method });
-  const post = (body: string, type = "application/json") =>
-    fetch(url, { method: "POST", body, headers: { "content-type": type } });
-  const push = (data: unknown, messageId = "m-1") =>
+  const post = (body: string, type = "application/json", path = "/") =>
+    fetch(url + path, { method: "POST", body, headers: { "content-type": type } });
+  const push = (data: unknown, messageId = "m-1", path = "/") =>
     post(
       JSON.stringify({
         message: { messageId, message_id: messageId, publishTime: "2026-01-01T00:00:00Z", data },
         subscription: "projects/p/subscriptions/requests",
       }),
+      "application/json",
+      path,
     );
   const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString("base64");
 
@@ -297,6 +299,49 @@ describe("invoker", () => {
     });
   });
 
+  describe("POST /events", () => {
+    const event = {
+      run_id: "clv-ended",
+      run_date: "1997-10-01",
+      status: "failed",
+      failed_step: "train",
+      reason: "no repeat purchases",
+      finished_at: "1997-10-01T06:00:00Z",
+      steps: [],
+    };
+
+    it("logs how a run ended, in one line with fields", async () => {
+      const response = await push(encode(event), "m-1", "/events");
+      assert.equal(response.status, 204);
+      const [line] = logged("info");
+      const { message, run_id, run_date, status, failed_step, message_id } = line ?? {};
+      assert.deepEqual(
+        { message, run_id, run_date, status, failed_step, message_id },
+        {
+          message: "run ended",
+          run_id: "clv-ended",
+          run_date: "1997-10-01",
+          status: "failed",
+          failed_step: "train",
+          message_id: "m-1",
+        },
+      );
+      assert.equal(launcher.runs.size, 0);
+    });
+
+    it("refuses what is not an event, and logs the message id", async () => {
+      for (const data of [encode({ ...event, status: "over" }), encode({ run_id: "clv-x" }), "not base64!"]) {
+        lines = [];
+        await problemOf(await push(data, "m-bad", "/events"), 400);
+        assert.deepEqual(
+          logged("error").map((line) => [line.message, line.message_id]),
+          [["message refused", "m-bad"]],
+        );
+        assert.ok(!lines.some(({ message }) => message === "run ended"));
+      }
+    });
+  });
+
   it("answers 404 for other paths, and names the valid ones", async () => {
     for (const path of ["/runs", "/runs/", "/runs/a/b", "/Invoke", "//", "/__proto__", "/constructor"]) {
       const { remedy } = await problemOf(await get(path), 404);
@@ -315,6 +360,7 @@ describe("invoker", () => {
       ["DELETE", "/runs/clv-x", "GET, HEAD"],
       ["OPTIONS", "/healthcheck", "GET, HEAD"],
       ["GET", "/", "POST"],
+      ["GET", "/events", "POST"],
     ] as const) {
       const response = await get(path, method);
       assert.equal(response.headers.get("allow"), allow);
@@ -467,7 +513,7 @@ describe("invoker", () => {
     });
 
     it("has a handler for each route, which answers as described", async () => {
-      assert.equal(operations.length, 6);
+      assert.equal(operations.length, 7);
       for (const { path, method, operation } of operations) {
         const response = await get(path.replace("{run_id}", "clv-unknown"), method.toUpperCase());
         const described = operation.responses[response.status];

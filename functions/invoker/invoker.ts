@@ -1,7 +1,7 @@
 import type { Request, Response } from "@google-cloud/functions-framework";
 import { closest, distance } from "fastest-levenshtein";
 import type { Launcher } from "../../contracts/launcher.ts";
-import { pushEnvelope, type RunRequest, runRequest } from "../../contracts/messages.ts";
+import { pushEnvelope, type RunRequest, runEvent, runRequest } from "../../contracts/messages.ts";
 import { newRunId, runId, runSettings, today } from "../../contracts/run.ts";
 import type { Logger } from "../../lib/log.ts";
 import { parse, UserError } from "../../lib/user-error.ts";
@@ -22,7 +22,7 @@ type Handler = (request: Request, response: Response, subject: Subject) => Promi
 
 /**
  * The contact point of Workload. Validates run requests from Messenger (POST /) or a person (GET /invoke), launches the
- * runs and returns their state. A request that comes again succeeds, because Pub/Sub delivers at least once.
+ * runs and returns their state. Logs the final events of runs (POST /events). A request that comes again succeeds, because Pub/Sub delivers at least once.
  * The handler throws a UserError for a request that it refuses.
  */
 export function createInvoker({ launcher, firstOrderDate, log }: InvokerOptions): Handler {
@@ -31,6 +31,7 @@ export function createInvoker({ launcher, firstOrderDate, log }: InvokerOptions)
     "/invoke": { GET: invoke },
     "/plan": { GET: plan },
     "/": { POST: push },
+    "/events": { POST: logEvent },
     "/runs/{run_id}": { GET: sendState },
     "/openapi.json": { GET: (_request, response) => void response.json(openapi) },
   };
@@ -61,14 +62,17 @@ export function createInvoker({ launcher, firstOrderDate, log }: InvokerOptions)
   }
 
   async function push(request: Request, response: Response, subject: Subject): Promise<void> {
-    subject.message_id = String(request.body?.message?.messageId ?? "unknown");
-    const { message } = parse(
-      pushEnvelope,
-      request.body,
-      "This is not a Pub/Sub push request",
-      'Send application/json like {"message": {"messageId": "1", "data": "<base64>"}, "subscription": "requests"}.',
-    );
-    await launch(parse(runRequest, decode(message.data), "The message is not a run request"), subject);
+    const data = pushed(request, subject);
+    await launch(parse(runRequest, data, "The message is not a run request"), subject);
+    response.status(204).end();
+  }
+
+  /** The stack counts these lines: the log lines of jobs have no fields in Vertex AI. */
+  function logEvent(request: Request, response: Response, subject: Subject): void {
+    const data = pushed(request, subject);
+    const { run_id, run_date, status, failed_step } = parse(runEvent, data, "The message is not a run event");
+    subject.run_id = run_id;
+    log.info({ ...subject, run_date, status, failed_step }, "run ended");
     response.status(204).end();
   }
 
@@ -147,12 +151,24 @@ function nearest(name: string, allowed: readonly string[]): string {
   return distance(name, near) <= near.length / 3 ? `; the nearest is ${near}` : "";
 }
 
+/** The data of the message that Pub/Sub pushes. @throws UserError for another body. */
+function pushed({ body }: Request, subject: Subject): unknown {
+  subject.message_id = String(body?.message?.messageId ?? "unknown");
+  const { message } = parse(
+    pushEnvelope,
+    body,
+    "This is not a Pub/Sub push request",
+    'Send application/json like {"message": {"messageId": "1", "data": "<base64>"}, "subscription": "requests"}.',
+  );
+  return decode(message.data);
+}
+
 function decode(data: string): unknown {
   try {
     return JSON.parse(Buffer.from(data, "base64").toString("utf8"));
   } catch (cause) {
     throw new UserError("The message's data is not JSON in base64.", {
-      remedy: "Publish a run request: GET /openapi.json describes it.",
+      remedy: "Publish a run request or a run event: GET /openapi.json describes them.",
       cause,
     });
   }

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { createDocument } from "zod-openapi";
 import { runState } from "../../contracts/launcher.ts";
-import { pushEnvelope, runRequest } from "../../contracts/messages.ts";
+import { pushEnvelope, runEvent, runRequest } from "../../contracts/messages.ts";
 import { runDate, runId } from "../../contracts/run.ts";
 import { planQuery, runPlan } from "./plan.ts";
 import { problemDocument } from "./problem-response.ts";
@@ -92,6 +92,21 @@ export const openapi = createDocument({
         },
       },
     },
+    "/events": {
+      post: {
+        operationId: "logEvent",
+        summary: "Logs the final event of a run that a Pub/Sub message has",
+        description:
+          "The message's data is a RunEvent as JSON, in base64. A message can be delivered again, and is logged again.",
+        requestBody: { required: true, content: json(pushEnvelope) },
+        responses: {
+          204: { description: "The event is logged." },
+          400: error("Not a run event. Pub/Sub delivers it again, then moves it to the dead letters."),
+          413: error("The body is over 1 MiB."),
+          ...DEFECT,
+        },
+      },
+    },
     "/runs/{run_id}": {
       get: {
         operationId: "state",
@@ -117,6 +132,7 @@ export const openapi = createDocument({
     schemas: {
       Problem: problemDocument,
       RunRequest: runRequest.meta({ unusedIO: "input" }),
+      RunEvent: runEvent.meta({ unusedIO: "input" }),
       RunState: runState,
       Push: pushEnvelope,
     },

@@ -27,7 +27,7 @@ export function createServer(options: InvokerOptions): Server {
     } catch (error) {
       if (!(error instanceof UserError)) log.error({ ...subject, err: error }, "request failed");
       // Nobody reads the response to a push: Pub/Sub delivers the message again, then moves it to the dead letters.
-      else if (method === "POST" && path === "/")
+      else if (method === "POST" && ["/", "/events"].includes(path))
         log.error({ ...subject, reason: error.message }, "message refused");
       sendProblem(request, response, error);
     }

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { fileArtifacts } from "../../adapters/artifacts.ts";
+import { jobArtifacts } from "../../adapters/artifacts.ts";
 import { EVENTS, runEvent } from "../../contracts/messages.ts";
 import { readStepReports, type StepReport } from "../../contracts/step.ts";
 import type { Target } from "../../contracts/warehouse.ts";
@@ -38,7 +38,7 @@ const WAREHOUSE_LIMIT = 60_000;
 await runJob(parametersSchema, async ({ parameters, report, log, artifactsUrl, warehouse, publisher }) => {
   const { run_id, run_date } = parameters;
   const env = parse(environment, process.env, "environment");
-  const steps = await readStepReports(fileArtifacts, artifactsUrl, run_id, parameters.steps, true);
+  const steps = await readStepReports(jobArtifacts, artifactsUrl, run_id, parameters.steps, true);
   const failed = steps.find((step) => step.status !== "succeeded");
   const status = STATUSES[parameters.status.state] ?? "failed";
   const event = runEvent.parse({
@@ -53,7 +53,6 @@ await runJob(parametersSchema, async ({ parameters, report, log, artifactsUrl, w
 
   const opened = await within(WAREHOUSE_LIMIT, warehouse()).catch((error: Error) => error);
   await (await publisher()).publish(EVENTS, event, { run_id, status: event.status });
-  // A log-based metric counts these lines.
   log.info({ run_date, status: event.status, failed_step: event.failed_step }, `run ${event.status}`);
 
   try {

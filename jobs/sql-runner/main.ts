@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { fileArtifacts } from "../../adapters/artifacts.ts";
+import { jobArtifacts } from "../../adapters/artifacts.ts";
 import { runSettings } from "../../contracts/run.ts";
 import { parse, UserError } from "../../lib/user-error.ts";
 import { runJob } from "../job.ts";
@@ -39,7 +39,7 @@ await runJob(
     );
     const result = await runActions(warehouse, env.SQL_DIR, actions, values, log);
     if (result.failures.length === 0) await exportModels(warehouse, actions, values, artifactUrls.outputs);
-    await saveLastRun(fileArtifacts, artifactsUrl, graph, actions, values);
+    await saveLastRun(jobArtifacts, artifactsUrl, graph, actions, values);
     const checks = graph.actions.find(
       ({ target, materialization }) => target.name === "checks" && materialization === "append",
     );

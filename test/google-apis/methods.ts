@@ -24,6 +24,12 @@ export const METHODS: Readonly<Record<string, readonly string[]>> = {
   "cloudkms/v1": ["projects.locations.keyRings.cryptoKeys.get", "projects.locations.list"],
   "cloudresourcemanager/v3": ["projects.get", "projects.testIamPermissions"],
   "composer/v1": ["projects.locations.environments.get", "projects.locations.imageVersions.list"],
+  "pubsub/v1": [
+    "projects.subscriptions.create",
+    "projects.subscriptions.delete",
+    "projects.subscriptions.pull",
+    "projects.topics.publish",
+  ],
   "run/v1": ["projects.locations.list"],
   "serviceusage/v1": ["services.batchGet"],
   "serviceusage/v1beta1": ["services.consumerQuotaMetrics.get"],
