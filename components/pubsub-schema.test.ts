@@ -56,6 +56,7 @@ message RunRequest {
   optional double promotion_tolerance = 9;
   enum Retrain { yes = 0; no = 1; }
   optional Retrain retrain = 10;
+  optional int64 model_customers = 11;
 }
 `,
     );

@@ -66,5 +66,12 @@ export const runSettings = z.strictObject({
     .enum(["yes", "no"])
     .default("yes")
     .describe("Whether to fit a new model. no: the current champion scores."),
+  // At the end: the place in the list is the number of the field in the schema of the topic.
+  model_customers: wholeNumber(
+    0,
+    1e9,
+    1e6,
+    "Most customers that the model is fitted and evaluated on. A hash of the customer id selects them; all customers are scored. 0: all.",
+  ),
 });
 export type RunSettings = z.output<typeof runSettings>;

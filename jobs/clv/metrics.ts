@@ -1,6 +1,6 @@
 import { seededRandom } from "./random.ts";
 import { type Ranking, rank, rankCorrelation, sumOfTop } from "./ranking.ts";
-import { sortedBy } from "./sort.ts";
+import { inOrder } from "./sort.ts";
 
 /** What was predicted for the customers in the hold-out, and what they did in it. The customers are sorted in this order. */
 export const FIELDS = [
@@ -97,9 +97,7 @@ function inOneOrder(customers: Outcomes): Outcomes {
     if (wrong !== undefined)
       throw new RangeError(`${field} must be a finite number; a customer has ${wrong}.`);
   }
-  const order = sortedBy(FIELDS.map((field) => customers[field]));
-  const sorted = FIELDS.map((field) => [field, Float64Array.from(order, (i) => customers[field][i]!)]);
-  return Object.fromEntries(sorted) as Outcomes;
+  return inOrder(Object.fromEntries(FIELDS.map((field) => [field, customers[field]])) as Outcomes);
 }
 
 type Rankings = { model: Ranking; rfm: Ranking; past_spend: Ranking; oracle: Ranking };

@@ -10,6 +10,7 @@ import { evaluate } from "./metrics.ts";
 import {
   type Model,
   readChampion,
+  readCustomerCount,
   readHoldout,
   readHoldoutWeeks,
   readStatistics,
@@ -70,7 +71,7 @@ export async function train(step: Step<RunSettings>, warehouse: Warehouse): Prom
       `The champion of ${champion?.run_date} scores, not the model fitted now. ${decision.reason}`,
     );
 
-  const rows = fitted.map(({ sample, bgNbd, gammaGamma, customers }) => ({
+  const toRow = async ({ sample, bgNbd, gammaGamma, customers }: FittedModel) => ({
     run_date,
     model_id,
     sample,
@@ -81,10 +82,12 @@ export async function train(step: Step<RunSettings>, warehouse: Warehouse): Prom
     bg_nbd_log_likelihood: bgNbd.logLikelihood,
     gamma_gamma_log_likelihood: gammaGamma?.logLikelihood ?? null,
     customers,
+    all_customers: await readCustomerCount(warehouse, run_date, sample),
     converged: bgNbd.converged,
     is_champion: decision.promoted,
     reason: `${decision.reason} ${valueNote}`.trimEnd(),
-  }));
+  });
+  const rows = await Promise.all(fitted.map(toRow));
   report.rows["rfm.models"] = await replaceModels(warehouse, run_date, rows);
   report.rows["rfm.model_metrics"] =
     (await replaceMetrics(warehouse, run_date, "holdout", model_id, metrics)) +
@@ -132,8 +135,8 @@ const parametersOf = ({ bgNbd, gammaGamma }: FittedModel): Model => ({
 });
 
 /**
- * Equal parameters have the same id, so that a repeated run names the same model. The digits that rounding can change,
- * when rows come in another order, do not count.
+ * Equal parameters have the same id, so that a repeated run names the same model. The digits that rounding can change
+ * do not count.
  */
 function modelId(fitted: FittedModel): string {
   const { bgNbd, gammaGamma } = parametersOf(fitted);

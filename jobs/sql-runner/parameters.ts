@@ -10,6 +10,7 @@ export function sqlParameters(run: RunSettings & { run_date: string; model_id: s
     rfm_window_days: { type: "INT64", value: run.rfm_window_days },
     annual_discount_rate: { type: "FLOAT64", value: run.annual_discount_rate },
     max_rejected_share: { type: "FLOAT64", value: run.max_rejected_share },
+    model_customers: { type: "INT64", value: run.model_customers },
     model_id: { type: "STRING", value: run.model_id },
   };
 }

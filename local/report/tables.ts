@@ -90,8 +90,10 @@ export const parameterOf = (model: Model, name: string): number | null =>
   typeof model[name] === "number" ? model[name] : null;
 
 export function parameterTable(model: Model): ResultTable {
+  const { customers, all_customers } = model;
+  const of = all_customers === null || all_customers === customers ? "" : ` of ${whole(all_customers)}`;
   return {
-    title: `Model ${model.model_id}, fitted on ${whole(model.customers)} customers before ${model.run_date}`,
+    title: `Model ${model.model_id}, fitted on ${whole(customers)}${of} customers before ${model.run_date}`,
     columns: ["Parameter", "Estimate", "Standard error"],
     rows: Object.entries(PARAMETERS).map(([name, note]) => [
       { text: name, note },
