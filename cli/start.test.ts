@@ -95,6 +95,30 @@ describe("npm start", function () {
       assert.ok(Math.abs(backtest.model.top_decile_revenue_share - 0.516) < 0.001);
     });
 
+    it("fits and evaluates on the customers that the limit allows, and scores all", async () => {
+      const folderOfLimit = join(folder, "limit");
+      const run = await npmStart("--json", "--data-dir", folderOfLimit, "--model-customers", "3000");
+      assert.equal(run.code, 0, run.stderr);
+      const { model, tables, report } = parsed(run);
+      assert.equal(model.all_customers, 23_570);
+      assert.ok(Math.abs(model.customers - 3000) < 200, `${model.customers}`);
+      assert.equal(tables["rfm.backtest"], model.customers);
+      assert.equal(tables["rfm.holdout"], model.customers);
+      assert.match(
+        readFileSync(report, "utf8"),
+        new RegExp(`fitted on ${model.customers.toLocaleString("en-US")} of 23,570 customers`),
+      );
+      const warehouse = await openLocalWarehouse(folderOfLimit);
+      try {
+        const [scored] = await warehouse.query(
+          "SELECT COUNT(p_active) AS active, COUNT(expected_value) AS valued FROM rfm.customer_scores",
+        );
+        assert.deepEqual(scored, { active: 23_570, valued: 23_570 });
+      } finally {
+        await warehouse.close();
+      }
+    });
+
     it("correlates every log line of the run by run_id", () => {
       const lines = first.stderr
         .split("\n")

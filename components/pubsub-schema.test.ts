@@ -59,6 +59,7 @@ message RunRequest {
   optional string shop_time_zone = 11;
   enum Refunds { separate = 0; net = 1; }
   optional Refunds refunds = 12;
+  optional int64 model_customers = 13;
 }
 `,
     );

@@ -82,5 +82,12 @@ export const runSettings = z.strictObject({
     .describe(
       "What a negative amount does. separate: it is set aside. net: it lowers an earlier order of its customer.",
     ),
+  // At the end: the place in the list is the number of the field in the schema of the topic.
+  model_customers: wholeNumber(
+    0,
+    1e9,
+    1e6,
+    "Most customers that the model is fitted and evaluated on. A hash of the customer id selects them; all customers are scored. 0: all.",
+  ),
 });
 export type RunSettings = z.output<typeof runSettings>;

@@ -124,6 +124,7 @@ const MODEL: Model = {
   run_date: "2024-06-01",
   sample: "production",
   customers: 1000,
+  all_customers: 1000,
   converged: true,
   is_champion: true,
   reason: "The first model that converged becomes champion.",

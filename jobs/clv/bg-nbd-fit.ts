@@ -4,6 +4,7 @@ import trigamma from "@stdlib/math-base-special-trigamma";
 import type { BgNbdParameters } from "./bg-nbd.ts";
 import { customersBy, fitStatistics, type Statistics, totalOf } from "./fit-statistics.ts";
 import { CannotFit, type Fit, type Likelihood } from "./maximum-likelihood.ts";
+import { inOrder } from "./sort.ts";
 
 /** `customers` customers who made `x` repeat purchases, the last `tX` weeks after the first one, in `T` weeks. */
 export type BgNbdStatistics = Statistics<"x" | "tX" | "T">;
@@ -88,7 +89,9 @@ export function bgNbdLikelihood(
  * @throws CannotFit when the statistics do not determine the four parameters.
  */
 export function fitBgNbd(statistics: BgNbdStatistics): Fit<BgNbdParameters> {
-  const { x, tX, T, customers } = statistics;
+  // In one order, so that rounding does not depend on that of the rows.
+  const sorted = inOrder(statistics);
+  const { x, tX, T, customers } = sorted;
   for (let i = 0; i < x.length; i++) {
     const isRight =
       Number.isInteger(x[i]) &&
@@ -119,5 +122,5 @@ export function fitBgNbd(statistics: BgNbdStatistics): Fit<BgNbdParameters> {
     throw new CannotFit(`Four parameters cannot be fitted on ${distinct.size} distinct customer histories.`);
   // A mean rate of purchases / weeks.
   const start = { r: 1, alpha: weeks / purchases, a: 1, b: 2 };
-  return fitStatistics(statistics, bgNbdLikelihood, start);
+  return fitStatistics(sorted, bgNbdLikelihood, start);
 }

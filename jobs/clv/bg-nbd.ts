@@ -40,7 +40,17 @@ export function conditionalExpectedPurchases(
   T: number,
   t: number,
 ): number {
-  return probabilityAlive(parameters, x, tX, T) * expectedPurchases(afterHistory(parameters, x, T), t);
+  return probabilityAlive(parameters, x, tX, T) * expectedPurchasesIfActive(parameters, x, T, t);
+}
+
+/** The same for a customer who is still active: it does not depend on tX. */
+export function expectedPurchasesIfActive(
+  parameters: BgNbdParameters,
+  x: number,
+  T: number,
+  t: number,
+): number {
+  return expectedPurchases(afterHistory(parameters, x, T), t);
 }
 
 /**

@@ -71,11 +71,10 @@ describe("fitGammaGamma", () => {
   });
 
   it("does not depend on the order of the rows, nor on whether equal ones are added up", () => {
-    const [fit, reversed] = [fitGammaGamma(sample), fitGammaGamma(sample.toReversed())];
+    assert.deepEqual(fitGammaGamma(sample.toReversed()), fitGammaGamma(sample));
     const doubled = fitGammaGamma(sample.map((row) => ({ ...row, customers: 2 })));
     const repeated = fitGammaGamma([...sample, ...sample]);
     for (const name of NAMES) {
-      assert.ok(Math.abs(reversed.parameters[name] / fit.parameters[name] - 1) < 1e-9);
       assert.ok(Math.abs(doubled.parameters[name] / repeated.parameters[name] - 1) < 1e-9);
     }
   });

@@ -4,6 +4,7 @@ import trigamma from "@stdlib/math-base-special-trigamma";
 import { customersBy, fitStatistics, type Statistics, totalOf } from "./fit-statistics.ts";
 import type { GammaGammaParameters } from "./gamma-gamma.ts";
 import { CannotFit, type Fit, type Likelihood } from "./maximum-likelihood.ts";
+import { inOrder } from "./sort.ts";
 
 /** `customers` customers whose `x` >= 1 repeat purchases of positive value had the mean `meanValue` > 0. */
 export type GammaGammaStatistics = Statistics<"x" | "meanValue">;
@@ -56,7 +57,9 @@ export function gammaGammaLikelihood(
  * @throws CannotFit when the statistics do not determine the three parameters.
  */
 export function fitGammaGamma(statistics: GammaGammaStatistics): Fit<GammaGammaParameters> {
-  const { x, meanValue, customers } = statistics;
+  // In one order, so that rounding does not depend on that of the rows.
+  const sorted = inOrder(statistics);
+  const { x, meanValue, customers } = sorted;
   for (let i = 0; i < x.length; i++) {
     const isRight =
       Number.isInteger(x[i]) &&
@@ -79,5 +82,5 @@ export function fitGammaGamma(statistics: GammaGammaStatistics): Fit<GammaGammaP
     throw new CannotFit(`Three parameters cannot be fitted on ${means.size} distinct mean purchase values.`);
   // Values around the observed mean, p gamma / (q - 1).
   const start = { p: 2, q: 3, gamma: totalOf(customers, meanValue) / totalOf(customers) };
-  return fitStatistics(statistics, gammaGammaLikelihood, start);
+  return fitStatistics(sorted, gammaGammaLikelihood, start);
 }

@@ -1,6 +1,6 @@
 import { seededRandom } from "./random.ts";
 import { type Ranking, rank, rankCorrelation, sumOfTop } from "./ranking.ts";
-import { sortedBy } from "./sort.ts";
+import { inOrder } from "./sort.ts";
 
 /** What was predicted for the customers in the hold-out, and what they did in it. The customers are sorted in this order. */
 export const FIELDS = [
@@ -102,9 +102,8 @@ function inOneOrder(customers: Outcomes, hasCounts: boolean): Outcomes {
     if (wrong !== undefined)
       throw new RangeError(`${field} must be a finite number; a customer has ${wrong}.`);
   }
-  const order = sortedBy(fields.map((field) => customers[field]));
-  const sorted = FIELDS.map((field) => [field, Float64Array.from(order, (i) => customers[field][i]!)]);
-  return Object.fromEntries(sorted) as Outcomes;
+  const sorted = inOrder(Object.fromEntries(fields.map((field) => [field, customers[field]])));
+  return { ...customers, ...sorted };
 }
 
 type Rankings = { model: Ranking; rfm: Ranking; past_spend: Ranking; oracle: Ranking };

@@ -51,6 +51,19 @@ export async function readStatistics(
   return { purchases: { ...purchases, tX: t_x, T: t }, values: { ...values, meanValue: mean_value } };
 }
 
+/** Customers in the history of the sample, also those that models are not fitted on. */
+export async function readCustomerCount(
+  warehouse: Warehouse,
+  runDate: string,
+  sample: Sample,
+): Promise<number> {
+  const [row] = await warehouse.query(
+    `SELECT COUNT(*) AS customers FROM ${DATASET}.customer_history WHERE run_date = @run_date AND sample = @sample`,
+    { ...on(runDate), sample: { type: "STRING", value: sample } },
+  );
+  return z.object({ customers: z.number() }).parse(row).customers;
+}
+
 export const readHoldout = (warehouse: Warehouse, runDate: string): Promise<Holdout> =>
   readColumns(warehouse, "holdout", HOLDOUT, ["mean_value"], runDate);
 

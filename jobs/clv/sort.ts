@@ -23,6 +23,16 @@ export function sortedBy(columns: readonly Float64Array[]): Uint32Array {
   return order;
 }
 
+/** The columns with their rows in that order. */
+export function inOrder<Columns extends Readonly<Record<string, Float64Array>>>(columns: Columns): Columns {
+  const order = sortedBy(Object.values(columns));
+  const sorted = Object.entries(columns).map(([name, values]) => [
+    name,
+    Float64Array.from(order, (row) => values[row]!),
+  ]);
+  return Object.fromEntries(sorted) as Columns;
+}
+
 /** Eight bytes for each number, the lowest first. Compared from the highest, they sort as the numbers do. */
 function keysOf(column: Float64Array): Uint8Array {
   // Adding 0 makes -0 equal to 0.

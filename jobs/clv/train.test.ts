@@ -79,6 +79,14 @@ describe("train", () => {
   ) {
     const entries = Object.entries(samples);
     await tables.fill("run_calendar", DAY, [{ holdout_weeks }]);
+    // Two customers more than the model is fitted on.
+    await tables.fill(
+      "customer_history",
+      DAY,
+      entries.flatMap(([sample, customers]) =>
+        Array.from({ length: customers.length + 2 }, () => ({ sample })),
+      ),
+    );
     await tables.fill(
       "model_statistics",
       DAY,
@@ -145,6 +153,7 @@ describe("train", () => {
           bg_nbd_log_likelihood: bgNbd.logLikelihood,
           gamma_gamma_log_likelihood: gammaGamma.logLikelihood,
           customers: 300,
+          all_customers: 302,
           converged: true,
           is_champion: true,
           reason,

@@ -12,6 +12,7 @@ import {
   type Champion,
   type Model,
   readChampion,
+  readCustomerCount,
   readHoldout,
   readHoldoutWeeks,
   readPredictedHoldouts,
@@ -51,7 +52,7 @@ export async function train(step: TrainStep, warehouse: Warehouse): Promise<void
   const holdout = canEvaluate ? await readHoldout(warehouse, run_date) : undefined;
   const metricsOf = (model: Model): MetricRow[] =>
     holdout === undefined || holdout.x.length === 0 ? [] : evaluate(predictHoldout(model, holdout, weeks));
-  const builtIn = typeof fit === "string" ? [] : [builtInModel(run_date, fit, metricsOf)];
+  const builtIn = typeof fit === "string" ? [] : [await builtInModel(warehouse, run_date, fit, metricsOf)];
 
   const champion = await usableChampion(step, warehouse);
   const championMetrics = champion === undefined ? [] : metricsOfChampion(champion, predicted, metricsOf);
@@ -144,30 +145,37 @@ function warningsOf(fit: FitResult): string[] {
 }
 
 /** The built-in model among the new ones: the model that is evaluated was fitted without the hold-out. */
-function builtInModel(run_date: string, fit: FitResult, metricsOf: (model: Model) => MetricRow[]): NewModel {
+async function builtInModel(
+  warehouse: Warehouse,
+  run_date: string,
+  fit: FitResult,
+  metricsOf: (model: Model) => MetricRow[],
+): Promise<NewModel> {
   const { production, calibration } = fit;
   const model_id = modelId(production);
   const fitted = typeof calibration === "string" ? [production] : [production, calibration];
+  const toRow = async ({ sample, bgNbd, gammaGamma, customers }: FittedModel): Promise<Row> => ({
+    run_date,
+    model_id,
+    family: BUILT_IN,
+    sample,
+    ...bgNbd.parameters,
+    ...gammaGamma?.parameters,
+    ...withSuffix(bgNbd.standardErrors),
+    ...withSuffix(gammaGamma?.standardErrors ?? {}),
+    bg_nbd_log_likelihood: bgNbd.logLikelihood,
+    gamma_gamma_log_likelihood: gammaGamma?.logLikelihood ?? null,
+    customers,
+    all_customers: await readCustomerCount(warehouse, run_date, sample),
+    converged: bgNbd.converged,
+    reason: valueNote(fit),
+  });
   return {
     model_id,
     family: BUILT_IN,
     converged: production.bgNbd.converged,
     metrics: typeof calibration === "string" ? [] : metricsOf(parametersOf(calibration)),
-    rows: fitted.map(({ sample, bgNbd, gammaGamma, customers }) => ({
-      run_date,
-      model_id,
-      family: BUILT_IN,
-      sample,
-      ...bgNbd.parameters,
-      ...gammaGamma?.parameters,
-      ...withSuffix(bgNbd.standardErrors),
-      ...withSuffix(gammaGamma?.standardErrors ?? {}),
-      bg_nbd_log_likelihood: bgNbd.logLikelihood,
-      gamma_gamma_log_likelihood: gammaGamma?.logLikelihood ?? null,
-      customers,
-      converged: bgNbd.converged,
-      reason: valueNote(fit),
-    })),
+    rows: await Promise.all(fitted.map(toRow)),
   };
 }
 
@@ -250,8 +258,8 @@ const parametersOf = ({ bgNbd, gammaGamma }: FittedModel): Model => ({
 });
 
 /**
- * Equal parameters have the same id, so that a repeated run names the same model. The digits that rounding can change,
- * when rows come in another order, do not count.
+ * Equal parameters have the same id, so that a repeated run names the same model. The digits that rounding can change
+ * do not count.
  */
 function modelId(fitted: FittedModel): string {
   const { bgNbd, gammaGamma } = parametersOf(fitted);

@@ -8,6 +8,8 @@ const model = z.looseObject({
   run_date: z.string(),
   sample: z.string(),
   customers: z.number(),
+  /** Null for a model that was fitted before the tables had the column. */
+  all_customers: z.number().nullable(),
   converged: z.boolean(),
   is_champion: z.boolean(),
   reason: z.string(),

@@ -89,8 +89,10 @@ const PARAMETERS = {
 export const parameterOf = (model: Model, name: string): number | null =>
   typeof model[name] === "number" ? model[name] : null;
 
-export const modelTitle = (model: Model): string =>
-  `Model ${model.model_id}, fitted on ${whole(model.customers)} customers before ${model.run_date}`;
+export function modelTitle({ model_id, customers, all_customers, run_date }: Model): string {
+  const of = all_customers === null || all_customers === customers ? "" : ` of ${whole(all_customers)}`;
+  return `Model ${model_id}, fitted on ${whole(customers)}${of} customers before ${run_date}`;
+}
 
 /** The parameters of the built-in model; null for a candidate's. */
 export function parameterTable(model: Model): ResultTable | null {
