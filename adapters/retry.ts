@@ -1,12 +1,14 @@
 import pRetry from "p-retry";
 
+const RETRIES = 3;
+
 /**
  * Sends a request up to four times, as long as there is no answer, or one of 429 or 5xx. Use it only for requests that
  * can arrive twice without harm, and only where a client does not retry on its own.
  */
 export const withRetries = <T>(request: () => Promise<T>, minTimeout = 500): Promise<T> =>
   pRetry(request, {
-    retries: 3,
+    retries: RETRIES,
     minTimeout,
     randomize: true,
     shouldRetry: ({ error }) => {
@@ -15,3 +17,10 @@ export const withRetries = <T>(request: () => Promise<T>, minTimeout = 500): Pro
       return answer === undefined || answer === 429 || answer >= 500;
     },
   });
+
+/**
+ * The longest time in milliseconds that withRetries takes if each request takes `timeout`: the waits double, and a random
+ * factor of up to two lengthens each.
+ */
+export const longestTime = (timeout: number, minTimeout = 500): number =>
+  (RETRIES + 1) * timeout + 2 * minTimeout * (2 ** RETRIES - 1);

@@ -24,6 +24,9 @@ export interface VertexAiOptions {
   readonly auth?: Pick<GoogleAuth, "request">;
 }
 
+/** Milliseconds that a request may take before it is sent again. */
+export const REQUEST_TIMEOUT = 20_000;
+
 /** The fields of a PipelineJob that are read: cloud.google.com/vertex-ai/docs/reference/rest/v1/projects.locations.pipelineJobs */
 const pipelineJob = z.object({
   state: z.string().default("PIPELINE_STATE_UNSPECIFIED"),
@@ -132,7 +135,7 @@ export class VertexAiLauncher implements Launcher {
         url: this.#jobs + path,
         method,
         ...(data === undefined ? {} : { data }),
-        timeout: this.#options.timeout ?? 20_000,
+        timeout: this.#options.timeout ?? REQUEST_TIMEOUT,
         validateStatus: (status) => (status >= 200 && status < 300) || expected.includes(status),
       }),
     );

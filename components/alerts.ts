@@ -135,13 +135,12 @@ export function planAlerts(args: AlertPlanArgs): Readonly<Partial<Record<Alert, 
   };
 }
 
-/** The line of a failure, as Airflow logs it (text) and as Workflows does (JSON). */
+/**
+ * The line of a failure, which the DAG and the workflow log with the same words. The words may be in any field: Composer
+ * keeps lines as text, or with Airflow 3 perhaps as JSON.
+ */
 const failureFilter = (dagId: string): string =>
-  `(resource.type="cloud_composer_environment" AND textPayload:${JSON.stringify(failureLine(dagId))}) OR ` +
-  `(resource.type="workflows.googleapis.com/Workflow" AND jsonPayload.event="run_failed" AND jsonPayload.dag_id="${dagId}")`;
-
-/** How the line begins that the DAG writes when a task failed for good. */
-export const failureLine = (dagId: string): string => `{"event": "run_failed", "dag_id": "${dagId}"`;
+  `resource.type=("cloud_composer_environment" OR "workflows.googleapis.com/Workflow") AND "run_failed" AND "${dagId}"`;
 
 /** True when no run has succeeded for the longest gap of the schedule and as long as a run may take. */
 function successWithin({

@@ -72,8 +72,7 @@ describe("Monitoring", () => {
     const [{ conditionMatchedLog }] = conditions as [{ conditionMatchedLog: { filter: string } }];
     assert.equal(
       conditionMatchedLog.filter,
-      String.raw`(resource.type="cloud_composer_environment" AND textPayload:"{\"event\": \"run_failed\", \"dag_id\": \"customer-value-dev\"")` +
-        ` OR (resource.type="workflows.googleapis.com/Workflow" AND jsonPayload.event="run_failed" AND jsonPayload.dag_id="customer-value-dev")`,
+      'resource.type=("cloud_composer_environment" OR "workflows.googleapis.com/Workflow") AND "run_failed" AND "customer-value-dev"',
     );
     // What a condition on logs must have: cloud.google.com/monitoring/api/ref_v3/rest/v3/projects.alertPolicies
     assert.deepEqual(alertStrategy, { notificationRateLimit: { period: "300s" }, autoClose: "86400s" });

@@ -4,7 +4,6 @@ import { createServer } from "node:http";
 import { type AddressInfo, createServer as createTcpServer } from "node:net";
 import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
-import { failureLine } from "../components/alerts.ts";
 import type { DagSettings } from "../contracts/dag-settings.ts";
 import { AIRFLOW_VERSIONS, airflowHome, runDag } from "./airflow/airflow.ts";
 import type { AirflowTestbed } from "./airflow/testbed.ts";
@@ -87,7 +86,7 @@ for (const [version, name] of [
       slack.close();
       mail.close();
       assertFailedIn(failed, "check_health", /ConnectionError/);
-      assert.ok(failed.log.includes(failureLine("customer-value-dev")));
+      assert.ok(failed.log.includes('{"event": "run_failed", "dag_id": "customer-value-dev"'));
       const [message = "", ...others] = slackMessages;
       assert.deepEqual(others, []);
       for (const part of [DAY, "check_health", "log_url", "docs/runbook.md#failed-run"])
