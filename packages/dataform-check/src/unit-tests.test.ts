@@ -16,7 +16,7 @@ describe("unit tests", () => {
   before(async () => {
     project.write(
       "definitions/doubled.sqlx",
-      'config { type: "view" }\nSELECT `shop`.`rfm`.double(amount) AS twice FROM ${ref("orders")} WHERE DATE(ordered_at) < @run_date',
+      'config { type: "table" }\nSELECT `shop`.`rfm`.double(amount) AS twice FROM ${ref("orders")} WHERE DATE(ordered_at) < @run_date',
     );
     project.write(
       "definitions/doubled.test.yaml",
