@@ -1,0 +1,37 @@
+import { z } from "zod";
+import { parse } from "../../lib/user-error.ts";
+import type { CallGoogle } from "./orchestrator.ts";
+
+/** A value is {int64Value: "1"}, {doubleValue: 0.5} or {distributionValue: {count: "1"}}. */
+const value = z.record(z.string(), z.unknown());
+const answer = z.object({
+  timeSeries: z.array(z.object({ points: z.array(z.object({ value })) })).default([]),
+});
+
+const timeSeries = (project: string): string =>
+  `https://monitoring.googleapis.com/v3/projects/${project}/timeSeries`;
+
+/** Whether a metric was greater than 0 since then: cloud.google.com/monitoring/api/ref_v3/rest/v3/projects.timeSeries/list */
+export async function hasSignal(
+  call: CallGoogle,
+  project: string,
+  filter: string,
+  since: Date,
+): Promise<boolean> {
+  const [start, end] = [since, new Date()].map((time) => time.toISOString());
+  const query = new URLSearchParams({ filter, "interval.startTime": start!, "interval.endTime": end! });
+  const found = parse(
+    answer,
+    await call("GET", `${timeSeries(project)}?${query}`),
+    "Cloud Monitoring's answer",
+  );
+  return found.timeSeries
+    .flatMap(({ points }) => points)
+    .flatMap(({ value }) => Object.values(value))
+    .some((value) => Number((value as { count?: string })?.count ?? value) > 0);
+}
+
+/** Asks the same in a shell. */
+export const signalCommand = (project: string, filter: string, since: Date): string =>
+  `curl -G -H "Authorization: Bearer $(gcloud auth print-access-token)" --data-urlencode '${`filter=${filter}`}' \\
+  -d interval.startTime=${since.toISOString()} -d "interval.endTime=$(date -u +%FT%TZ)" ${timeSeries(project)}`;
