@@ -59,7 +59,7 @@ function tablesOf({ settings }: Deployment): CloudTable[] {
 }
 
 async function confirm({ settings, orders, deadLetters }: Deployment): Promise<void> {
-  print(`This runs the pipeline once in the project ${settings.project}, which costs less than a dollar:
+  print(`This runs the pipeline once in the project ${settings.project}, which costs cents:
 - a run of Vertex AI and an execution of the Orchestrator; the partitions of its run date are written again
 - if ${orders.project}.${orders.dataset}.${orders.table} is empty: the CDNOW sample in it, which is removed at the end with the rows of its run date
 - two subscriptions for the time of the run${options.drill ? `\n- a request that the invoker refuses: after about an hour it is in ${deadLetters.subscription}, and an alert is raised` : ""}`);
@@ -91,6 +91,9 @@ await runCommand(async () => {
     const send = () => auth.request<unknown>({ method, url, headers, timeout: MINUTE, ...data });
     return (await (method === "GET" ? withRetries(send) : send())).data;
   };
+  const account = await run("gcloud", "config", "get-value", "account");
+  // gcloud refuses this option for the account of a person.
+  const audience = account.endsWith(".gserviceaccount.com") ? [`--audiences=${settings.invoker_url}`] : [];
   const interrupt = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
     process.on(signal, () => {
@@ -111,7 +114,7 @@ await runCommand(async () => {
       warehouseUrl: `bigquery://${project}/${warehouse_location}?maximum_bytes_billed=${maximum_bytes_billed}`,
       // A token is valid for an hour.
       fetch: async (url, init) => {
-        const Authorization = `Bearer ${await run("gcloud", "auth", "print-identity-token")}`;
+        const Authorization = `Bearer ${await run("gcloud", "auth", "print-identity-token", ...audience)}`;
         return await fetch(url, { ...init, headers: { Authorization } });
       },
       call,
