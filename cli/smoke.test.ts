@@ -47,7 +47,7 @@ describe("npm run smoke", function () {
         PATH: [folder, process.env.PATH].join(delimiter),
         HOME: folder,
         CLOUDSDK_CONFIG: folder,
-        METADATA_SERVER_DETECTION: "none",
+        GOOGLE_APPLICATION_CREDENTIALS: join(folder, "none.json"),
       },
     });
     const printed = { stdout: "", stderr: "" };

@@ -96,8 +96,8 @@ await runCommand(async () => {
   const audience = account.endsWith(".gserviceaccount.com") ? [`--audiences=${settings.invoker_url}`] : [];
   const interrupt = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
-    process.on(signal, () => {
-      print("Interrupted: removing what was created …");
+    process.once(signal, () => {
+      print("Interrupted: removing what was created. A second Ctrl-C stops that, too.");
       interrupt.abort();
     });
   const folder = mkdtempSync(join(tmpdir(), "smoke-"));

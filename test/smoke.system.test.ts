@@ -161,8 +161,9 @@ if (!skipUnlessInstalled(NAME, ["Python 3.10 or later", "Java", "the Google Clou
       assertStates(found, {
         health: /^passed/,
         orders: /^passed: .* was empty. It has the 6919 orders of the CDNOW sample/,
+        "dead letter": /^not proved: no request was sent: --no-drill/,
         run: /^passed/,
-        marts: /^passed: .*mlops_mkt.rfm 2357/,
+        marts: /^passed: 2357 rows of mlops_mkt.rfm and/,
         orchestrator: /^passed/,
         "signals of the alerts": /^not proved: not yet: bytes billed, successful runs\./,
         "remove the sample": /^passed/,
@@ -234,6 +235,7 @@ if (!skipUnlessInstalled(NAME, ["Python 3.10 or later", "Java", "the Google Clou
       assertStates(found, {
         health: /^passed/,
         orders: /^passed/,
+        "dead letter": /^not proved/,
         run: /^not done: interrupted/,
         marts: /^not done/,
         orchestrator: /^not done/,

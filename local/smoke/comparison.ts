@@ -15,9 +15,9 @@ import { requestRun } from "../runtime/orchestrator.ts";
 import { ANY_ORDER } from "./orders.ts";
 
 /** Largest relative difference of two floats that count as equal: engines add in different orders. */
-export const TOLERANCE = 1e-6;
+const TOLERANCE = 1e-6;
 /** A model's id is a hash of all digits of its parameters. */
-export const NOT_COMPARED = "model_id";
+const NOT_COMPARED = "model_id";
 
 /** A table in BigQuery that has a partition for each run date. */
 export interface CloudTable extends Target {
@@ -109,6 +109,24 @@ export async function compareMarts(options: ComparisonOptions): Promise<readonly
       differences.push(await rowDiff(connection, target, ["run_date", "customer_id"], "TRUE", TOLERANCE));
     }
     return differences;
+  });
+}
+
+/** The tables with their rows. @throws UserError that has the differences, with examples */
+export function describeComparison(compared: readonly RowDiff[]): string {
+  const wrong = compared.filter(({ added, removed, changed }) => added + removed + changed > 0);
+  if (wrong.length === 0)
+    return `${compared.map(({ table, after }) => `${after} rows of ${table}`).join(" and ")} are those of the local edition; floats to ${TOLERANCE}, without ${NOT_COMPARED}`;
+  const lines = wrong.map(({ table, added, removed, changed, columns }) => {
+    const examples = columns.map(({ column, examples: [example] }) =>
+      example === undefined
+        ? ""
+        : `; ${column} of ${example.key}: ${example.after} instead of ${example.before}`,
+    );
+    return `${table}: ${changed} rows differ from the local edition, ${removed} are missing, ${added} are too many${examples.join("")}`;
+  });
+  throw new UserError(lines.join("\n"), {
+    remedy: "If orders arrived during the run, run the command again.",
   });
 }
 

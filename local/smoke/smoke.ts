@@ -1,18 +1,18 @@
 import { PubSub } from "@google-cloud/pubsub";
-import { z } from "zod";
 import { PubSubMessenger } from "../../adapters/pubsub.ts";
 import { openWarehouse } from "../../adapters/warehouse.ts";
 import type { Deployment } from "../../contracts/deployment.ts";
-import { runState } from "../../contracts/launcher.ts";
-import { EVENTS, REQUESTS, type RunRequest, runRequest, runStatus } from "../../contracts/messages.ts";
-import { parse, UserError } from "../../lib/user-error.ts";
+import type { RunState } from "../../contracts/launcher.ts";
+import { EVENTS, REQUESTS, type RunRequest } from "../../contracts/messages.ts";
+import { UserError } from "../../lib/user-error.ts";
 import { requestRun } from "../runtime/orchestrator.ts";
 import { type Check, NotProved, type Result, runChecks } from "./checks.ts";
-import { type CloudTable, compareMarts, NOT_COMPARED, TOLERANCE } from "./comparison.ts";
+import { type CloudTable, compareMarts, describeComparison } from "./comparison.ts";
 import { startDrill } from "./drill.ts";
-import { type CallGoogle, poll, runOrchestrator } from "./orchestrator.ts";
-import { countOrders, loadSample, ordersTable, removeOrders, removeSample } from "./orders.ts";
-import { hasSignal, signalCommand } from "./signals.ts";
+import { type CallGoogle, runOrchestrator } from "./orchestrator.ts";
+import { ANY_ORDER, countOrders, loadSample, ordersTable, removeOrders, removeSample } from "./orders.ts";
+import { cancelRun, checkHealth, type Fetch, jobUrl, planRequest } from "./run.ts";
+import { signalCommand, waitForSignals } from "./signals.ts";
 
 export interface SmokeOptions {
   /** Name of the stack. */
@@ -30,8 +30,7 @@ export interface SmokeOptions {
   readonly folder: string;
   /** bigquery://project/location?maximum_bytes_billed=N */
   readonly warehouseUrl: string;
-  /** Sends requests to the invoker, with an identity token. */
-  readonly fetch: typeof fetch;
+  readonly fetch: Fetch;
   readonly call: CallGoogle;
   /** Milliseconds. */
   readonly limits: Readonly<Record<"run" | "drill" | "signals" | "cancel" | "pollInterval", number>>;
@@ -50,8 +49,9 @@ const MOST_ORDERS = 5_000_000;
 export async function smoke(options: SmokeOptions): Promise<readonly Result[]> {
   const { deployment, stack, tables, sample, folder, warehouseUrl, fetch, call, limits, signal } = options;
   const { settings, deadLetters, orchestrator } = deployment;
-  const { project, region, invoker_url } = settings;
+  const { project, region } = settings;
   const { pollInterval } = limits;
+  const waiting = { timeLimit: limits.run, pollInterval, signal };
   const since = new Date();
   const pubsub = new PubSub({ projectId: project });
   const topics = { [REQUESTS]: settings.requests_topic, [EVENTS]: settings.events_topic };
@@ -59,23 +59,15 @@ export async function smoke(options: SmokeOptions): Promise<readonly Result[]> {
   const messenger = new PubSubMessenger(`pubsub://${project}?${roles}`, pubsub);
   const warehouse = await openWarehouse(warehouseUrl);
   const ordersPath = ordersTable(deployment);
-  const signals = Object.entries(deployment.signals).filter(
+  const expected = Object.entries(deployment.signals).filter(
     ([, filter]) => options.drill || !filter.includes(deadLetters.subscription),
   );
+  const signals = Object.fromEntries(expected);
   /** What to do at the end, the last first. */
   const cleanups: Check[] = [];
   let orders = 0;
-  let runDate = "";
+  let runDate = options.runDate ?? "DATE";
   let request!: RunRequest;
-
-  async function checkHealth(): Promise<string> {
-    const { ok, status } = await fetch(`${invoker_url}/healthcheck`, { signal });
-    if (ok) return `${invoker_url} is healthy`;
-    const remedy = [401, 403].includes(status)
-      ? "Add your account to the setting invokerCallers, as user:YOU@EXAMPLE.COM, then run pulumi up."
-      : "docs/troubleshooting.md explains its answers.";
-    throw new UserError(`${invoker_url} answers ${status}.`, { remedy });
-  }
 
   async function findOrders(): Promise<string> {
     const found = await countOrders(warehouse, deployment);
@@ -97,10 +89,11 @@ export async function smoke(options: SmokeOptions): Promise<readonly Result[]> {
   }
 
   async function drill(): Promise<string> {
+    if (!options.drill) throw new NotProved("no request was sent: --no-drill");
     const { runId, arrival, close } = await startDrill(pubsub, messenger, deadLetters.subscription, signal);
     cleanups.push({
       name: "acknowledge the dead letter",
-      command: `gcloud pubsub subscriptions pull ${deadLetters.subscription} --project ${project} --limit 10   # acknowledge ${runId}`,
+      command: `gcloud pubsub subscriptions pull ${deadLetters.subscription} ${inProject} --limit 10   # acknowledge ${runId}`,
       run: async () => {
         if (await close()) return runId;
         throw new NotProved(`${runId} can still arrive, within about an hour. Acknowledge it then.`);
@@ -112,138 +105,92 @@ export async function smoke(options: SmokeOptions): Promise<readonly Result[]> {
   }
 
   async function runPipeline(): Promise<string> {
-    const run = Object.entries(settings.run).map(([name, value]) => [name, String(value)]);
-    const query = new URLSearchParams({ ...Object.fromEntries(run), run_date: runDate, again: "yes" });
-    const response = await fetch(`${invoker_url}/plan?${query}`, { signal });
-    if (!response.ok) throw new UserError(`GET /plan: ${response.status} ${await response.text()}`);
-    const plan = parse(z.object({ request: runRequest }), await response.json(), "The answer of GET /plan");
-    request = plan.request;
+    request = await planRequest(deployment, runDate, fetch, signal);
     const { run_id } = request;
     let last = "";
-    const onState = ({ state, steps }: z.output<typeof runState>): void => {
-      const text = [`run ${run_id} ${state}`, ...steps.map(({ step, status }) => `${step} ${status}`)].join(
-        ", ",
-      );
+    const onState = ({ state, steps }: RunState): void => {
+      const text = [`run ${run_id} ${state}`, ...steps.map(({ step, status }) => `${step} ${status}`)].join();
       if (text !== last) options.onProgress(text);
       last = text;
     };
-    const waiting = { messenger, invokerUrl: invoker_url, timeLimit: limits.run, pollInterval, signal };
-    const event = await requestRun(request, { ...waiting, fetch, onState }).catch((error) => {
-      const command = `curl -X POST -H "Authorization: Bearer $(gcloud auth print-access-token)" ${jobUrl(run_id)}:cancel`;
-      cleanups.push({ name: "cancel the run", command, run: () => cancel(run_id) });
+    const invoker = { invokerUrl: settings.invoker_url, fetch, onState };
+    const event = await requestRun(request, { messenger, ...invoker, ...waiting }).catch((error) => {
+      cleanups.push({
+        name: "cancel the run",
+        command: `curl -X POST ${token("access")} ${jobUrl(deployment, run_id)}:cancel`,
+        run: () => cancelRun(deployment, run_id, fetch, call, { timeLimit: limits.cancel, pollInterval }),
+      });
       throw error;
     });
     if (event.status === "succeeded") return `${run_id} succeeded`;
     throw new UserError(`${run_id} ${event.status} in step ${event.failed_step}: ${event.reason}`);
   }
 
-  /** Waits for the end: a run that is still active writes tables. */
-  async function cancel(runId: string): Promise<string> {
-    await call("POST", `${jobUrl(runId)}:cancel`, {});
-    const status = await poll(
-      async () => {
-        const { state } = runState.parse(await (await fetch(`${invoker_url}/runs/${runId}`)).json());
-        return runStatus.safeParse(state).data;
-      },
-      { timeLimit: limits.cancel, pollInterval },
-    );
-    if (status === undefined)
-      throw new UserError(`${runId} is still active after ${limits.cancel / 1000} s.`);
-    return `${runId} ${status}`;
-  }
-
   async function compare(): Promise<string> {
     if (orders > MOST_ORDERS)
       throw new NotProved(`${orders} orders: only up to ${MOST_ORDERS} are compared on this machine.`);
-    const isMart = (table: CloudTable) =>
-      settings.tables.mart.startsWith(`${table.project}.${table.dataset}.`);
-    const models = tables.find(
-      ({ dataset, name }) => `${project}.${dataset}.${name}` === settings.tables.models,
-    )!;
-    const marts = tables.filter(isMart);
-    const differences = await compareMarts({
-      warehouse,
-      orders: ordersPath,
-      models,
-      marts,
-      request,
-      folder,
-      signal,
-    });
-    const wrong = differences.filter(({ added, removed, changed }) => added + removed + changed > 0);
-    const rows = differences.map(({ table, after }) => `${table} ${after}`).join(", ");
-    if (wrong.length === 0)
-      return `the rows are those of the local edition (${rows}); floats to ${TOLERANCE}, without ${NOT_COMPARED}`;
-    const now = (await countOrders(warehouse, deployment)).orders;
-    const lines = wrong.map(({ table, added, removed, changed, columns }) => {
-      const examples = columns.flatMap(({ column, examples }) =>
-        examples
-          .slice(0, 1)
-          .map(({ key, before, after }) => `; ${column} of ${key}: ${after} instead of ${before}`),
-      );
-      return `${table}: ${changed} rows differ from the local edition, ${removed} are missing, ${added} are too many${examples.join("")}`;
-    });
-    if (now !== orders)
-      lines.push(`Meanwhile the number of orders changed from ${orders} to ${now}: run the command again.`);
-    throw new UserError(lines.join("\n"));
+    const { mart, models } = settings.tables;
+    const tablesLike = (start: string) =>
+      tables.filter(({ project, dataset, name }) => `${project}.${dataset}.${name}`.startsWith(start));
+    const [[table], marts] = [tablesLike(models), tablesLike(mart.replace(/[^.]+$/, ""))];
+    const cloud = { warehouse, orders: ordersPath, models: table!, marts };
+    return describeComparison(await compareMarts({ ...cloud, request, folder, signal }));
   }
 
-  async function askSignals(): Promise<string> {
-    const missing = new Map(signals);
-    await poll(
-      async () => {
-        for (const [name, filter] of missing)
-          if (await hasSignal(call, project, filter, since)) missing.delete(name);
-        return missing.size === 0 ? true : undefined;
-      },
-      { timeLimit: limits.signals, pollInterval, signal },
-    );
-    if (missing.size === 0) return signals.map(([name]) => name).join(", ");
-    throw new NotProved(`not yet: ${[...missing.keys()].join(", ")}. Metrics can be late: ask again.`);
-  }
-
-  const jobUrl = (runId: string): string =>
-    `https://${region}-aiplatform.googleapis.com/v1/projects/${project}/locations/${region}/pipelineJobs/${runId}`;
+  const inProject = `--project ${project}`;
+  const token = (kind: "identity" | "access"): string =>
+    `-H "Authorization: Bearer $(gcloud auth print-${kind}-token)"`;
   const bq = (sql: string): string =>
     `bq query --project_id ${project} --location ${settings.warehouse_location} --use_legacy_sql=false '${sql}'`;
-  const token = '-H "Authorization: Bearer $(gcloud auth print-identity-token)"';
-  const again = `npm run smoke -- --stack ${stack}`;
-  const start =
+  const start = (argument: string): string =>
     orchestrator.kind === "workflows"
-      ? `gcloud workflows run ${orchestrator.name} --location ${region} --project ${project} --data '{"run_date": "DATE"}'`
-      : `gcloud composer environments run ${orchestrator.name} --location ${region} --project ${project} dags trigger -- ${settings.dag_id} --conf '{"run_date": "DATE"}'`;
+      ? `gcloud workflows run ${orchestrator.name} --location ${region} ${inProject} --data '${argument}'`
+      : `gcloud composer environments run ${orchestrator.name} --location ${region} ${inProject} dags trigger -- ${settings.dag_id} --conf '${argument}'`;
   const checks: Check[] = [
-    { name: "health", command: `curl ${token} ${invoker_url}/healthcheck`, run: checkHealth },
-    { name: "orders", command: bq(`SELECT COUNT(*) FROM ${ordersPath}`), run: findOrders },
-    ...(options.drill
-      ? [
-          {
-            name: "dead letter",
-            needs: ["health"],
-            command: `gcloud pubsub topics publish ${settings.requests_topic} --project ${project} --message '{"run_id": "fire-drill", "run_date": "2999-01-01"}'`,
-            run: drill,
-          },
-        ]
-      : []),
+    {
+      name: "health",
+      command: `curl ${token("identity")} ${settings.invoker_url}/healthcheck`,
+      run: () => checkHealth(deployment, fetch, signal),
+    },
+    { name: "orders", command: bq(`SELECT COUNT(*) FROM ${ordersPath} WHERE ${ANY_ORDER}`), run: findOrders },
+    {
+      name: "dead letter",
+      needs: ["health"],
+      command: `gcloud pubsub topics publish ${settings.requests_topic} ${inProject} --message '{"run_id": "fire-drill", "run_date": "2999-01-01"}'`,
+      run: drill,
+    },
     {
       name: "run",
       needs: ["health", "orders"],
-      command: `curl ${token} "${invoker_url}/invoke?run_date=DATE"`,
+      get command() {
+        return `curl ${token("identity")} "${settings.invoker_url}/invoke?run_date=${runDate}"`;
+      },
       run: runPipeline,
     },
-    { name: "marts", needs: ["run"], command: again, run: compare },
+    {
+      name: "marts",
+      needs: ["run"],
+      get command() {
+        return `npm run smoke -- --stack ${stack} --run-date ${runDate} --no-drill`;
+      },
+      run: compare,
+    },
     {
       name: "orchestrator",
       needs: ["run"],
-      command: start,
-      run: () => runOrchestrator(deployment, runDate, call, { timeLimit: limits.run, pollInterval, signal }),
+      get command() {
+        return start(JSON.stringify({ run_date: runDate }));
+      },
+      run: () => runOrchestrator(deployment, runDate, call, waiting),
     },
     {
       name: "signals of the alerts",
       needs: ["health"],
-      after: options.drill ? ["run", "dead letter"] : ["run"],
-      command: signals.map(([, filter]) => signalCommand(project, filter, since)).join("\n"),
-      run: askSignals,
+      after: ["run", "dead letter"],
+      command: Object.values(signals)
+        .map((filter) => signalCommand(project, filter, since))
+        .join("\n"),
+      run: () => waitForSignals(call, project, signals, since, { ...waiting, timeLimit: limits.signals }),
     },
   ];
   const results = await runChecks(checks, signal, options.onResult);
