@@ -7,12 +7,11 @@ import { promisify } from "node:util";
 import { GoogleAuth } from "google-auth-library";
 import { z } from "zod";
 import { withRetries } from "../adapters/retry.ts";
-import { planTables } from "../components/warehouse.ts";
+import { deployedTables } from "../components/deployed-tables.ts";
 import { type Deployment, deployment } from "../contracts/deployment.ts";
 import { runDate } from "../contracts/run.ts";
 import { parse, UserError } from "../lib/user-error.ts";
 import { lineOf, pageOf } from "../local/smoke/checks.ts";
-import type { CloudTable } from "../local/smoke/comparison.ts";
 import type { CallGoogle } from "../local/smoke/orchestrator.ts";
 import { smoke } from "../local/smoke/smoke.ts";
 import { localCommand, runCommand } from "./command.ts";
@@ -43,19 +42,6 @@ async function run(program: string, ...args: string[]): Promise<string> {
     const remedy = `npm run doctor -- --stack ${options.stack} checks the tools and logins.`;
     throw new UserError(`${program} failed: ${stderr?.trim() || message}`, { remedy, cause });
   }
-}
-
-/** The tables of the SQL project in the datasets of the stack, as far as they have run dates. */
-function tablesOf({ settings }: Deployment): CloudTable[] {
-  const [marketing = "", martsDataset = ""] = settings.tables.mart.split(".");
-  return planTables()
-    .filter(({ partitionBy }) => partitionBy === "run_date")
-    .map(({ dataset, name, columns }) => ({
-      project: dataset === "marketing" ? marketing : settings.project,
-      dataset: dataset === "marketing" ? martsDataset : dataset,
-      name,
-      columns,
-    }));
 }
 
 async function confirm({ settings, orders, deadLetters }: Deployment): Promise<void> {
@@ -106,7 +92,7 @@ await runCommand(async () => {
     const results = await smoke({
       stack: options.stack,
       deployment: known.deployment,
-      tables: tablesOf(known.deployment),
+      tables: deployedTables(known.deployment),
       sample: CDNOW,
       runDate: options.runDate,
       drill: options.drill,

@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { deployedTables } from "../components/deployed-tables.ts";
 import { planNames } from "../components/names.ts";
 import { planSignals } from "../components/signals.ts";
-import { planTables } from "../components/warehouse.ts";
+
 import { planWorkflow } from "../components/workflows-orchestrator.ts";
 import type { Deployment } from "../contracts/deployment.ts";
 import { runIdFor } from "../contracts/run.ts";
@@ -98,24 +99,18 @@ if (!skipUnlessInstalled(NAME, ["Python 3.10 or later", "Java", "the Google Clou
       ...given
     }: Given = {}): Promise<Record<string, string>> {
       const { project } = testbed;
-      const tables = planTables()
-        .filter(({ partitionBy }) => partitionBy !== undefined)
-        .map((table) => ({
-          ...table,
-          project,
-          dataset: table.dataset === "marketing" ? "mlops_mkt" : table.dataset,
-        }));
+      const all: Deployment = {
+        settings: testbed.dagSettings(),
+        orders: { project, dataset: "raw", table: "orders" },
+        deadLetters: { topic: "requests-dead-letter", subscription: "requests-dead-letter" },
+        orchestrator: { kind: "workflows", name: "orchestrator" },
+        signals: planSignals(planNames({ app: "shop", environment: "dev", project })),
+        ...deployment,
+      };
       const results = await smoke({
         stack: "dev",
-        deployment: {
-          settings: testbed.dagSettings(),
-          orders: { project, dataset: "raw", table: "orders" },
-          deadLetters: { topic: "requests-dead-letter", subscription: "requests-dead-letter" },
-          orchestrator: { kind: "workflows", name: "orchestrator" },
-          signals: planSignals(planNames({ app: "shop", environment: "dev", project })),
-          ...deployment,
-        },
-        tables,
+        deployment: all,
+        tables: deployedTables(all),
         sample: SAMPLE,
         runDate: DAY,
         drill: true,

@@ -4,6 +4,7 @@ import { openWarehouse } from "../../adapters/warehouse.ts";
 import type { Deployment } from "../../contracts/deployment.ts";
 import type { RunState } from "../../contracts/launcher.ts";
 import { EVENTS, REQUESTS, type RunRequest } from "../../contracts/messages.ts";
+import { today } from "../../contracts/run.ts";
 import { UserError } from "../../lib/user-error.ts";
 import { requestRun } from "../runtime/orchestrator.ts";
 import { type Check, NotProved, type Result, runChecks } from "./checks.ts";
@@ -72,7 +73,7 @@ export async function smoke(options: SmokeOptions): Promise<readonly Result[]> {
   async function findOrders(): Promise<string> {
     const found = await countOrders(warehouse, deployment);
     orders = found.orders;
-    runDate = options.runDate ?? found.next ?? sample.runDate;
+    runDate = options.runDate ?? found.next ?? today();
     if (orders > 0) return `${ordersPath} has ${orders} orders; the run date is ${runDate}`;
     runDate = sample.runDate;
     cleanups.push({
@@ -109,7 +110,9 @@ export async function smoke(options: SmokeOptions): Promise<readonly Result[]> {
     const { run_id } = request;
     let last = "";
     const onState = ({ state, steps }: RunState): void => {
-      const text = [`run ${run_id} ${state}`, ...steps.map(({ step, status }) => `${step} ${status}`)].join();
+      const text = [`run ${run_id} ${state}`, ...steps.map(({ step, status }) => `${step} ${status}`)].join(
+        ", ",
+      );
       if (text !== last) options.onProgress(text);
       last = text;
     };
