@@ -43,8 +43,8 @@ if (!skipUnlessInstalled(NAME, ["Python 3.10 or later", "Java", "the Google Clou
       rmSync(folder, { recursive: true });
     });
 
-    async function create(orders = cdnow(100)): Promise<void> {
-      testbed = await testbeds.create(orders);
+    async function create(orders = cdnow(100), more: { events?: string } = {}): Promise<void> {
+      testbed = await testbeds.create(orders, more);
       process.env.PUBSUB_EMULATOR_HOST = testbed.airflowEnv.PUBSUB_EMULATOR_HOST;
       await testbed.startInvoker();
     }
@@ -118,7 +118,7 @@ if (!skipUnlessInstalled(NAME, ["Python 3.10 or later", "Java", "the Google Clou
         warehouseUrl: `bigquery://${project}/EU?endpoint=${testbed.endpoints.bigquery}`,
         fetch,
         call: googleApis(signals),
-        limits: { run: 300_000, drill: 120_000, signals: 0, cancel: 60_000, pollInterval: 500, ...limits },
+        limits: { run: 600_000, drill: 300_000, signals: 0, cancel: 120_000, pollInterval: 3000, ...limits },
         signal: new AbortController().signal,
         onProgress: () => undefined,
         onResult: () => undefined,
@@ -191,6 +191,14 @@ if (!skipUnlessInstalled(NAME, ["Python 3.10 or later", "Java", "the Google Clou
       assert.match(found["signals of the alerts"]!, /^passed/);
     });
 
+    it("finds that the final event is lost", async () => {
+      await create(cdnow(100), { events: "nowhere" });
+      assert.match(
+        (await run({ drill: false })).run!,
+        /^failed: \S+ succeeded, but its final event did not arrive/,
+      );
+    });
+
     it("finds a mart that differs in one row, and a dead letter that does not arrive", async () => {
       await create();
       await testbed.pubsub.topic("events").createSubscription("empty");
@@ -214,8 +222,8 @@ if (!skipUnlessInstalled(NAME, ["Python 3.10 or later", "Java", "the Google Clou
 
     it("cancels a run that takes longer than the limit", async () => {
       await create();
-      const found = await run({ drill: false, limits: { run: 3000 } });
-      assert.match(found.run!, RegExp(`^failed: Run ${RUN} did not end within 3 s`));
+      const found = await run({ drill: false, limits: { run: 5000 } });
+      assert.match(found.run!, RegExp(`^failed: Run ${RUN} did not end within 5 s`));
       assert.match(found["cancel the run"]!, RegExp(`^passed: ${RUN} cancelled`));
     });
 

@@ -30,6 +30,8 @@ export interface OrchestratorOptions {
   readonly fetch?: typeof fetch;
   /** Receives each state of the run that the invoker reports. */
   readonly onState?: (state: RunState) => void;
+  /** The final event did not arrive: the one that is returned is made from the run's state. */
+  readonly onLostEvent?: () => void;
 }
 
 /**
@@ -123,7 +125,7 @@ async function refusal(deadLetters: AsyncIterable<Message>, runId: string): Prom
 
 /** The final event as the invoker knows it, for the case that Messenger loses the real one. */
 async function endByState(
-  { invokerUrl, pollInterval, fetch = globalThis.fetch, onState }: OrchestratorOptions,
+  { invokerUrl, pollInterval, fetch = globalThis.fetch, onState, onLostEvent }: OrchestratorOptions,
   { run_id, run_date }: RunRequest,
   signal: AbortSignal,
 ): Promise<RunEvent> {
@@ -138,6 +140,7 @@ async function endByState(
     if (state === undefined || status === undefined) continue;
     // The real event may still arrive.
     await pause();
+    onLostEvent?.();
     const { error: reason, steps } = state;
     const failed = status === "succeeded" ? undefined : steps.find((step) => step.status === "failed");
     const finished_at = new Date().toISOString();

@@ -116,7 +116,11 @@ export async function smoke(options: SmokeOptions): Promise<readonly Result[]> {
       if (text !== last) options.onProgress(text);
       last = text;
     };
-    const invoker = { invokerUrl: settings.invoker_url, fetch, onState };
+    let isLost = false;
+    const onLostEvent = (): void => {
+      isLost = true;
+    };
+    const invoker = { invokerUrl: settings.invoker_url, fetch, onState, onLostEvent };
     const event = await requestRun(request, { messenger, ...invoker, ...waiting }).catch((error) => {
       cleanups.push({
         name: "cancel the run",
@@ -125,8 +129,12 @@ export async function smoke(options: SmokeOptions): Promise<readonly Result[]> {
       });
       throw error;
     });
-    if (event.status === "succeeded") return `${run_id} succeeded`;
-    throw new UserError(`${run_id} ${event.status} in step ${event.failed_step}: ${event.reason}`);
+    if (event.status !== "succeeded")
+      throw new UserError(`${run_id} ${event.status} in step ${event.failed_step}: ${event.reason}`);
+    if (!isLost) return `${run_id} succeeded, and its final event arrived`;
+    throw new UserError(`${run_id} succeeded, but its final event did not arrive.`, {
+      remedy: `Look at the log of the step notify, and at the topic ${settings.events_topic}.`,
+    });
   }
 
   async function compare(): Promise<string> {
