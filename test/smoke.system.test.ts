@@ -141,7 +141,7 @@ if (!skipUnlessInstalled(NAME, ["Python 3.10 or later", "Java", "the Google Clou
         "dead letter": /^passed: fire-drill-\w{8}, which the invoker refuses, arrived/,
         run: RegExp(`^passed: ${RUN} succeeded`),
         marts:
-          /^passed: the rows are those of the local edition \(mlops_mkt.rfm 235, mlops_mkt.rfm_segments \d+\)/,
+          /^passed: 235 rows of mlops_mkt.rfm and \d+ rows of mlops_mkt.rfm_segments are those of the local/,
         orchestrator: /^passed: it confirmed the tables of 1997-10-01/,
         "signals of the alerts": /^passed: dead letters, requests to the invoker/,
         "acknowledge the dead letter": /^passed: fire-drill/,
