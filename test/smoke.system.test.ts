@@ -167,6 +167,20 @@ if (!skipUnlessInstalled(NAME, ["Python 3.10 or later", "Java", "the Google Clou
         assert.deepEqual(await rows(`SELECT COUNT(*) AS rows FROM ${table}`), [{ rows: 0 }], table);
     });
 
+    it("loads no sample into a table of another project", async () => {
+      await create(NO_ORDERS);
+      const { project } = testbed;
+      const orders = { project: "shop", dataset: "raw", table: "orders" };
+      // The emulator keeps projects apart; the stack's own is the other one here.
+      const settings = { ...testbed.dagSettings(), project: "stack" };
+      const found = await run({ drill: false, deployment: { orders: { ...orders, project }, settings } });
+      assert.match(
+        found.orders!,
+        /^failed: shop-\d+.raw.orders is empty, and is not in the stack's project\.\nSet/,
+      );
+      assert.ok(!("remove the sample" in found));
+    });
+
     it("does nothing if the invoker refuses the caller", async () => {
       await create();
       const refused: typeof fetch = async () => new Response("", { status: 403 });

@@ -27,17 +27,21 @@ export async function countOrders(
   return { orders: Number(row?.orders), next: (row?.next ?? null) as string | null };
 }
 
-/** Loads the CDNOW log into the empty orders table. @throws UserError if it can't be loaded, or is of another project */
+/** @throws UserError if the orders table is in another project than the stack, and so not for a sample */
+export function checkOwner({ orders: { project, dataset, table }, settings }: Deployment): void {
+  if (project === settings.project) return;
+  throw new UserError(`${project}.${dataset}.${table} is empty, and is not in the stack's project.`, {
+    remedy: "Set ordersTable to a table that has orders, or to an empty one in the stack's project.",
+  });
+}
+
+/** Loads the CDNOW log into the empty orders table. @throws UserError if BigQuery refuses it: then nothing is loaded */
 export async function loadSample(
   warehouseUrl: string,
   { orders: { project, dataset, table }, settings }: Deployment,
   csvFile: string,
   folder: string,
 ): Promise<void> {
-  if (project !== settings.project)
-    throw new UserError(`${project}.${dataset}.${table} is empty, and is not in the stack's project.`, {
-      remedy: "Set ordersTable to a table that has orders, or to an empty one in the stack's project.",
-    });
   const [, ...lines] = gunzipSync(readFileSync(csvFile)).toString().trimEnd().split("\n");
   const rows = lines.map((line) => {
     const [id, customer_id, day, , amount] = line.split(",");

@@ -11,7 +11,15 @@ import { type Check, NotProved, type Result, runChecks } from "./checks.ts";
 import { type CloudTable, compareMarts, describeComparison } from "./comparison.ts";
 import { startDrill } from "./drill.ts";
 import { type CallGoogle, runOrchestrator } from "./orchestrator.ts";
-import { ANY_ORDER, countOrders, loadSample, ordersTable, removeOrders, removeSample } from "./orders.ts";
+import {
+  ANY_ORDER,
+  checkOwner,
+  countOrders,
+  loadSample,
+  ordersTable,
+  removeOrders,
+  removeSample,
+} from "./orders.ts";
 import { cancelRun, checkHealth, type Fetch, jobUrl, planRequest } from "./run.ts";
 import { signalCommand, waitForSignals } from "./signals.ts";
 
@@ -75,16 +83,19 @@ export async function smoke(options: SmokeOptions): Promise<readonly Result[]> {
     orders = found.orders;
     runDate = options.runDate ?? found.next ?? today();
     if (orders > 0) return `${ordersPath} has ${orders} orders; the run date is ${runDate}`;
+    checkOwner(deployment);
     runDate = sample.runDate;
+    let isLoaded = false;
     cleanups.push({
       name: "remove the sample",
       command: bq(removeOrders(deployment)),
       run: async () => {
-        await removeSample(warehouse, deployment, tables, runDate);
-        return `the orders of the sample and all rows of ${runDate} are deleted`;
+        await removeSample(warehouse, deployment, isLoaded ? tables : [], runDate);
+        return `the orders of the sample are deleted${isLoaded ? `, and all rows of ${runDate}` : ""}`;
       },
     });
     await loadSample(warehouseUrl, deployment, sample.file, folder);
+    isLoaded = true;
     ({ orders } = await countOrders(warehouse, deployment));
     return `${ordersPath} was empty. It has the ${orders} orders of the CDNOW sample until the end; the run date is ${runDate}`;
   }
