@@ -14,6 +14,7 @@ import { Monitoring } from "./components/monitoring.ts";
 import { planLabels, planNames } from "./components/names.ts";
 import { Orchestrator, type OrchestratorArgs } from "./components/orchestrator.ts";
 import { readSettings } from "./components/settings.ts";
+import { planSignals } from "./components/signals.ts";
 import { planState } from "./components/state.ts";
 import { Warehouse } from "./components/warehouse.ts";
 import { WorkflowsOrchestrator } from "./components/workflows-orchestrator.ts";
@@ -229,6 +230,25 @@ export const requestsTopic = messenger.topics.requests.name;
 export const mart = `${marketing.project}.${marketing.dataset}.rfm`;
 /** For the workflows: google-github-actions/auth's workload_identity_provider. */
 export const workloadIdentityProvider = delivery?.provider.name ?? "none";
+/** For npm run smoke, which proves the deployment. */
+export const deployment = pulumi.output({
+  settings: orchestratorSettings,
+  orders: settings.orders,
+  deadLetters: {
+    topic: names.topics["requests-dead-letter"],
+    subscription: names.subscriptions["requests-dead-letter"],
+  },
+  orchestrator: {
+    kind: orchestrator.kind === "workflows" ? "workflows" : "composer",
+    name:
+      orchestrator.kind === "workflows"
+        ? names.workflows.orchestrator
+        : orchestrator.kind === "composer"
+          ? names.composers.orchestrator
+          : orchestrator.environment,
+  },
+  signals: planSignals(names),
+});
 /** The commit that was deployed. */
 export const commit = commitOf(import.meta.dirname);
 

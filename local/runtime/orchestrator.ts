@@ -26,6 +26,12 @@ export interface OrchestratorOptions {
   /** How often to ask the invoker for the run's state, in case the final event is lost, milliseconds. */
   readonly pollInterval: number;
   readonly signal: AbortSignal;
+  /** Sends requests to the invoker. @default without a token */
+  readonly fetch?: typeof fetch;
+  /** Receives each state of the run that the invoker reports. */
+  readonly onState?: (state: RunState) => void;
+  /** The final event did not arrive: the one that is returned is made from the run's state. */
+  readonly onLostEvent?: () => void;
 }
 
 /**
@@ -33,13 +39,13 @@ export interface OrchestratorOptions {
  * @throws UserError when the invoker is not healthy, the request becomes a dead letter, or the time limit passes.
  */
 export async function requestRun(request: RunRequest, options: OrchestratorOptions): Promise<RunEvent> {
-  const { messenger, invokerUrl, timeLimit, pollInterval } = options;
+  const { messenger, timeLimit } = options;
   const { run_id } = request;
   const done = new AbortController();
   const signal = AbortSignal.any([options.signal, done.signal]);
   try {
     const timeout = AbortSignal.timeout(Math.min(timeLimit, 10_000));
-    await checkHealth(invokerUrl, AbortSignal.any([signal, timeout]));
+    await checkHealth(options, AbortSignal.any([signal, timeout]));
     // The subscriptions come first: no event can be missed.
     const [events, deadLetters] = await Promise.all(
       [EVENTS, `${REQUESTS}-dead-letter`].map((topic) => messenger.subscribe(topic, { run_id }, signal)),
@@ -47,7 +53,7 @@ export async function requestRun(request: RunRequest, options: OrchestratorOptio
     return await Promise.race([
       finalEvent(events!, run_id),
       refusal(deadLetters!, run_id),
-      endByState(invokerUrl, request, pollInterval, signal),
+      endByState(options, request, signal),
       overTime(run_id, timeLimit, signal),
       messenger.publish(REQUESTS, request, { run_id }).then(never),
     ]);
@@ -85,7 +91,10 @@ export async function confirmRun(event: RunEvent, warehouse: Warehouse): Promise
   return { customers: Number(row.customers), modelId: row.model_id as string | null };
 }
 
-async function checkHealth(invokerUrl: string, signal: AbortSignal): Promise<void> {
+async function checkHealth(
+  { invokerUrl, fetch = globalThis.fetch }: OrchestratorOptions,
+  signal: AbortSignal,
+): Promise<void> {
   const problem = await fetch(`${invokerUrl}/healthcheck`, { signal }).then(
     ({ status }) => (status === 200 ? undefined : `it answers ${status}`),
     (error) => error.cause?.message ?? error.message,
@@ -116,30 +125,28 @@ async function refusal(deadLetters: AsyncIterable<Message>, runId: string): Prom
 
 /** The final event as the invoker knows it, for the case that Messenger loses the real one. */
 async function endByState(
-  invokerUrl: string,
+  { invokerUrl, pollInterval, fetch = globalThis.fetch, onState, onLostEvent }: OrchestratorOptions,
   { run_id, run_date }: RunRequest,
-  pollInterval: number,
   signal: AbortSignal,
 ): Promise<RunEvent> {
   const pause = () => setTimeout(pollInterval, undefined, { signal });
   for (;;) {
     await pause();
-    const state = await stateOf(`${invokerUrl}/runs/${run_id}`, signal);
+    const state = await fetch(`${invokerUrl}/runs/${run_id}`, { signal })
+      .then(async (response) => (response.ok ? runState.parse(await response.json()) : undefined))
+      .catch(() => undefined);
+    if (state !== undefined) onState?.(state);
     const status = runStatus.safeParse(state?.state).data;
     if (state === undefined || status === undefined) continue;
     // The real event may still arrive.
     await pause();
+    onLostEvent?.();
     const { error: reason, steps } = state;
     const failed = status === "succeeded" ? undefined : steps.find((step) => step.status === "failed");
     const finished_at = new Date().toISOString();
     return { run_id, run_date, status, failed_step: failed?.step ?? null, reason, finished_at, steps };
   }
 }
-
-const stateOf = (url: string, signal: AbortSignal): Promise<RunState | undefined> =>
-  fetch(url, { signal })
-    .then(async (response) => (response.ok ? runState.parse(await response.json()) : undefined))
-    .catch(() => undefined);
 
 async function overTime(runId: string, timeLimit: number, signal: AbortSignal): Promise<never> {
   await setTimeout(timeLimit, undefined, { signal });

@@ -92,6 +92,10 @@ export class AirflowTestbed {
     });
   }
 
+  async cancelRun(runId: string): Promise<void> {
+    await this.#stack?.launcher.cancel(runId);
+  }
+
   /** The requests that became dead letters. */
   async deadLetters(): Promise<string[]> {
     const subscription = this.pubsub.subscription(`${REQUESTS}-dead-letter`);

@@ -24,6 +24,7 @@ export const METHODS: Readonly<Record<string, readonly string[]>> = {
   "cloudkms/v1": ["projects.locations.keyRings.cryptoKeys.get", "projects.locations.list"],
   "cloudresourcemanager/v3": ["projects.get", "projects.testIamPermissions"],
   "composer/v1": ["projects.locations.environments.get", "projects.locations.imageVersions.list"],
+  "monitoring/v3": ["projects.timeSeries.list"],
   "pubsub/v1": [
     "projects.subscriptions.create",
     "projects.subscriptions.delete",
@@ -34,4 +35,8 @@ export const METHODS: Readonly<Record<string, readonly string[]>> = {
   "serviceusage/v1": ["services.batchGet"],
   "serviceusage/v1beta1": ["services.consumerQuotaMetrics.get"],
   "storage/v1": ["buckets.get", "buckets.insert", "objects.get", "objects.insert", "objects.list"],
+  "workflowexecutions/v1": [
+    "projects.locations.workflows.executions.create",
+    "projects.locations.workflows.executions.get",
+  ],
 };

@@ -43,13 +43,15 @@ export async function snapshot(connection: DuckDBConnection, target: Target): Pr
 /**
  * Compares a table with its snapshot, in the columns that have the same type in both. Without a snapshot all rows are
  * new. `partition` is a condition that selects the rows to compare. Rows are paired by the first key found: the likely
- * key (partition and cluster columns), the likely key and one more column, then more and more columns.
+ * key (partition and cluster columns), the likely key and one more column, then more and more columns. Floats that differ
+ * by less than the share `tolerance` are equal.
  */
 export async function rowDiff(
   connection: DuckDBConnection,
   target: Target,
   likelyKey: readonly string[],
   partition = "TRUE",
+  tolerance = TOLERANCE,
 ): Promise<RowDiff> {
   await connection.run(
     `CREATE SCHEMA IF NOT EXISTS __before;
@@ -90,7 +92,7 @@ export async function rowDiff(
   const differs = (name: string): string => {
     const [b, a] = [`b.${quote(name)}`, `a.${quote(name)}`];
     const close = /^(DOUBLE|FLOAT)$/.test(is.get(name)!)
-      ? `AND NOT COALESCE(ABS(${a} - ${b}) <= ${TOLERANCE} * GREATEST(ABS(${a}), ABS(${b})), FALSE)`
+      ? `AND NOT COALESCE(ABS(${a} - ${b}) <= ${tolerance} * GREATEST(ABS(${a}), ABS(${b})), FALSE)`
       : "";
     return `(${both} AND ${a} IS DISTINCT FROM ${b} ${close})`;
   };

@@ -1,0 +1,16 @@
+import { z } from "zod";
+import { dagSettings } from "./dag-settings.ts";
+
+/** What the stack says of itself, as its output `deployment`: `npm run smoke` proves a deployment by it. */
+export const deployment = z.object({
+  /** The settings that the DAG and the workflow have, too. */
+  settings: dagSettings,
+  orders: z.object({ project: z.string(), dataset: z.string(), table: z.string() }),
+  /** Where run requests end that the invoker refuses. */
+  deadLetters: z.object({ topic: z.string(), subscription: z.string() }),
+  /** Name of the workflow, or of the environment of Composer that has the DAG. */
+  orchestrator: z.object({ kind: z.enum(["workflows", "composer"]), name: z.string() }),
+  /** Filters of Cloud Monitoring for the metrics that the alerts watch, by their subject. */
+  signals: z.record(z.string(), z.string()),
+});
+export type Deployment = z.output<typeof deployment>;
