@@ -60,13 +60,10 @@ export interface Messenger extends Publisher {
 /** Body of a Pub/Sub push request (cloud.google.com/pubsub/docs/push). */
 export const pushEnvelope = z.object({
   message: z.object({
-    data: z
-      .base64()
-      .min(1, "must not be empty")
-      .meta({
-        description: "A RunRequest or a RunEvent as JSON, in base64.",
-        contentMediaType: "application/json",
-      }),
+    data: z.base64().min(1, "must not be empty").meta({
+      description: "A RunRequest or a RunEvent as JSON, in base64.",
+      contentMediaType: "application/json",
+    }),
     attributes: z.record(z.string(), z.string()).default({}),
     messageId: z.string(),
   }),

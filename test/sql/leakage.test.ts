@@ -36,16 +36,14 @@ describe("examples of candidates", () => {
   let model: Model;
   before(async () => {
     warehouse = await DuckDbWarehouse.open(join(folder, "warehouse.duckdb"));
+    const { actions } = compile(sqlDir, { project: warehouse.project });
+    model = actions.find(({ target }) => target.name === "examples")!;
     await warehouse.withConnection((connection) =>
       connection.run(`
         CREATE TABLE rfm.purchases (customer_id VARCHAR, purchased_on DATE, value_cents BIGINT);
         CREATE TABLE rfm.run_calendar AS SELECT DATE '${RUN_DATE}' AS run_date, ${HOLDOUT_WEEKS} AS holdout_weeks,
           DATE '${CALIBRATION_END}' AS calibration_end, 8 AS horizon_weeks`),
     );
-  });
-  before(() => {
-    const { actions } = compile(sqlDir, { project: warehouse.project });
-    model = actions.find(({ target }) => target.name === "examples")!;
   });
   after(async () => {
     await warehouse.close();
