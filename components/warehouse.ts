@@ -60,12 +60,13 @@ type TablePlan = Omit<z.output<typeof table>, "dataset"> & { readonly dataset: D
 const TABLES_ORCHESTRATOR_READS = ["marketing.rfm", "ops.checks", "rfm.models"];
 
 /**
- * What the jobs need on a dataset: they make views and tables, add columns, replace rows and call the model's functions.
+ * What the jobs need on a dataset: they make views and tables, add columns, replace rows, write rows as files for candidates and call
+ * the model's functions.
  * roles/bigquery.dataEditor could also delete tables, with their history, and change the functions.
  */
 const WRITE = [
   "bigquery.routines.get",
-  ...["create", "get", "getData", "update", "updateData"].map((verb) => `bigquery.tables.${verb}`),
+  ...["create", "export", "get", "getData", "update", "updateData"].map((verb) => `bigquery.tables.${verb}`),
 ];
 
 /**

@@ -60,7 +60,7 @@ export const runSettings = z.strictObject({
   annual_discount_rate: share(0.1, "Yearly discount rate of the expected value. 0.1 is 10 %."),
   max_rejected_share: share(0.05, "The run fails when a larger share of the orders is invalid."),
   promotion_metric: z
-    .enum(["count_mae", "count_rmse", "value_mae", "top_decile_revenue_share", "spearman"])
+    .enum(["count_mae", "count_rmse", "top_decile_revenue_share", "spearman", "value_mae"])
     .default("count_mae")
     .describe("Hold-out metric on which a new model is compared with the champion."),
   promotion_tolerance: share(

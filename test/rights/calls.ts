@@ -78,6 +78,9 @@ export const CALLS: Readonly<Record<string, readonly Call[]>> = {
       ),
     ]),
     ...calls("adapters/bigquery.ts", "dataset rfm", "bigquery.routines.get"),
+    // EXPORT DATA for candidates, and their files as external tables: cloud.google.com/bigquery/docs/exporting-data
+    ...calls("adapters/bigquery.ts", "dataset rfm", "bigquery.tables.export"),
+    ...calls("adapters/bigquery.ts", "bucket artifacts", ...WRITE_OBJECTS),
     // Whoever reads a view reads what is below it.
     ...calls("adapters/bigquery.ts", "table raw.orders", "bigquery.tables.getData"),
     ...calls("adapters/pubsub.ts", "topic events", "pubsub.projects.topics.publish"),
@@ -130,7 +133,7 @@ export const ROLES_BY_DOCUMENTATION: Readonly<Record<string, string>> = {
   "roles/composer.worker": "cloud.google.com/composer/docs/composer-3/access-control#service-account",
 };
 
-/** What a person calls with own rights, in `npm run doctor`, and what only tests call. */
+/** What a person calls with own rights, in `npm run doctor` and `npm run smoke`, and what only tests call. */
 export const CALLS_OF_PEOPLE: readonly string[] = [
   "aiplatform.projects.locations.list",
   // No account of the stack cancels a run: docs/operate.md has the command.
@@ -152,4 +155,6 @@ export const CALLS_OF_PEOPLE: readonly string[] = [
   "serviceusage.services.consumerQuotaMetrics.get",
   "storage.buckets.get",
   "storage.buckets.insert",
+  "monitoring.projects.timeSeries.list",
+  "workflowexecutions.projects.locations.workflows.executions.get",
 ];
