@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { fitBgNbd } from "../jobs/clv/bg-nbd-fit.ts";
+import { columnsOf } from "../test/columns.ts";
 import { type Shop, writeShop } from "./shop.ts";
 
 describe("a simulated shop", () => {
@@ -48,7 +49,9 @@ describe("a simulated shop", () => {
     );
     const early = rows.filter(({ T }) => T! > 78).length;
     assert.ok(Math.abs(early / rows.length - 0.5) < 0.02, `${early}`);
-    const { parameters, standardErrors, converged } = fitBgNbd(rows as never);
+    const { parameters, standardErrors, converged } = fitBgNbd(
+      columnsOf(["x", "tX", "T", "customers"], rows as never),
+    );
     assert.ok(converged);
     const truth = { r: 0.9, alpha: 8, a: 0.8, b: 4 };
     for (const name of ["r", "alpha", "a", "b"] as const) {

@@ -128,7 +128,7 @@ describe("local commands", function () {
       const { code, output } = await run("sql", "--run-date", "1997-10-01", ...sample);
       assert.equal(code, 0, output);
       assert.match(output, /mlops_mkt\.rfm +2,357 rows/);
-      assert.match(output, /15 of 15 assertions hold/);
+      assert.match(output, /16 of 16 assertions hold/);
     });
 
     it("says how the order log was read, and warns", async () => {

@@ -51,7 +51,7 @@ message RunRequest {
   optional int64 rfm_window_days = 5;
   optional double annual_discount_rate = 6;
   optional double max_rejected_share = 7;
-  enum PromotionMetric { count_mae = 0; count_rmse = 1; top_decile_revenue_share = 2; spearman = 3; }
+  enum PromotionMetric { count_mae = 0; count_rmse = 1; top_decile_revenue_share = 2; spearman = 3; value_mae = 4; }
   optional PromotionMetric promotion_metric = 8;
   optional double promotion_tolerance = 9;
   enum Retrain { yes = 0; no = 1; }

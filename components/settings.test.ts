@@ -94,6 +94,7 @@ describe("settings", () => {
       orchestrator: { kind: "composer", imageVersion: "composer-3-airflow-2.11.1" },
       notificationEmails: [],
       protectData: false,
+      candidates: [],
       bytesBilledLimit: 1e11,
       dailyBytesBilledLimit: 1e12,
       budget: undefined,
