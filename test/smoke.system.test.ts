@@ -230,7 +230,7 @@ if (!skipUnlessInstalled(NAME, ["Python 3.10 or later", "Java", "the Google Clou
         found.marts!,
         /^failed: mlops_mkt.rfm: 1 rows differ .*; expected_value of [^;]*: \S+ instead of \S+$/,
       );
-      assert.match(found["dead letter"]!, /^failed: The request fire-drill-\w+ is not in empty after 2 s/);
+      assert.match(found["dead letter"]!, /^failed: fire-drill-\w+ is not in empty after 2 s/);
       assert.match(found["acknowledge the dead letter"]!, /^not proved: fire-drill-\w+ can still arrive/);
     });
 
