@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { rmSync } from "node:fs";
 import { today } from "../contracts/run.ts";
-import { type CallGoogle, runOrchestrator } from "../local/smoke/orchestrator.ts";
+import { type CallGoogle, poll, runOrchestrator } from "../local/smoke/orchestrator.ts";
 import { AIRFLOW_VERSIONS, airflowHome, type Standalone, startAirflow } from "./airflow/airflow.ts";
 import { localSettings } from "./airflow/settings.ts";
 import { freePort } from "./emulators/server.ts";
@@ -30,7 +30,10 @@ if (!skipUnlessInstalled(NAME, ["Python 3.10 or later"]))
         const home = await airflowHome(version, { ...settings, schedule });
         let airflow: Standalone | undefined;
         try {
-          const env = { AIRFLOW__API__AUTH_BACKENDS: "airflow.api.auth.backend.basic_auth" };
+          const env = {
+            AIRFLOW__API__AUTH_BACKENDS: "airflow.api.auth.backend.basic_auth",
+            AIRFLOW__WEBSERVER__WEB_SERVER_MASTER_TIMEOUT: "280",
+          };
           airflow = await startAirflow(version, home, await freePort(), version === 2 ? env : {});
           const { url: airflowUri } = airflow;
           const authorization = await authorize(version, airflow);
@@ -46,6 +49,11 @@ if (!skipUnlessInstalled(NAME, ["Python 3.10 or later"]))
             assert.ok(response.ok, `${method} ${url}: ${response.status} ${JSON.stringify(answer)}`);
             return answer;
           };
+          // Airflow answers before it has read the DAG.
+          const dag = `${airflowUri}/api/${version === 2 ? "v1" : "v2"}/dags/${settings.dag_id}`;
+          const isKnown = async () =>
+            (await fetch(dag, { headers: { authorization } })).ok ? true : undefined;
+          await poll(isKnown, { timeLimit: 200_000, pollInterval: 1000 });
           const deployment = {
             settings,
             orders: { project: "demo", dataset: "raw", table: "orders" },

@@ -123,7 +123,7 @@ export function describeComparison(compared: readonly RowDiff[]): string {
         ? ""
         : `; ${column} of ${example.key}: ${example.after} instead of ${example.before}`,
     );
-    return `${table}: ${changed} rows differ from the local edition, ${removed} are missing, ${added} are too many${examples.join("")}`;
+    return `${table}: rows that differ from the local edition: ${changed}; missing: ${removed}; too many: ${added}${examples.join("")}`;
   });
   throw new UserError(lines.join("\n"), {
     remedy: "If orders arrived during the run, run the command again.",
