@@ -179,7 +179,7 @@ describe("local commands", function () {
       const before = output().length;
       writeFileSync(segments, readFileSync(segments, "utf8").replace('"Champions"', '"Best of all"'));
       // segments, what is made of it, and their assertions; not the statistics
-      await says(/8 actions in/);
+      await says(/^8 actions in/m);
       assert.match(output().slice(before), /rfm\.segments +11 rows[\s\S]*mlops_mkt\.rfm_segments +11 rows/);
       assert.doesNotMatch(output().slice(before), /model_statistics/);
       appendFileSync(segments, "\nUNION ALL SELECT FROM\n");
