@@ -16,7 +16,7 @@ function inBareV8(name: string): (...values: (number | null)[]) => number | null
 describe("routine bundle", () => {
   it("gives the published expectation of a customer", () => {
     // Fader, Hardie & Lee (2005), section 5: x = 2, t_x = 30.43, T = 38.86, over 39 weeks.
-    const expected = inBareV8("expected_purchases")(0.243, 4.414, 0.793, 2.426, 2, 30.43, 38.86, 39);
+    const expected = inBareV8("expected_purchases")(0.243, 4.414, 0.793, 2.426, 1, 2, 30.43, 38.86, 39);
     assert.equal(expected?.toFixed(2), "1.23");
   });
 

@@ -9,15 +9,22 @@ import { inOrder } from "./sort.ts";
 /** `customers` customers who made `x` repeat purchases, the last `tX` weeks after the first one, in `T` weeks. */
 export type BgNbdStatistics = Statistics<"x" | "tX" | "T">;
 
-/** The BG/NBD log-likelihood, equation (6) of Fader, Hardie & Lee (2005), and its derivatives by r, alpha, a, b. */
+/**
+ * The log-likelihood of BG/NBD, equation (6) of Fader, Hardie & Lee (2005), or of MBG/NBD (Batislam et al. 2007), and its
+ * derivatives by r, alpha, a, b.
+ */
 export function bgNbdLikelihood(
   parameters: BgNbdParameters,
   { x, tX, T, customers }: BgNbdStatistics,
+  firstDropOut = 1,
 ): Likelihood {
+  const chances = 1 - firstDropOut;
   const { r, alpha, a, b } = parameters;
   const customersByX = customersBy(x, customers);
   // The part of the log odds of being gone that depends on x alone.
-  const logLeaving = customersByX.map((count, k) => (count === 0 || k === 0 ? 0 : Math.log(a / (b + k - 1))));
+  const logLeaving = customersByX.map((count, k) =>
+    count === 0 || k < firstDropOut ? 0 : Math.log(a / (b + k - firstDropOut)),
+  );
   let [value, gr, ga, gA, gB] = [0, 0, 0, 0, 0];
   let [rr, ra, rA, rB, aa, aA, aB, AA, AB, BB] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
   for (let i = 0; i < x.length; i++) {
@@ -30,13 +37,13 @@ export function bgNbdLikelihood(
     ga -= count * rate;
     ra -= count * end;
     aa += count * rate * end;
-    if (k === 0) continue;
-    // The log odds o = ln(a / (b + x - 1)) + (r + x) ln((alpha + T) / (alpha + tX)) and its derivatives.
+    if (k < firstDropOut) continue;
+    // The log odds o = ln(a / (b + x - firstDropOut)) + (r + x) ln((alpha + T) / (alpha + tX)) and its derivatives.
     const last = 1 / (alpha + tX[i]!);
     const or = Math.log(last / end);
     const oa = (r + k) * (end - last);
     const oA = 1 / a;
-    const oB = -1 / (b + k - 1);
+    const oB = -1 / (b + k - firstDropOut);
     const o = logLeaving[k]! + (r + k) * or;
     const small = Math.exp(-Math.abs(o));
     const gone = (o > 0 ? 1 : small) / (1 + small);
@@ -63,19 +70,21 @@ export function bgNbdLikelihood(
     gammaln(one) + gammaln(other) - gammaln(one + other);
   for (const [k, count] of customersByX.entries()) {
     if (count === 0) continue;
-    value += count * (gammaln(r + k) - gammaln(r) + r * Math.log(alpha) + logBeta(a, b + k) - logBeta(a, b));
-    const both = digamma(a + b) - digamma(a + b + k);
-    const bothAgain = trigamma(a + b) - trigamma(a + b + k);
+    const stayed = k + chances;
+    value +=
+      count * (gammaln(r + k) - gammaln(r) + r * Math.log(alpha) + logBeta(a, b + stayed) - logBeta(a, b));
+    const both = digamma(a + b) - digamma(a + b + stayed);
+    const bothAgain = trigamma(a + b) - trigamma(a + b + stayed);
     gr += count * (digamma(r + k) - digamma(r) + Math.log(alpha));
     ga += (count * r) / alpha;
     gA += count * both;
-    gB += count * (both + digamma(b + k) - digamma(b));
+    gB += count * (both + digamma(b + stayed) - digamma(b));
     rr += count * (trigamma(r + k) - trigamma(r));
     ra += count / alpha;
     aa -= (count * r) / alpha ** 2;
     AA += count * bothAgain;
     AB += count * bothAgain;
-    BB += count * (bothAgain + trigamma(b + k) - trigamma(b));
+    BB += count * (bothAgain + trigamma(b + stayed) - trigamma(b));
   }
   return {
     value,
@@ -85,10 +94,10 @@ export function bgNbdLikelihood(
 }
 
 /**
- * Fits the BG/NBD model by maximum likelihood. The rows can have any order, and equal ones can be split.
+ * Fits BG/NBD, or MBG/NBD with `firstDropOut` of 0, by maximum likelihood. The rows can have any order, and equal ones can be split.
  * @throws CannotFit when the statistics do not determine the four parameters.
  */
-export function fitBgNbd(statistics: BgNbdStatistics): Fit<BgNbdParameters> {
+export function fitBgNbd(statistics: BgNbdStatistics, firstDropOut = 1): Fit<BgNbdParameters> {
   // In one order, so that rounding does not depend on that of the rows.
   const sorted = inOrder(statistics);
   const { x, tX, T, customers } = sorted;
@@ -122,5 +131,7 @@ export function fitBgNbd(statistics: BgNbdStatistics): Fit<BgNbdParameters> {
     throw new CannotFit(`Four parameters cannot be fitted on ${distinct.size} distinct customer histories.`);
   // A mean rate of purchases / weeks.
   const start = { r: 1, alpha: weeks / purchases, a: 1, b: 2 };
-  return fitStatistics(sorted, bgNbdLikelihood, start);
+  const likelihood = (parameters: BgNbdParameters, rows: BgNbdStatistics): Likelihood =>
+    bgNbdLikelihood(parameters, rows, firstDropOut);
+  return fitStatistics(sorted, likelihood, start);
 }

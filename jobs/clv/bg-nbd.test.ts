@@ -64,6 +64,23 @@ describe("BG/NBD", () => {
     assert.equal(probabilityAlive(CDNOW, 0, 0, 38.86), 1);
   });
 
+  it("is MBG/NBD when a customer can leave after the first purchase", () => {
+    // ModifiedBetaGeoFitter of lifetimes 0.11.3: the same closed forms with b + 1
+    const { r, alpha, a, b } = { r: 0.525, alpha: 6.183, a: 0.891, b: 1.614 };
+    const model = { r, alpha, a, b, firstDropOut: 0 };
+    for (const [x, tX] of [
+      [0, 0],
+      [2, 30.43],
+    ] as const) {
+      const odds = (a / (b + x)) * ((alpha + 38.86) / (alpha + tX)) ** (r + x);
+      assertClose(probabilityAlive(model, x, tX, 38.86), 1 / (1 + odds), 1e-12);
+      const active = { r: r + x, alpha: alpha + 38.86, a, b: b + x + 1 };
+      const expected = expectedPurchases(active, 39) / (1 + odds);
+      assertClose(conditionalExpectedPurchases(model, x, tX, 38.86, 39), expected, 1e-12);
+    }
+    assert.ok(probabilityAlive(model, 0, 0, 38.86) < 0.6);
+  });
+
   it("keeps P(alive) a probability that falls with the time since the last purchase", () => {
     fc.assert(
       fc.property(parameters, history, between(0.1, 100), (model, { x, tX, T }, later) => {

@@ -5,26 +5,38 @@ import { hypergeometricMean } from "./special-functions.ts";
  * Marketing Science 24(2)): a customer's purchase rate comes from Gamma(r, alpha), alpha in weeks, and after each
  * repeat purchase the customer leaves for good with a probability from Beta(a, b). All four are positive.
  *
+ * In MBG/NBD (Batislam, Denizel & Filiztekin 2007, "Empirical validation and comparison of models for customer base
+ * analysis", International Journal of Research in Marketing 24(3)), a customer can also leave after the first purchase.
+ * `firstDropOut` is the number of repeat purchases after which a customer can leave first: 1 in BG/NBD, 0 in MBG/NBD.
+ *
  * Everywhere below: `x` repeat purchases, the last one `tX` weeks after the first purchase (0 if x = 0), observed
  * for `T` weeks after it. This file and those that it imports use plain JavaScript only: they run in BigQuery, too.
  */
 export type BgNbdParameters = { r: number; alpha: number; a: number; b: number };
 
+/** BG/NBD, the default, or MBG/NBD with its parameters. */
+export type PurchaseModel = BgNbdParameters & { firstDropOut?: number };
+
 /** Weeks in a mean Gregorian year of 365.2425 days. */
 export const WEEKS_PER_YEAR = 365.2425 / 7;
 
-/** ln of P(gone) / P(alive) given x, tX, T; minus infinity for x = 0, as nobody leaves before a repeat purchase. */
-export function logOddsGone({ r, alpha, a, b }: BgNbdParameters, x: number, tX: number, T: number): number {
-  if (x === 0) return Number.NEGATIVE_INFINITY;
-  return Math.log(a / (b + x - 1)) + (r + x) * Math.log1p((T - tX) / (alpha + tX));
+/** ln of P(gone) / P(alive) given x, tX, T; minus infinity where nobody can have left. */
+export function logOddsGone(
+  { r, alpha, a, b, firstDropOut = 1 }: PurchaseModel,
+  x: number,
+  tX: number,
+  T: number,
+): number {
+  if (x < firstDropOut) return Number.NEGATIVE_INFINITY;
+  return Math.log(a / (b + x - firstDropOut)) + (r + x) * Math.log1p((T - tX) / (alpha + tX));
 }
 
 /** P(alive): still active at T, given x, tX, T (Fader & Hardie 2008, brucehardie.com/notes/021). 0 below 1e-308. */
-export function probabilityAlive(parameters: BgNbdParameters, x: number, tX: number, T: number): number {
+export function probabilityAlive(parameters: PurchaseModel, x: number, tX: number, T: number): number {
   return 1 / (1 + Math.exp(logOddsGone(parameters, x, tX, T)));
 }
 
-/** E[X(t)]: mean repeat purchases of a new customer in the first t weeks. Equation (9). */
+/** E[X(t)]: mean repeat purchases of a new customer of BG/NBD in the first t weeks. Equation (9). */
 export function expectedPurchases({ r, alpha, a, b }: BgNbdParameters, t: number): number {
   return hypergeometricMean(r, a, b, t / alpha);
 }
@@ -34,7 +46,7 @@ export function expectedPurchases({ r, alpha, a, b }: BgNbdParameters, t: number
  * parameters of an active customer with this history.
  */
 export function conditionalExpectedPurchases(
-  parameters: BgNbdParameters,
+  parameters: PurchaseModel,
   x: number,
   tX: number,
   T: number,
@@ -45,7 +57,7 @@ export function conditionalExpectedPurchases(
 
 /** The same for a customer who is still active: it does not depend on tX. */
 export function expectedPurchasesIfActive(
-  parameters: BgNbdParameters,
+  parameters: PurchaseModel,
   x: number,
   T: number,
   t: number,
@@ -61,7 +73,7 @@ export function expectedPurchasesIfActive(
  * exp(-delta s) E(s) ds. The second term is small: eight nodes on a logarithmic scale give 1e-6 of the sum.
  */
 export function discountedExpectedPurchases(
-  parameters: BgNbdParameters,
+  parameters: PurchaseModel,
   x: number,
   tX: number,
   T: number,
@@ -82,9 +94,13 @@ export function discountedExpectedPurchases(
   return probabilityAlive(parameters, x, tX, T) * total;
 }
 
-/** The parameters for an active customer with x purchases in T weeks: rate and leaving are again Gamma and Beta. */
-function afterHistory({ r, alpha, a, b }: BgNbdParameters, x: number, T: number): BgNbdParameters {
-  return { r: r + x, alpha: alpha + T, a, b: b + x };
+/**
+ * The parameters for an active customer with x purchases in T weeks: rate and leaving are again Gamma and Beta. From now
+ * on the customer leaves after purchases only, so these are parameters of BG/NBD.
+ */
+function afterHistory(model: PurchaseModel, x: number, T: number): BgNbdParameters {
+  const { r, alpha, a, b, firstDropOut = 1 } = model;
+  return { r: r + x, alpha: alpha + T, a, b: b + x + 1 - firstDropOut };
 }
 
 /** Nodes and weights on [-1, 1] (Abramowitz & Stegun, table 25.4, n = 8). */

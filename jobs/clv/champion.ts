@@ -23,8 +23,9 @@ const lowerIsBetter = (metric: ChampionSettings["metric"]): boolean => /_(mae|rm
 /** The model with the best figure, of those that converged; of equal ones, and without figures, the first. */
 export function bestOf<M extends Challenger>(models: readonly M[], metric: ChampionSettings["metric"]): M {
   const loss = ({ converged, metrics }: Challenger): number => {
-    const value = converged ? figure(metrics, metric) : undefined;
-    if (value === undefined) return Number.POSITIVE_INFINITY;
+    if (!converged) return Number.POSITIVE_INFINITY;
+    const value = figure(metrics, metric);
+    if (value === undefined) return Number.MAX_VALUE;
     return lowerIsBetter(metric) ? value : -value;
   };
   return models.reduce((best, model) => (loss(model) < loss(best) ? model : best));
@@ -63,7 +64,7 @@ export function decideChampion(
   if (!challenger.converged) {
     return {
       promoted: false,
-      reason: "The fit of BG/NBD did not converge, so the model is kept but not used.",
+      reason: "The fit of the purchases did not converge, so the model is kept but not used.",
     };
   }
   if (champion === undefined) {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { type SampleCustomer, simulateCustomers } from "../../test/cdnow.ts";
 import { columnsOf } from "../../test/columns.ts";
 import { fitBgNbd } from "./bg-nbd-fit.ts";
-import { fitModel, type SampleStatistics } from "./fit-model.ts";
+import { fitModel, fitValues, type Sample, type SampleStatistics } from "./fit-model.ts";
 import { fitGammaGamma } from "./gamma-gamma-fit.ts";
 import { CannotFit } from "./maximum-likelihood.ts";
 import { seededRandom } from "./random.ts";
@@ -32,8 +32,10 @@ const statisticsOf = (list: readonly SampleCustomer[], customers = 1): SampleSta
   values: valuesOf(list, customers),
 });
 
+const fitWith = (statistics: Readonly<Record<Sample, SampleStatistics>>, holdoutWeeks: number) =>
+  fitModel("bgnbd", statistics, fitValues(statistics), holdoutWeeks);
 const fitBoth = (production: SampleCustomer[], calibration: SampleCustomer[], holdoutWeeks = 20) =>
-  fitModel({ production: statisticsOf(production), calibration: statisticsOf(calibration) }, holdoutWeeks);
+  fitWith({ production: statisticsOf(production), calibration: statisticsOf(calibration) }, holdoutWeeks);
 
 describe("fitModel", () => {
   const all = simulate(1);
@@ -57,7 +59,7 @@ describe("fitModel", () => {
   });
 
   it("counts the customers of a row", () => {
-    const { production } = fitModel({ production: statisticsOf(all, 2), calibration: statisticsOf([]) }, 0);
+    const { production } = fitWith({ production: statisticsOf(all, 2), calibration: statisticsOf([]) }, 0);
     assert.equal(production.customers, 600);
   });
 
@@ -80,7 +82,7 @@ describe("fitModel", () => {
         throw new TypeError("broken");
       },
     };
-    assert.throws(() => fitModel({ production: broken, calibration: statisticsOf([]) }, 0), TypeError);
+    assert.throws(() => fitWith({ production: broken, calibration: statisticsOf([]) }, 0), TypeError);
   });
 
   describe("does without Gamma-Gamma", () => {

@@ -8,7 +8,7 @@ import { CannotFit, type Fit } from "./maximum-likelihood.ts";
 /** All history before the run date, or all history before the hold-out. */
 export type Sample = "production" | "calibration";
 
-/** Both models, fitted on one sample. */
+/** A model of purchases and Gamma-Gamma, fitted on one sample. */
 export interface FittedModel {
   readonly sample: Sample;
   readonly bgNbd: Fit<BgNbdParameters>;
@@ -18,6 +18,7 @@ export interface FittedModel {
 }
 
 export interface FitResult {
+  readonly family: Family;
   readonly production: FittedModel;
   /** What is evaluated on the hold-out, or a sentence on why there is none. */
   readonly calibration: FittedModel | string;
@@ -31,32 +32,51 @@ export interface SampleStatistics {
   readonly values: GammaGammaStatistics;
 }
 
+/** The built-in families, and the number of repeat purchases after which a customer can leave first. */
+export const FAMILIES = { bgnbd: 1, mbgnbd: 0 } as const;
+export type Family = keyof typeof FAMILIES;
+
+/** Gamma-Gamma of each sample, or a sentence on why it is not used. */
+export type ValueFits = Readonly<Record<Sample, Fit<GammaGammaParameters> | string>>;
+
+export const fitValues = (statistics: Readonly<Record<Sample, SampleStatistics>>): ValueFits => ({
+  production: orReason(() => fitValue(statistics.production.values, "production")),
+  calibration: orReason(() => fitValue(statistics.calibration.values, "calibration")),
+});
+
 /**
- * Fits BG/NBD and Gamma-Gamma on all history and, where there is a hold-out, on the history before it. What is
- * evaluated must be what scores, so Gamma-Gamma is used only if it fits both samples.
- * @throws CannotFit when there is no BG/NBD model of all history.
+ * Fits a family on all history and, where there is a hold-out, on the history before it. What is evaluated must be what
+ * scores, so Gamma-Gamma is used only if it fits both samples.
+ * @throws CannotFit when there is no model of purchases of all history.
  */
 export function fitModel(
+  family: Family,
   statistics: Readonly<Record<Sample, SampleStatistics>>,
+  values: ValueFits,
   holdoutWeeks: number,
 ): FitResult {
-  const production = fitBgNbd(statistics.production.purchases);
+  const fitPurchases = (sample: Sample) => fitBgNbd(statistics[sample].purchases, FAMILIES[family]);
+  const production = fitPurchases("production");
   const calibration =
     holdoutWeeks > 0
-      ? orReason(() => fitBgNbd(statistics.calibration.purchases))
+      ? orReason(() => fitPurchases("calibration"))
       : "The history is too short for a hold-out of a week.";
   const samples: Sample[] = typeof calibration === "string" ? ["production"] : ["production", "calibration"];
-  const gammaGamma = orReason(() => samples.map((sample) => fitValue(statistics[sample].values, sample)));
-  const fitted = (sample: Sample, bgNbd: Fit<BgNbdParameters>): FittedModel => ({
-    sample,
-    bgNbd,
-    gammaGamma: typeof gammaGamma === "string" ? null : gammaGamma[samples.indexOf(sample)]!,
-    customers: totalOf(statistics[sample].purchases.customers),
-  });
+  const reasons = samples.map((sample) => values[sample]).filter((fit) => typeof fit === "string");
+  const fitted = (sample: Sample, bgNbd: Fit<BgNbdParameters>): FittedModel => {
+    const gammaGamma = values[sample];
+    return {
+      sample,
+      bgNbd,
+      gammaGamma: reasons.length > 0 || typeof gammaGamma === "string" ? null : gammaGamma,
+      customers: totalOf(statistics[sample].purchases.customers),
+    };
+  };
   return {
+    family,
     production: fitted("production", production),
     calibration: typeof calibration === "string" ? calibration : fitted("calibration", calibration),
-    valueReason: typeof gammaGamma === "string" ? gammaGamma : null,
+    valueReason: reasons[0] ?? null,
   };
 }
 

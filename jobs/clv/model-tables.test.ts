@@ -92,7 +92,10 @@ describe("tables of the model", () => {
         model_id: "old",
         run_date: "2024-03-01",
         family: "bgnbd",
-        model: { bgNbd: { r: 9, alpha: 2, a: 3, b: 4 }, gammaGamma: { p: 5, q: 6, gamma: 7 } },
+        model: {
+          bgNbd: { r: 9, alpha: 2, a: 3, b: 4, firstDropOut: 1 },
+          gammaGamma: { p: 5, q: 6, gamma: 7 },
+        },
       });
     });
 

@@ -1,16 +1,13 @@
 import { z } from "zod";
 import type { Parameters, Row, Warehouse } from "../../contracts/warehouse.ts";
-import type { BgNbdParameters } from "./bg-nbd.ts";
-import type { Sample, SampleStatistics } from "./fit-model.ts";
+import type { PurchaseModel } from "./bg-nbd.ts";
+import { FAMILIES, type Family, type Sample, type SampleStatistics } from "./fit-model.ts";
 import type { GammaGammaParameters } from "./gamma-gamma.ts";
 import type { MetricRow } from "./metrics.ts";
 
-/** The family of the built-in model; the others are candidates. */
-export const BUILT_IN = "bgnbd";
-
 /** A fitted model. */
 export interface Model {
-  readonly bgNbd: BgNbdParameters;
+  readonly bgNbd: PurchaseModel;
   /** Null: the expected value of a purchase is the mean of the customer's own purchases. */
   readonly gammaGamma: GammaGammaParameters | null;
 }
@@ -124,9 +121,11 @@ export async function readChampion(
   const { model_id, run_date, family, r, alpha, a, b, p, q, gamma } = championRow.parse(row);
   const isBuiltIn = r !== null && alpha !== null && a !== null && b !== null;
   const gammaGamma = p === null || q === null || gamma === null ? null : { p, q, gamma };
-  const model = isBuiltIn ? { bgNbd: { r, alpha, a, b }, gammaGamma } : null;
   // Versions before 0.2 had no families.
-  return { model_id, run_date, family: family ?? BUILT_IN, model };
+  const known = family ?? "bgnbd";
+  const firstDropOut = FAMILIES[known as Family] ?? 1;
+  const model = isBuiltIn ? { bgNbd: { r, alpha, a, b, firstDropOut }, gammaGamma } : null;
+  return { model_id, run_date, family: known, model };
 }
 
 /** What a model of a candidate predicts for the hold-out, and what then happened. */

@@ -6,6 +6,7 @@ import { columnsOf } from "../../test/columns.ts";
 import { modelStep } from "../../test/model-step.ts";
 import { type ModelWarehouse, openModelWarehouse } from "../../test/model-warehouse.ts";
 import { fitBgNbd } from "./bg-nbd-fit.ts";
+import type { Family } from "./fit-model.ts";
 import { fitGammaGamma } from "./gamma-gamma-fit.ts";
 import { evaluate } from "./metrics.ts";
 import { HOLDOUT } from "./model-tables.ts";
@@ -109,9 +110,12 @@ describe("train", () => {
       { model_id: "champion", sample: "calibration", is_champion: true, ...parameters },
     ]);
 
-  async function run(settings: Partial<RunSettings> & { candidates?: string } = {}) {
+  async function run(
+    settings: Partial<RunSettings> & { candidates?: string } = {},
+    families: readonly Family[] = ["bgnbd"],
+  ) {
     const step = modelStep("train", { run_date: DAY, ...settings });
-    await train(step, tables.warehouse);
+    await train(step, tables.warehouse, families);
     const models = (await tables.rows("models")).filter(({ run_date }) => run_date === DAY);
     const metrics = await tables.rows("model_metrics");
     return {
@@ -319,6 +323,48 @@ describe("train", () => {
       const { scoring, warnings } = await run();
       assert.equal(scoring, "champion");
       assert.match(warnings.join("\n"), /^The champion of 2024-05-01 scores.*did not converge/);
+    });
+  });
+
+  describe("with both families", () => {
+    it("scores with the better one, and keeps the other", async () => {
+      const { models, metrics, figure, scoring } = await run({}, ["bgnbd", "mbgnbd"]);
+      assert.match(scoring!, /^mbgnbd-gg-[0-9a-f]{12}$/);
+      assert.deepEqual(
+        models.map(({ family, sample, is_champion }) => [family, sample, is_champion]),
+        [
+          ["bgnbd", "calibration", false],
+          ["bgnbd", "production", false],
+          ["mbgnbd", "calibration", true],
+          ["mbgnbd", "production", true],
+        ],
+      );
+      const { r, alpha, a, b } = fitBgNbd(
+        columnsOf(["x", "tX", "T", "customers"], purchasesOf(all)),
+        0,
+      ).parameters;
+      const { r: r2, alpha: alpha2, a: a2, b: b2 } = models[3] as Record<string, unknown>;
+      assert.deepEqual([r2, alpha2, a2, b2], [r, alpha, a, b]);
+      const other = metrics("candidate").find(
+        ({ metric, predictor }) => metric === "count_mae" && predictor === "model",
+      );
+      assert.ok(Number(figure("count_mae")) < Number(other?.value));
+    });
+
+    it("takes BG/NBD where nothing can be compared", async () => {
+      await fill({ production: all, calibration: [] }, 0);
+      assert.match((await run({}, ["bgnbd", "mbgnbd"])).scoring!, /^bgnbd-gg-/);
+    });
+
+    it("evaluates a champion as the family that it is", async () => {
+      await tables.fill("models", EARLIER, [
+        { model_id: "c", family: "mbgnbd", sample: "calibration", is_champion: true, ...calibrated },
+      ]);
+      const { figure } = await run();
+      const model = { bgNbd: { ...calibrated, firstDropOut: 0 }, gammaGamma: calibrated };
+      const expected = evaluate(predictHoldout(model, columnsOf(HOLDOUT, holdoutOf(early)), WEEKS));
+      const mae = expected.find(({ metric, predictor }) => metric === "count_mae" && predictor === "model");
+      assert.ok(Math.abs(Number(figure("count_mae", "champion")) - mae!.value) < 1e-9);
     });
   });
 

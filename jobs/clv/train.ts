@@ -4,11 +4,10 @@ import type { Row, Warehouse } from "../../contracts/warehouse.ts";
 import { UserError } from "../../lib/user-error.ts";
 import type { Step } from "../job.ts";
 import { bestOf, type Challenger, compare, decideChampion, worseThanBaselines } from "./champion.ts";
-import { type FitResult, type FittedModel, fitModel } from "./fit-model.ts";
+import { FAMILIES, type Family, type FitResult, type FittedModel, fitModel, fitValues } from "./fit-model.ts";
 import { CannotFit } from "./maximum-likelihood.ts";
 import { evaluate, type MetricRow } from "./metrics.ts";
 import {
-  BUILT_IN,
   type Champion,
   type Model,
   readChampion,
@@ -22,6 +21,8 @@ import {
 } from "./model-tables.ts";
 import { outcomes, predictHoldout } from "./predictions.ts";
 
+const FAMILY_NAMES = Object.keys(FAMILIES) as Family[];
+
 type TrainStep = Step<RunSettings & { candidates: string }>;
 
 /** A model that was made now, with its rows of rfm.models, but for whether it is the champion and why. */
@@ -30,29 +31,31 @@ interface NewModel extends Challenger {
 }
 
 /**
- * Fits the built-in model, evaluates it, the models of the candidates and the champion on the hold-out, and decides which
+ * Fits the built-in models, evaluates them, the models of the candidates and the champion on the hold-out, and decides which
  * of them scores. The id of that model is the step's output; it is empty when there is none, and the run then gives RFM
  * only.
  */
-export async function train(step: TrainStep, warehouse: Warehouse): Promise<void> {
+export async function train(
+  step: TrainStep,
+  warehouse: Warehouse,
+  families: readonly Family[] = FAMILY_NAMES,
+): Promise<void> {
   const { parameters, report, log } = step;
   const { run_date, promotion_metric: metric, promotion_tolerance: tolerance } = parameters;
   if (parameters.retrain === "no") return await keepChampion(step, warehouse);
 
   const weeks = await readHoldoutWeeks(warehouse, run_date);
-  const fit = await fitBuiltIn(warehouse, run_date, weeks);
+  const { fits, reason } = await fitBuiltIn(warehouse, run_date, weeks, families);
   const predicted = await evaluateCandidates(step, warehouse, weeks);
-  if (typeof fit === "string" && predicted.length === 0) return await giveRfmOnly(step, warehouse, fit);
-  report.warnings.push(
-    ...(typeof fit === "string" ? [`The built-in model could not be fitted. ${fit}`] : warningsOf(fit)),
-  );
+  if (fits.length === 0 && predicted.length === 0) return await giveRfmOnly(step, warehouse, reason);
+  if (fits.length === 0) report.warnings.push(`The built-in model could not be fitted. ${reason}`);
+  report.warnings.push(...warningsOf(fits));
 
-  const canEvaluate =
-    predicted.length > 0 || (typeof fit !== "string" && typeof fit.calibration !== "string");
+  const canEvaluate = predicted.length > 0 || fits.some(({ calibration }) => typeof calibration !== "string");
   const holdout = canEvaluate ? await readHoldout(warehouse, run_date) : undefined;
   const metricsOf = (model: Model): MetricRow[] =>
     holdout === undefined || holdout.x.length === 0 ? [] : evaluate(predictHoldout(model, holdout, weeks));
-  const builtIn = typeof fit === "string" ? [] : [await builtInModel(warehouse, run_date, fit, metricsOf)];
+  const builtIn = await Promise.all(fits.map((fit) => builtInModel(warehouse, run_date, fit, metricsOf)));
 
   const champion = await usableChampion(step, warehouse);
   const championMetrics = champion === undefined ? [] : metricsOfChampion(champion, predicted, metricsOf);
@@ -99,7 +102,7 @@ export async function train(step: TrainStep, warehouse: Warehouse): Promise<void
   const artifact = {
     model_id: best?.model_id ?? null,
     decision,
-    valueReason: typeof fit === "string" ? null : fit.valueReason,
+    valueReason: fits[0]?.valueReason ?? null,
     fits: rows,
     holdout: best?.metrics ?? [],
   };
@@ -117,17 +120,23 @@ export async function train(step: TrainStep, warehouse: Warehouse): Promise<void
   }
 }
 
-/** The built-in model, or a sentence on why there is none. */
-async function fitBuiltIn(warehouse: Warehouse, runDate: string, weeks: number): Promise<FitResult | string> {
+/** The built-in models, or a sentence on why there is none. */
+async function fitBuiltIn(
+  warehouse: Warehouse,
+  runDate: string,
+  weeks: number,
+  families: readonly Family[],
+): Promise<{ readonly fits: readonly FitResult[]; readonly reason: string }> {
   const statistics = {
     production: await readStatistics(warehouse, runDate, "production"),
     calibration: await readStatistics(warehouse, runDate, "calibration"),
   };
   try {
-    return fitModel(statistics, weeks);
+    const values = fitValues(statistics);
+    return { fits: families.map((family) => fitModel(family, statistics, values, weeks)), reason: "" };
   } catch (error) {
     if (!(error instanceof CannotFit)) throw error;
-    return error.message;
+    return { fits: [], reason: error.message };
   }
 }
 
@@ -136,28 +145,30 @@ const valueNote = ({ valueReason }: FitResult): string =>
     ? ""
     : `The expected value of a purchase is the mean of the customer's own purchases. ${valueReason}`;
 
-function warningsOf(fit: FitResult): string[] {
-  const notEvaluated =
+function warningsOf(fits: readonly FitResult[]): string[] {
+  const warnings = fits.flatMap((fit) => [
     typeof fit.calibration === "string"
       ? `The model could not be evaluated on a hold-out. ${fit.calibration}`
-      : "";
-  return [notEvaluated, valueNote(fit)].filter((warning) => warning !== "");
+      : "",
+    valueNote(fit),
+  ]);
+  return [...new Set(warnings)].filter((warning) => warning !== "");
 }
 
-/** The built-in model among the new ones: the model that is evaluated was fitted without the hold-out. */
+/** A built-in model among the new ones: the model that is evaluated was fitted without the hold-out. */
 async function builtInModel(
   warehouse: Warehouse,
   run_date: string,
   fit: FitResult,
   metricsOf: (model: Model) => MetricRow[],
 ): Promise<NewModel> {
-  const { production, calibration } = fit;
-  const model_id = modelId(production);
+  const { family, production, calibration } = fit;
+  const model_id = modelId(family, production);
   const fitted = typeof calibration === "string" ? [production] : [production, calibration];
   const toRow = async ({ sample, bgNbd, gammaGamma, customers }: FittedModel): Promise<Row> => ({
     run_date,
     model_id,
-    family: BUILT_IN,
+    family,
     sample,
     ...bgNbd.parameters,
     ...gammaGamma?.parameters,
@@ -172,9 +183,9 @@ async function builtInModel(
   });
   return {
     model_id,
-    family: BUILT_IN,
+    family,
     converged: production.bgNbd.converged,
-    metrics: typeof calibration === "string" ? [] : metricsOf(parametersOf(calibration)),
+    metrics: typeof calibration === "string" ? [] : metricsOf(modelOf(family, calibration)),
     rows: await Promise.all(fitted.map(toRow)),
   };
 }
@@ -252,8 +263,8 @@ async function keepChampion(step: TrainStep, warehouse: Warehouse): Promise<void
   report.outputs.model_id = model_id;
 }
 
-const parametersOf = ({ bgNbd, gammaGamma }: FittedModel): Model => ({
-  bgNbd: bgNbd.parameters,
+const modelOf = (family: Family, { bgNbd, gammaGamma }: FittedModel): Model => ({
+  bgNbd: { ...bgNbd.parameters, firstDropOut: FAMILIES[family] },
   gammaGamma: gammaGamma?.parameters ?? null,
 });
 
@@ -261,16 +272,15 @@ const parametersOf = ({ bgNbd, gammaGamma }: FittedModel): Model => ({
  * Equal parameters have the same id, so that a repeated run names the same model. The digits that rounding can change
  * do not count.
  */
-function modelId(fitted: FittedModel): string {
-  const { bgNbd, gammaGamma } = parametersOf(fitted);
+function modelId(family: Family, { bgNbd, gammaGamma }: FittedModel): string {
   const hash = createHash("sha256")
     .update(
-      JSON.stringify([bgNbd, gammaGamma], (_, value) =>
+      JSON.stringify([bgNbd.parameters, gammaGamma?.parameters ?? null], (_, value) =>
         typeof value === "number" ? value.toPrecision(8) : value,
       ),
     )
     .digest("hex");
-  return `bgnbd-${gammaGamma === null ? "" : "gg-"}${hash.slice(0, 12)}`;
+  return `${family}-${gammaGamma === null ? "" : "gg-"}${hash.slice(0, 12)}`;
 }
 
 /** Standard errors as columns, like r_se; null for those that are not known. */

@@ -9,6 +9,7 @@ import { segmentMap } from "./segment-map.ts";
 import {
   type Cell,
   evaluationTable,
+  familyName,
   modelTitle,
   parameterOf,
   parameterTable,
@@ -152,17 +153,17 @@ function model({ calendar, fitted }: Results, scoring: Model): Html {
   // Means of the gamma distribution of rates and of the beta distribution of drop-out (Fader, Hardie & Lee 2005, section 3).
   const inWords =
     r && alpha && a && b
-      ? `On average, an active customer makes ${twoDecimals((r / alpha) * (365.25 / 7))} repeat purchases a year, and ${percent(a / (a + b))} of customers leave for good after a repeat purchase.`
+      ? `On average, an active customer makes ${twoDecimals((r / alpha) * (365.25 / 7))} repeat purchases a year, and after each ${scoring.family === "mbgnbd" ? "" : "repeat "}purchase ${percent(a / (a + b))} of customers leave for good.`
       : "";
   const content = parameterTable(scoring);
   const kind = content
-    ? "BG/NBD for purchases and Gamma-Gamma for their value, by maximum likelihood."
+    ? `${familyName(scoring)} for purchases and Gamma-Gamma for their value, by maximum likelihood.`
     : `a model of the candidate ${scoring.family}.`;
   return html`<h2>The model, for analysts</h2>
     <p>${modelTitle(scoring)}: ${kind} ${inWords}</p>
     <p>${scoring.run_date !== calendar.run_date && `The scores come from an earlier model, ${scoring.model_id}. `}${fitted.find(({ sample }) => sample === "production")?.reason}</p>
     ${content && table(content)}
-    ${content && html`<p class="quiet">Log-likelihood: BG/NBD ${oneDecimal(value("bg_nbd_log_likelihood"))}, Gamma-Gamma ${oneDecimal(value("gamma_gamma_log_likelihood"))}.</p>`}`;
+    ${content && html`<p class="quiet">Log-likelihood: ${familyName(scoring)} ${oneDecimal(value("bg_nbd_log_likelihood"))}, Gamma-Gamma ${oneDecimal(value("gamma_gamma_log_likelihood"))}.</p>`}`;
 }
 
 const section = (content: ResultTable | null): Html | null =>

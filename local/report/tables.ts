@@ -78,16 +78,19 @@ export function topCustomerTable({ topCustomers, scoring, calendar }: Results): 
 }
 
 const PARAMETERS = {
-  r: "BG/NBD: shape of the purchase rate among customers",
-  alpha: "BG/NBD: scale of the purchase rate, weeks",
-  a: "BG/NBD: first shape of the drop-out probability",
-  b: "BG/NBD: second shape of the drop-out probability",
+  r: "Purchases: shape of their rate among customers",
+  alpha: "Purchases: scale of their rate, weeks",
+  a: "Purchases: first shape of the drop-out probability",
+  b: "Purchases: second shape of the drop-out probability",
   p: "Gamma-Gamma: shape of the value of a purchase",
   q: "Gamma-Gamma: shape of its rate among customers",
   gamma: "Gamma-Gamma: scale of its rate among customers",
 };
 export const parameterOf = (model: Model, name: string): number | null =>
   typeof model[name] === "number" ? model[name] : null;
+
+/** The name of a built-in family. Versions before 0.2 had one. */
+export const familyName = ({ family }: Model): string => (family === "mbgnbd" ? "MBG/NBD" : "BG/NBD");
 
 export function modelTitle({ model_id, customers, all_customers, run_date }: Model): string {
   const of = all_customers === null || all_customers === customers ? "" : ` of ${whole(all_customers)}`;

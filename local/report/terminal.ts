@@ -5,6 +5,7 @@ import type { Results } from "./results.ts";
 import {
   type Cell,
   evaluationTable,
+  familyName,
   modelTitle,
   parameterTable,
   type ResultTable,
@@ -20,11 +21,10 @@ export const rowsOf = ({ rows }: StepReport): number => sum(Object.values(rows))
 export function renderTables(results: Results, steps: readonly StepReport[]): string {
   const { scoring } = results;
   const parameters = scoring && parameterTable(scoring);
+  const note =
+    "P(active) is 1 for customers with one purchase: BG/NBD lets them stop only after a repeat purchase.";
   const model = parameters
-    ? [
-        "P(active) is 1 for customers with one purchase: BG/NBD lets them stop only after a repeat purchase.",
-        parameters,
-      ]
+    ? [...(familyName(scoring) === "BG/NBD" ? [note] : []), parameters]
     : [scoring ? `${modelTitle(scoring)}.` : "No model scored: the run gives RFM only."];
   return [
     rejectedTable(results),
