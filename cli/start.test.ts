@@ -28,6 +28,10 @@ async function ended(child: ChildProcess): Promise<Ended> {
 const npmStart = (...args: string[]): Promise<Ended> => ended(start(...args));
 // biome-ignore lint/suspicious/noExplicitAny: the shape is what the test asserts
 const parsed = ({ stdout }: Ended): any => JSON.parse(stdout);
+/** The model of a family that was fitted on all history. */
+// biome-ignore lint/suspicious/noExplicitAny: JSON
+const fittedAs = (family: string, fitted: readonly any[]): any =>
+  fitted.find((model) => model.family === family && model.sample === "production");
 
 /** The command of the README, as a user runs it. */
 describe("npm start", function () {
@@ -62,7 +66,7 @@ describe("npm start", function () {
 
     it("fits the parameters that lifetimes fits on the full log, and keeps every customer", () => {
       // lifetimes 0.11.3 on the full log calibrated to 1997-09-30.
-      const { model, tables, segments, orders } = parsed(first);
+      const { fitted, tables, segments, orders } = parsed(first);
       const published = {
         r: 0.2516,
         alpha: 4.7889,
@@ -72,8 +76,12 @@ describe("npm start", function () {
         q: 3.6245,
         gamma: 14.9837,
       };
+      const model = fittedAs("bgnbd", fitted);
       for (const [name, value] of Object.entries(published))
         assert.equal(model[name].toFixed(4), value.toFixed(4));
+      const modified = fittedAs("mbgnbd", fitted);
+      for (const [name, value] of Object.entries({ r: 0.6371, alpha: 7.3103, a: 0.8075, b: 1.2284 }))
+        assert.equal(modified[name].toFixed(4), value.toFixed(4));
       assert.deepEqual(
         [orders.rows, tables["mlops_mkt.rfm"], tables["rfm.customer_scores"]],
         [69_659, 23_570, 23_570],
@@ -89,6 +97,8 @@ describe("npm start", function () {
     it("beats the past rate on counts in the back-test, and no ranking beats hindsight", () => {
       const { backtest, holdout } = parsed(first);
       assert.ok(backtest.model.count_mae < backtest.past_rate.count_mae);
+      // MBG/NBD scores; BG/NBD has 0.819.
+      assert.equal(backtest.model.count_mae.toFixed(3), "0.795");
       for (const { model, oracle } of [backtest, holdout]) {
         assert.ok(model.top_decile_revenue_share < oracle.top_decile_revenue_share);
       }
@@ -215,7 +225,7 @@ describe("npm start", function () {
       for (const title of [
         "Steps",
         "Segments",
-        "Model bgnbd-gg-",
+        "Model mbgnbd-gg-",
         "Hold-out: the last 9 weeks",
         "Back-test",
         "Top customers",
@@ -280,7 +290,8 @@ describe("npm start", function () {
     const orders = join(projectDir, "test", "orders", "customer_null_text.csv");
     const run = await npmStart("--json", "--orders", orders, "--data-dir", join(folder, "null"));
     assert.equal(run.code, 0, run.stderr);
-    const { model, rejected, tables } = parsed(run);
+    const { fitted, rejected, tables } = parsed(run);
+    const model = fittedAs("bgnbd", fitted);
     assert.deepEqual(
       [tables["mlops_mkt.rfm"], model.r.toFixed(4), model.q.toFixed(4)],
       [238, "0.6042", "4.1742"],
@@ -334,7 +345,8 @@ describe("npm start", function () {
     assert.ok(readFileSync(parsed(mixed).report, "utf8").includes("customers_are_persons does not hold"));
     const run = await npmStart(...args, "--data-dir", dataDir, "--guests", "0");
     assert.equal(run.code, 0, run.stderr);
-    const { model, tables, warnings } = parsed(run);
+    const { fitted, tables, warnings } = parsed(run);
+    const model = fittedAs("bgnbd", fitted);
     assert.deepEqual(
       [tables["mlops_mkt.rfm"], model.r.toFixed(4), model.b.toFixed(4)],
       [215, "0.5653", "5.3356"],

@@ -55,7 +55,7 @@ describe("report", () => {
       "Warnings 15 orders were set aside.",
       "run-20240601-1 (succeeded)",
       "2024-06-01 04:05:06 UTC",
-      "BG/NBD: shape of the purchase rate among customers 0.243 0.0126",
+      "Purchases: shape of their rate among customers 0.243 0.0126",
       "negative amount 12 −345.60",
     ]) {
       assert.ok(text.includes(part), `${part}: not in ${text}`);
