@@ -221,16 +221,16 @@ async function wholeIds(connection: DuckDBConnection, column: "order_id" | "cust
  */
 const ORDERS = `
   WITH filled AS (
-    SELECT DISTINCT ON (content) row, order_id, has_amount, amount, payment_method, quantity, refunded,
+    SELECT row, order_id, has_amount, amount, payment_method, quantity, refunded,
       coalesce(customer_id, CASE WHEN min(customer_id) OVER ids = max(customer_id) OVER ids THEN min(customer_id) OVER ids END) AS customer_id,
       coalesce(ordered_at, CASE WHEN min(ordered_at) OVER ids = max(ordered_at) OVER ids THEN min(ordered_at) OVER ids END) AS ordered_at
     FROM order_rows
+    WHERE row IN (SELECT min(row) FROM order_rows GROUP BY content)
     WINDOW ids AS (PARTITION BY coalesce(order_id, row::VARCHAR || ' without id'))
-    ORDER BY content, row
   ),
   grouped AS (
     SELECT min(row) AS row, order_id, customer_id, min(ordered_at) AS ordered_at,
-      count(amount) AS amounts, count(DISTINCT amount) > 1 AS differ, bool_or(has_amount AND amount IS NULL) AS wrong,
+      count(amount) AS amounts, min(amount) <> max(amount) AS differ, bool_or(has_amount AND amount IS NULL) AS wrong,
       round(sum(amount), 6) AS total, any_value(amount) AS amount,
       arg_min(payment_method, row) AS payment_method, sum(quantity)::BIGINT AS quantity, max(abs(refunded)) AS refunded
     FROM filled
