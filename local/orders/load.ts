@@ -179,8 +179,10 @@ const onOtherDay = (text: string, time: string): string =>
 
 /** SELECT list of the order columns as text, of the row's number and of a hash of all its values. */
 function textColumns(positions: ReadonlyMap<OrderColumn, number>, filters: readonly Filter[]): string {
+  // Most values need no trim, which takes ten times as long as this look at them.
   const textOf = (position: number): string =>
-    `nullif(trim(c${position}::VARCHAR, ${quotedString(BLANKS)}), '')`;
+    `CASE WHEN regexp_full_match(c${position}::VARCHAR, '[!-~]([ -~]*[!-~])?') THEN c${position}::VARCHAR
+     ELSE nullif(trim(c${position}::VARCHAR, ${quotedString(BLANKS)}), '') END`;
   const text = (column: OrderColumn): string => {
     const index = positions.get(column);
     return `${index === undefined ? "NULL::VARCHAR" : textOf(index)} AS ${column}`;
