@@ -222,13 +222,20 @@ async function wholeIds(connection: DuckDBConnection, column: "order_id" | "cust
  * without customer or date takes them from the other rows of its order.
  */
 const ORDERS = `
-  WITH filled AS (
-    SELECT row, order_id, has_amount, amount, payment_method, quantity, refunded,
-      coalesce(customer_id, CASE WHEN min(customer_id) OVER ids = max(customer_id) OVER ids THEN min(customer_id) OVER ids END) AS customer_id,
-      coalesce(ordered_at, CASE WHEN min(ordered_at) OVER ids = max(ordered_at) OVER ids THEN min(ordered_at) OVER ids END) AS ordered_at
+  WITH incomplete AS (
+    SELECT order_id,
+      CASE WHEN min(customer_id) = max(customer_id) THEN min(customer_id) END AS only_customer,
+      CASE WHEN min(ordered_at) = max(ordered_at) THEN min(ordered_at) END AS only_time
     FROM order_rows
+    WHERE order_id IN (SELECT order_id FROM order_rows WHERE customer_id IS NULL OR ordered_at IS NULL)
+    GROUP BY order_id
+  ),
+  filled AS (
+    SELECT row, order_id, has_amount, amount, payment_method, quantity, refunded,
+      coalesce(customer_id, only_customer) AS customer_id,
+      coalesce(ordered_at, only_time) AS ordered_at
+    FROM order_rows LEFT JOIN incomplete USING (order_id)
     WHERE row IN (SELECT min(row) FROM order_rows GROUP BY content)
-    WINDOW ids AS (PARTITION BY coalesce(order_id, row::VARCHAR || ' without id'))
   ),
   grouped AS (
     SELECT min(row) AS row, order_id, customer_id, min(ordered_at) AS ordered_at,
