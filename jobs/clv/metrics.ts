@@ -1,5 +1,5 @@
-import { seededRandom } from "./random.ts";
-import { type Ranking, rank, rankCorrelation, sumOfTop } from "./ranking.ts";
+import { seededChoice } from "./random.ts";
+import { type Ranking, rank, rankCorrelation, ranked, sumOfTop } from "./ranking.ts";
 import { inOrder } from "./sort.ts";
 
 /** What was predicted for the customers in the hold-out, and what they did in it. The customers are sorted in this order. */
@@ -62,6 +62,7 @@ const row = (
 ): MetricRow => ({ predictor, metric, bucket, value });
 
 const TOP = 0.1;
+const DECILES = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10];
 const HIGHEST_FREQUENCY = 7;
 
 /**
@@ -117,22 +118,22 @@ function topDecileShares(
   replicates: number,
   seed: number,
 ): MetricRow[] {
+  const revenues = {
+    model: ranked(rankings.model, actualRevenue),
+    rfm: ranked(rankings.rfm, actualRevenue),
+    past_spend: ranked(rankings.past_spend, actualRevenue),
+  };
   const shares = (weights: Uint8Array) => {
-    let totalWeight = 0;
-    let revenue = 0;
-    for (let i = 0; i < weights.length; i++) {
-      totalWeight += weights[i]!;
-      revenue += weights[i]! * actualRevenue[i]!;
-    }
-    const share = (name: keyof Rankings) =>
-      sumOfTop(rankings[name], actualRevenue, TOP, weights, totalWeight) / revenue;
+    const { totalWeight, revenue } = weighted(actualRevenue, weights);
+    const share = (name: keyof typeof revenues) =>
+      sumOfTop(rankings[name], revenues[name], TOP, weights, totalWeight) / revenue;
     return { model: share("model"), rfm: share("rfm"), past_spend: share("past_spend") };
   };
 
-  const random = seededRandom(seed);
+  const draw = seededChoice(POISSON, seed);
   const weights = new Uint8Array(actualRevenue.length);
   const replicas = Array.from({ length: replicates }, () => {
-    for (let i = 0; i < weights.length; i++) weights[i] = POISSON[Math.floor(random() * POISSON.length)]!;
+    draw(weights);
     return shares(weights);
   });
   const observed = shares(weights.fill(1));
@@ -149,7 +150,7 @@ function topDecileShares(
       row(predictor, `${metric}_high`, quantile(drawn, 0.975)),
     ];
   };
-  const oracle = sumOfTop(rankings.oracle, actualRevenue, TOP) / sum(actualRevenue);
+  const oracle = sumOfTop(rankings.oracle, ranked(rankings.oracle, actualRevenue), TOP) / sum(actualRevenue);
   return [
     ...RANKED.flatMap((name) => withInterval(name, "top_decile_revenue_share", (drawn) => drawn[name])),
     row("oracle", "top_decile_revenue_share", oracle),
@@ -157,6 +158,15 @@ function topDecileShares(
       withInterval(name, "top_decile_revenue_share_difference", (drawn) => drawn.model - drawn[name]),
     ),
   ];
+}
+
+function weighted(revenues: Float64Array, weights: Uint8Array): { totalWeight: number; revenue: number } {
+  let [totalWeight, revenue] = [0, 0];
+  for (let i = 0; i < weights.length; i++) {
+    totalWeight += weights[i]!;
+    revenue += weights[i]! * revenues[i]!;
+  }
+  return { totalWeight, revenue };
 }
 
 function correlations(rankings: Rankings): MetricRow[] {
@@ -192,37 +202,44 @@ function totals(columns: Outcomes): MetricRow[] {
 function byDecile({ predictedPurchases, actualPurchases }: Outcomes): MetricRow[] {
   const ranking = rank(predictedPurchases);
   const size = predictedPurchases.length / 10;
-  return [1, 2, 3, 4, 5, 6, 7, 8, 9, 10].flatMap((bucket) => {
-    const meanOf = (values: Float64Array) =>
-      (sumOfTop(ranking, values, (11 - bucket) / 10) - sumOfTop(ranking, values, (10 - bucket) / 10)) / size;
-    return [
-      row("model", "purchases_by_decile", meanOf(predictedPurchases), bucket),
-      row("oracle", "purchases_by_decile", meanOf(actualPurchases), bucket),
-    ];
-  });
+  const meansOf = (values: Float64Array) => {
+    const inOrder = ranked(ranking, values);
+    const total = (deciles: number) => sumOfTop(ranking, inOrder, deciles / 10);
+    return DECILES.map((bucket) => (total(11 - bucket) - total(10 - bucket)) / size);
+  };
+  const [model, oracle] = [predictedPurchases, actualPurchases].map(meansOf);
+  return DECILES.flatMap((bucket, i) => [
+    row("model", "purchases_by_decile", model![i]!, bucket),
+    row("oracle", "purchases_by_decile", oracle![i]!, bucket),
+  ]);
 }
 
 function gains({ actualRevenue }: Outcomes, rankings: Rankings): MetricRow[] {
   const revenue = sum(actualRevenue);
-  return ([...RANKED, "oracle"] as const).flatMap((predictor) =>
-    Array.from({ length: 21 }, (_, i) => {
-      const gain = sumOfTop(rankings[predictor], actualRevenue, (i * 5) / 100) / revenue;
+  return ([...RANKED, "oracle"] as const).flatMap((predictor) => {
+    const inOrder = ranked(rankings[predictor], actualRevenue);
+    return Array.from({ length: 21 }, (_, i) => {
+      const gain = sumOfTop(rankings[predictor], inOrder, (i * 5) / 100) / revenue;
       return row(predictor, "cumulative_revenue_gain", gain, i * 5);
-    }),
-  );
+    });
+  });
 }
 
 function byFrequency({ x, predictedPurchases, pastRatePurchases, actualPurchases }: Outcomes): MetricRow[] {
-  const buckets = x.map((repeats) => Math.min(repeats, HIGHEST_FREQUENCY));
-  return Array.from({ length: HIGHEST_FREQUENCY + 1 }, (_, bucket) => {
-    const meanOf = (values: Float64Array) => mean(values.filter((_, i) => buckets[i] === bucket));
-    return [
-      row("model", "purchases_by_frequency", meanOf(predictedPurchases), bucket),
-      row("past_rate", "purchases_by_frequency", meanOf(pastRatePurchases), bucket),
-      row("oracle", "purchases_by_frequency", meanOf(actualPurchases), bucket),
-      row("oracle", "customers_by_frequency", buckets.filter((each) => each === bucket).length, bucket),
-    ];
-  }).flat();
+  const totals = (values: Float64Array) => {
+    const sums = new Float64Array(HIGHEST_FREQUENCY + 1);
+    for (let i = 0; i < x.length; i++) sums[Math.min(x[i]!, HIGHEST_FREQUENCY)]! += values[i]!;
+    return sums;
+  };
+  const customers = totals(x.slice().fill(1));
+  const means = (values: Float64Array) => totals(values).map((sum, bucket) => sum / customers[bucket]!);
+  const [model, pastRate, oracle] = [predictedPurchases, pastRatePurchases, actualPurchases].map(means);
+  return Array.from(customers, (count, bucket) => [
+    row("model", "purchases_by_frequency", model![bucket]!, bucket),
+    row("past_rate", "purchases_by_frequency", pastRate![bucket]!, bucket),
+    row("oracle", "purchases_by_frequency", oracle![bucket]!, bucket),
+    row("oracle", "customers_by_frequency", count, bucket),
+  ]).flat();
 }
 
 /** Poisson(1) counts at 65,536 evenly spaced quantiles: looking a count up is faster than a search. */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { seededRandom } from "./random.ts";
+import { seededChoice, seededRandom } from "./random.ts";
 
 describe("seededRandom", () => {
   it("gives mulberry32's numbers", () => {
@@ -9,5 +9,20 @@ describe("seededRandom", () => {
       [random(), random(), random()].map((number) => number * 2 ** 32),
       [2693262067, 11749833, 2265367787],
     );
+  });
+});
+
+describe("seededChoice", () => {
+  it("takes the values at the places that the random numbers give, also from one array to the next", () => {
+    const values = Uint8Array.from({ length: 65536 }, (_, i) => (i * 31) % 251);
+    const [random, choose] = [seededRandom(3), seededChoice(values, 3)];
+    for (const length of [5, 0, 1000]) {
+      const chosen = new Uint8Array(length);
+      choose(chosen);
+      assert.deepEqual(
+        chosen,
+        chosen.map(() => values[Math.floor(random() * values.length)]!),
+      );
+    }
   });
 });

@@ -1,24 +1,36 @@
 /**
  * The indices of the rows in rising order of the first column; the next columns decide between equal values. No value can
- * be NaN. O(n): radix sort, from the last column to the first and from the low byte to the high.
+ * be NaN. The first column by radix sort, O(n), from the low byte to the high; equal values by comparison.
  */
-export function sortedBy(columns: readonly Float64Array[]): Uint32Array {
-  const length = columns[0]!.length;
+export function sortedBy([first, ...others]: readonly Float64Array[]): Uint32Array {
+  const order = radixSorted(first!);
+  if (others.length === 0) return order;
+  const compare = (one: number, other: number): number => {
+    const column = others.find((column) => column[one] !== column[other]);
+    return column === undefined ? 0 : column[one]! < column[other]! ? -1 : 1;
+  };
+  for (let start = 0, end = 0; start < order.length; start = end) {
+    while (end < order.length && first![order[end]!] === first![order[start]!]) end++;
+    if (end - start > 1) order.subarray(start, end).sort(compare);
+  }
+  return order;
+}
+
+function radixSorted(column: Float64Array): Uint32Array {
+  const { length } = column;
   let order = new Uint32Array(length).map((_, i) => i);
   let next = new Uint32Array(length);
-  for (const column of columns.toReversed()) {
-    const keys = keysOf(column);
-    for (let byte = 0; byte < 8; byte++) {
-      const starts = new Uint32Array(257);
-      for (let i = byte; i < keys.length; i += 8) starts[keys[i]! + 1]!++;
-      if (starts.includes(length)) continue; // All rows have the same byte.
-      for (let value = 0; value < 256; value++) starts[value + 1]! += starts[value]!;
-      for (let place = 0; place < length; place++) {
-        const row = order[place]!;
-        next[starts[keys[8 * row + byte]!]!++] = row;
-      }
-      [order, next] = [next, order];
+  const keys = keysOf(column);
+  for (let byte = 0; byte < 8; byte++) {
+    const starts = new Uint32Array(257);
+    for (let i = byte; i < keys.length; i += 8) starts[keys[i]! + 1]!++;
+    if (starts.includes(length)) continue; // All rows have the same byte.
+    for (let value = 0; value < 256; value++) starts[value + 1]! += starts[value]!;
+    for (let place = 0; place < length; place++) {
+      const row = order[place]!;
+      next[starts[keys[8 * row + byte]!]!++] = row;
     }
+    [order, next] = [next, order];
   }
   return order;
 }
@@ -28,7 +40,7 @@ export function inOrder<Columns extends Readonly<Record<string, Float64Array>>>(
   const order = sortedBy(Object.values(columns));
   const sorted = Object.entries(columns).map(([name, values]) => [
     name,
-    Float64Array.from(order, (row) => values[row]!),
+    values.map((_, place) => values[order[place]!]!),
   ]);
   return Object.fromEntries(sorted) as Columns;
 }

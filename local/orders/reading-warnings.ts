@@ -15,8 +15,8 @@ export async function readingWarnings(connection: DuckDBConnection, reading: Rea
   const rows = async (sql: string) => (await connection.runAndReadAll(sql)).getRowObjects();
   const [counts] = await rows(`
     WITH orders AS (
-      SELECT count(DISTINCT content) FILTER (amount IS NOT NULL) AS lines, count(DISTINCT amount) > 1 AS differ
-      FROM order_rows WHERE order_id IS NOT NULL GROUP BY order_id, customer_id, ordered_at::DATE
+      SELECT min(content) <> max(content) AS has_lines, min(amount) <> max(amount) AS differ
+      FROM order_rows WHERE order_id IS NOT NULL AND amount IS NOT NULL GROUP BY order_id, customer_id, ordered_at::DATE
     ),
     refunds AS (
       SELECT max(abs(refunded)) AS refunded FROM order_rows WHERE refunded <> 0
@@ -25,8 +25,8 @@ export async function readingWarnings(connection: DuckDBConnection, reading: Rea
     SELECT
       count(*)::INTEGER AS rows,
       (count(*) - count(DISTINCT content))::INTEGER AS equal,
-      (SELECT count(*) FROM orders WHERE lines > 1 AND differ)::INTEGER AS added,
-      (SELECT count(*) FROM orders WHERE lines > 1 AND NOT differ)::INTEGER AS repeated,
+      (SELECT count(*) FROM orders WHERE has_lines AND differ)::INTEGER AS added,
+      (SELECT count(*) FROM orders WHERE has_lines AND NOT differ)::INTEGER AS repeated,
       count(DISTINCT customer_id)::INTEGER AS customers,
       count(DISTINCT order_id)::INTEGER AS orders,
       count(*) FILTER (ordered_at::DATE > current_date)::INTEGER AS future,
