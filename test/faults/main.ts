@@ -1,0 +1,31 @@
+import { parseArgs } from "node:util";
+import { logicalRuns } from "./logical-runs.ts";
+import { defectsOf, renderOutcomes } from "./outcome.ts";
+
+const { values: options } = parseArgs({
+  options: {
+    seed: { type: "string", default: "1" },
+    runs: { type: "string", default: "5000" },
+    help: { type: "boolean", default: false },
+  },
+});
+if (options.help) {
+  process.stdout.write(`Usage: npm run test:faults -- [options]
+
+Runs the system with faults between its parts, on this machine only. Ends with 1 if a run was lost, doubled or stuck.
+
+  --seed <number>       plans the faults: the same seed plans the same ones (default: 1)
+  --runs <number>       runs of a pipeline whose steps do nothing (default: 5000)
+  --help                shows this
+`);
+  process.exit(0);
+}
+const [seed, runs] = [Number(options.seed), Number(options.runs)];
+
+const outcomes = [await logicalRuns({ seed, runs })];
+process.stdout.write(`Seed ${seed}\n\n${renderOutcomes(outcomes)}`);
+const defects = outcomes.flatMap(defectsOf);
+if (defects.length > 0) {
+  process.stderr.write(`${defects.slice(0, 50).join("\n")}\n`);
+  process.exitCode = 1;
+}
