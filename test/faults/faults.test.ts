@@ -3,6 +3,7 @@ import { fileArtifacts } from "../../adapters/artifacts.ts";
 import { KINDS } from "./injection.ts";
 import { logicalRuns } from "./logical-runs.ts";
 import { defectsOf } from "./outcome.ts";
+import { wholePipelines } from "./whole-pipelines.ts";
 
 /** The short form of npm run test:faults. */
 describe("with faults", function () {
@@ -17,6 +18,12 @@ describe("with faults", function () {
         [...outcome.faults].some(([name]) => name.endsWith(kind)),
         `no fault of the kind ${kind}`,
       );
+  });
+
+  it("the tables are those of a run without faults", async () => {
+    const outcome = await wholePipelines({ seed: 1, runs: 2 });
+    assert.deepEqual(defectsOf(outcome), []);
+    assert.equal(outcome.runs, 2);
   });
 
   it("a launcher that loses its claims is found", async () => {
