@@ -19,7 +19,7 @@ import { residentMb } from "./measure.ts";
 
 const { values: options } = parseArgs({
   options: {
-    requests: { type: "string", default: "10000" },
+    requests: { type: "string", default: "20000" },
     help: { type: "boolean", default: false },
   },
 });
@@ -28,7 +28,7 @@ if (options.help) {
 
 Measures the invoker beside a minimal service with Flask and gunicorn, each on one core.
 
-  --requests <number>  requests to each service (default: 10000)
+  --requests <number>  requests to each service (default: 20000)
   --help               shows this
 `);
   process.exit(0);
@@ -86,7 +86,7 @@ const table = new Table({
     "requests/s",
     "p50",
     "p99",
-    `memory after ${count(REQUESTS / 4)}`,
+    `memory after ${count(REQUESTS / 2)}`,
     `after ${count(REQUESTS)}`,
     "answered after SIGTERM",
   ],
@@ -154,7 +154,7 @@ async function timeOfStart(service: Service): Promise<number> {
   return quantile(times, 0.5);
 }
 
-/** Sends all requests. Memory is in MB: after a quarter of them, and after all. */
+/** Sends all requests. Memory is in MB: after half of them, and after all. */
 async function load(service: Service) {
   const { child, port } = await start(service);
   const agent = new Agent({ keepAlive: true, maxSockets: AT_ONCE });
@@ -164,7 +164,7 @@ async function load(service: Service) {
   const client = async (): Promise<void> => {
     while (next < REQUESTS) {
       next += 1;
-      if (next === Math.ceil(REQUESTS / 4)) memory.push(residentMb(child.pid!));
+      if (next === Math.ceil(REQUESTS / 2)) memory.push(residentMb(child.pid!));
       const body = pushOf(`load-${next}`);
       const sentAt = performance.now();
       const status = await send(port, "POST", "/", body, agent);
