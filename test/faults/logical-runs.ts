@@ -43,7 +43,7 @@ export interface LogicalRunsOptions {
 
 /**
  * Requests runs of the pipeline, whose steps do nothing in this process, through Orchestrator, Messenger, the invoker and the launcher,
- * with faults between them. Every 250 runs the system starts again.
+ * with faults between them. Every 250 runs the launcher starts again: it knows how each run ended, and starts none again.
  */
 export async function logicalRuns({ seed, runs, launcher }: LogicalRunsOptions): Promise<Outcome> {
   const faults = new Faults();
@@ -155,9 +155,11 @@ async function batch(
     if (pipelines > 1 || statuses.size > 1) outcome.doubled.push(id);
     if (acted.length === 1 && pipelines === 0) outcome.lost.push(id);
     const kept = await restarted.state(id);
+    if (await restarted.launch(id, { run_date: RUN_DATE })) outcome.doubled.push(`${id} after a restart`);
     if (acted.length === 1 && kept?.state !== acted[0]!.status)
       outcome.wrong.push(`${id}: kept as ${kept?.state}`);
   }
+  await restarted.close();
   await rm(dataDir, { recursive: true });
 }
 
