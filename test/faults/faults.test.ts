@@ -7,7 +7,7 @@ import { wholePipelines } from "./whole-pipelines.ts";
 
 /** The short form of npm run test:faults. */
 describe("with faults", function () {
-  this.timeout(180_000);
+  this.timeout(300_000);
 
   it("each request has one pipeline and one final event", async () => {
     const outcome = await logicalRuns({ seed: 1, runs: 150 });

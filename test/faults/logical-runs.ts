@@ -42,7 +42,7 @@ export interface LogicalRunsOptions {
 }
 
 /**
- * Requests runs of the pipeline, whose steps do nothing in this process, through Orchestrator, Messenger, the invoker and the launcher,
+ * Requests runs of the pipeline, with steps that do nothing, through Orchestrator, Messenger, the invoker and the launcher,
  * with faults between them. Every 250 runs the launcher starts again: it knows how each run ended, and starts none again.
  */
 export async function logicalRuns({ seed, runs, launcher }: LogicalRunsOptions): Promise<Outcome> {

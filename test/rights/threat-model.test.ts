@@ -7,7 +7,7 @@ import { permissionsOfRole } from "./permissions.ts";
 
 const page = readFileSync(new URL("../../docs/threat-model.md", import.meta.url), "utf8");
 /** The first cell of each row of the page's table, and the rest of the row. */
-const rows = new Map([...page.matchAll(/^\| (\w+) +\|(.*)$/gm)].map(([, name, row]) => [name!, row!]));
+const rows = new Map([...page.matchAll(/^\| (\w+) \|(.*)$/gm)].map(([, name, row]) => [name!, row!]));
 rows.delete("account");
 
 /** A role with more permissions than this is wide; so are Google's basic roles and those that administer a service. */
