@@ -33,6 +33,12 @@ export async function measure(command: string, ...args: readonly string[]): Prom
   return { seconds: (performance.now() - startedAt) / 1000, peakMb, stdout };
 }
 
+/** Memory that a process and those that it started hold now, MB; undefined where there is no /proc. */
+export function residentMb(pid: number): number | undefined {
+  const held = descendants(pid).map((each) => /VmRSS:\s+(\d+) kB/.exec(read(`/proc/${each}/status`))?.[1]);
+  return held.includes(undefined) ? undefined : held.reduce((sum, kb) => sum + Number(kb) / 1024, 0);
+}
+
 /** A process and all that it started, by the parents that /proc names. */
 function descendants(root: number): number[] {
   const all = [root];

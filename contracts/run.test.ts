@@ -12,6 +12,21 @@ describe("run contract", () => {
     assert.equal(runDate.safeParse(later).success, false);
   });
 
+  it("reads a run date and settings without a formatter, which takes longer than the rest of a request", () => {
+    const { DateTimeFormat } = Intl;
+    const { toLocaleDateString } = Date.prototype;
+    const refuse = () => assert.fail("A formatter is made.");
+    Object.assign(Intl, { DateTimeFormat: refuse });
+    Object.assign(Date.prototype, { toLocaleDateString: refuse });
+    try {
+      runDate.parse("1997-10-01");
+      for (const shop_time_zone of ["UTC", "Europe/Paris"]) runSettings.parse({ shop_time_zone });
+    } finally {
+      Object.assign(Intl, { DateTimeFormat });
+      Object.assign(Date.prototype, { toLocaleDateString });
+    }
+  });
+
   it("takes time zones by their name", () => {
     const isTaken = (shop_time_zone: string) => runSettings.safeParse({ shop_time_zone }).success;
     assert.ok(["UTC", "Europe/Paris", "Asia/Kolkata", "America/Argentina/Buenos_Aires"].every(isTaken));

@@ -369,18 +369,24 @@ describe("launcher", () => {
   });
 
   for (const last of ["queued", "running"])
-    it(`reports a ${last} run as failed when its process has ended`, async () => {
-      const child = spawn("true");
-      await new Promise((resolve) => child.once("close", resolve));
-      const job = { run_id: "run-1", run_date: "2024-01-01", state: last, error: null, pid: child.pid };
-      await fileArtifacts.write(
-        pathToFileURL(join(dataDir, "runs/run-1/job.json")).href,
-        JSON.stringify(job),
-      );
-      const { state, error } = (await launcherOf("true").state("run-1"))!;
-      assert.equal(state, "failed");
-      assert.match(error!, /process of the run ended/);
-    });
+    for (const [restart, pidOf] of Object.entries({
+      "": async () => {
+        const child = spawn("true");
+        await new Promise((resolve) => child.once("close", resolve));
+        return child.pid;
+      },
+      ", and a process of the same pid has started": async () => process.pid,
+    }))
+      it(`reports a ${last} run as failed when its process has ended${restart}`, async () => {
+        const job = { run_id: "run-1", run_date: "2024-01-01", state: last, error: null, pid: await pidOf() };
+        await fileArtifacts.write(
+          pathToFileURL(join(dataDir, "runs/run-1/job.json")).href,
+          JSON.stringify(job),
+        );
+        const { state, error } = (await launcherOf("true").state("run-1"))!;
+        assert.equal(state, "failed");
+        assert.match(error!, /process of the run ended/);
+      });
 
   it("returns undefined for an unknown run", async () => {
     assert.equal(await launcherOf("true").state("run-9"), undefined);

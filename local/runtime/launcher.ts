@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs"
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { z } from "zod";
+import { withRetries } from "../../adapters/retry.ts";
 import type { ArtifactStore } from "../../contracts/artifacts.ts";
 import { type Launcher, type RunState, runState } from "../../contracts/launcher.ts";
 import { readStepReports } from "../../contracts/step.ts";
@@ -23,6 +24,8 @@ export interface LocalLauncherOptions {
   readonly spec: unknown;
   /** What to start for each image of the spec. */
   readonly entrypoints: Readonly<Record<string, Entrypoint>>;
+  /** Runs one attempt of a step. @default as a child process */
+  readonly runStep?: typeof runStepProcess;
   readonly log: Logger;
   readonly onTask?: (runId: string, event: TaskEvent) => void;
   /** Receives each line that a step writes to stdout or stderr. */
@@ -88,6 +91,7 @@ export class LocalLauncher implements Launcher {
       });
     }
     this.#runs.set(runId, run);
+    OWN_RUNS.add(folder);
     this.#startQueued();
     return true;
   }
@@ -95,10 +99,13 @@ export class LocalLauncher implements Launcher {
   async state(runId: string): Promise<RunState | undefined> {
     const { artifacts, dataDir } = this.#options;
     const run = this.#runs.get(runId);
-    const text = run === undefined ? await artifacts.read(jobUrl(this.#folder(runId))) : undefined;
+    const folder = this.#folder(runId);
+    const text = run === undefined ? await artifacts.read(jobUrl(folder)) : undefined;
     if (run === undefined && text === undefined) return undefined;
     const { pid, ...kept } = run?.job ?? job.parse(JSON.parse(text!));
-    const isOrphan = isActive(kept) && run === undefined && !isAlive(pid);
+    // In a container the process has the same pid after a restart.
+    const isOrphan =
+      isActive(kept) && run === undefined && !OWN_RUNS.has(folder) && (pid === process.pid || !isAlive(pid));
     const state: typeof kept = isOrphan
       ? { ...kept, state: "failed", error: "The process of the run ended before the run did." }
       : kept;
@@ -161,9 +168,10 @@ export class LocalLauncher implements Launcher {
   async #keep(run: Run): Promise<void> {
     const { artifacts, log } = this.#options;
     const { run_id } = run.job;
-    await artifacts
-      .write(jobUrl(this.#folder(run_id)), JSON.stringify(run.job, null, 2))
-      .catch((error) => log.error({ err: error, run_id }, "the run's state can't be written"));
+    const text = JSON.stringify(run.job, null, 2);
+    await withRetries(() => artifacts.write(jobUrl(this.#folder(run_id)), text), 100).catch((error) =>
+      log.error({ err: error, run_id }, "the run's state can't be written"),
+    );
   }
 
   async #execute(
@@ -173,7 +181,7 @@ export class LocalLauncher implements Launcher {
     attempt: number,
     signal: AbortSignal,
   ): Promise<void> {
-    const { dataDir, entrypoints, log, onOutput, grace = 5 } = this.#options;
+    const { dataDir, entrypoints, runStep = runStepProcess, log, onOutput, grace = 5 } = this.#options;
     const entrypoint = entrypoints[image];
     if (entrypoint === undefined)
       throw new UserError(
@@ -181,7 +189,7 @@ export class LocalLauncher implements Launcher {
       );
     const variables = Object.fromEntries(env.map(({ name, value }) => [name, value]));
     mkdirSync(join(this.#folder(runId), "tasks", task), { recursive: true });
-    await runStepProcess(
+    await runStep(
       {
         step: task,
         command: [...(typeof entrypoint === "function" ? entrypoint(variables) : entrypoint), ...args],
@@ -198,9 +206,12 @@ export class LocalLauncher implements Launcher {
   }
 
   #folder(runId: string): string {
-    return join(this.#options.dataDir, "runs", runId);
+    return resolve(this.#options.dataDir, "runs", runId);
   }
 }
+
+/** The folders of the runs that the launchers of this process started. */
+const OWN_RUNS = new Set<string>();
 
 const isActive = ({ state }: Pick<RunState, "state">): boolean => state === "queued" || state === "running";
 

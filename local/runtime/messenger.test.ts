@@ -141,6 +141,19 @@ describe("messenger", () => {
       assert.deepEqual(await letters, []);
     });
 
+    it("delivers again when the endpoint does not answer in time", async () => {
+      let received = 0;
+      const silent = createServer((_, response) => void (++received > 1 && response.writeHead(204).end()));
+      await once(silent.listen(0, "127.0.0.1"), "listening");
+      done.push(
+        () => silent.closeAllConnections(),
+        () => silent.close(),
+      );
+      push(`http://127.0.0.1:${(silent.address() as AddressInfo).port}/`, { ackDeadline: 50 });
+      await messenger.publish("requests", "x", {});
+      while (received < 2) await new Promise((resolve) => setTimeout(resolve, 2));
+    });
+
     it("doubles the delay before each delivery", async () => {
       const at: number[] = [];
       const { url, got, server } = await endpoint(500, 500);

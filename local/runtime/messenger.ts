@@ -20,6 +20,8 @@ export interface PushOptions {
   readonly maxDeliveryAttempts: number;
   /** Delay before the second delivery, in milliseconds. It doubles with each delivery. */
   readonly minimumBackoff: number;
+  /** An endpoint that has not answered after these milliseconds gets the message again. @default 60000 */
+  readonly ackDeadline?: number;
 }
 
 /**
@@ -78,7 +80,7 @@ export class LocalMessenger implements Messenger {
   }
 
   /** Pushes every message of the topic to an endpoint, like a Pub/Sub push subscription. */
-  push({ topic, url, maxDeliveryAttempts, minimumBackoff }: PushOptions): void {
+  push({ topic, url, maxDeliveryAttempts, minimumBackoff, ackDeadline = 60_000 }: PushOptions): void {
     this.#topics.on(topic, async (message: Message) => {
       const { id, attributes } = message;
       const data = Buffer.from(JSON.stringify(message.data) ?? "").toString("base64");
@@ -91,6 +93,7 @@ export class LocalMessenger implements Messenger {
             subscription: `projects/local/subscriptions/${topic}-push`,
             deliveryAttempt,
           }),
+          signal: AbortSignal.timeout(ackDeadline),
         });
         if (!response.ok) throw new Error(await reasonOf(response));
       };

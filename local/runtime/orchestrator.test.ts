@@ -38,7 +38,7 @@ describe("orchestrator", () => {
   let invokerUrl: string;
   /** What the invoker answers to GET /healthcheck and GET /runs/{run_id}. */
   let health: number;
-  let state: RunState | undefined | "invalid";
+  let state: RunState | undefined | "invalid" | "silent";
   const seen: Message[] = [];
 
   beforeEach(async () => {
@@ -47,7 +47,8 @@ describe("orchestrator", () => {
     invoker = createServer((incoming, response) => {
       if (incoming.url === "/healthcheck") {
         if (health !== 0) response.writeHead(health).end();
-      } else if (state === "invalid") response.writeHead(200).end('{"state": ');
+      } else if (state === "silent") return;
+      else if (state === "invalid") response.writeHead(200).end('{"state": ');
       else response.writeHead(state === undefined ? 404 : 200).end(JSON.stringify(state ?? {}));
     }).listen(0, "127.0.0.1");
     await once(invoker, "listening");
@@ -139,11 +140,13 @@ describe("orchestrator", () => {
       assert.equal((await ask({ messenger: late, pollInterval: 30 })).finished_at, event.finished_at);
     });
 
-    it("asks again when the invoker's answer is invalid or missing", async () => {
+    it("asks again when the invoker's answer is invalid or missing, or never comes", async () => {
       state = "invalid";
       const asked = ask({ messenger: messengerThat(() => {}) });
-      await setTimeout(60);
-      state = undefined;
+      for (const next of [undefined, "silent"] as const) {
+        await setTimeout(60);
+        state = next;
+      }
       await setTimeout(60);
       state = { ...running, state: "succeeded" };
       assert.equal((await asked).status, "succeeded");

@@ -132,7 +132,9 @@ async function endByState(
   const pause = () => setTimeout(pollInterval, undefined, { signal });
   for (;;) {
     await pause();
-    const state = await fetch(`${invokerUrl}/runs/${run_id}`, { signal })
+    // An answer that never comes must not end the polling.
+    const timeout = AbortSignal.timeout(10 * pollInterval);
+    const state = await fetch(`${invokerUrl}/runs/${run_id}`, { signal: AbortSignal.any([signal, timeout]) })
       .then(async (response) => (response.ok ? runState.parse(await response.json()) : undefined))
       .catch(() => undefined);
     if (state !== undefined) onState?.(state);

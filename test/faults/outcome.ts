@@ -1,0 +1,46 @@
+import Table from "cli-table3";
+
+/** What runs with faults came to. Lists name the runs. */
+export interface Outcome {
+  readonly name: string;
+  runs: number;
+  /** How often each kind of fault was injected. */
+  readonly faults: ReadonlyMap<string, number>;
+  /** No final event, or one without a pipeline. */
+  readonly lost: string[];
+  /** More than one pipeline, or final events that differ. */
+  readonly doubled: string[];
+  /** Not over after its limit. */
+  readonly stuck: string[];
+  /** Tables, or a kept state, that are not those of a run without faults. */
+  readonly wrong: string[];
+}
+
+export const emptyOutcome = (name: string): Outcome => ({
+  name,
+  runs: 0,
+  faults: new Map(),
+  lost: [],
+  doubled: [],
+  stuck: [],
+  wrong: [],
+});
+
+const DEFECTS = ["lost", "doubled", "stuck", "wrong"] as const;
+
+/** The runs that a fault harmed, one line for each; none if all is well. */
+export const defectsOf = (outcome: Outcome): string[] =>
+  DEFECTS.flatMap((defect) => outcome[defect].map((run) => `${outcome.name}, ${defect}: ${run}`));
+
+/** One table of all outcomes, and how often each fault was injected. */
+export function renderOutcomes(outcomes: readonly Outcome[]): string {
+  const style = { head: [], border: [] };
+  const table = new Table({ head: ["", "runs", "faults", ...DEFECTS], style });
+  for (const outcome of outcomes) {
+    const faults = [...outcome.faults.values()].reduce((sum, count) => sum + count, 0);
+    table.push([outcome.name, outcome.runs, faults, ...DEFECTS.map((defect) => outcome[defect].length)]);
+  }
+  const kinds = new Table({ head: ["fault", "injected"], style });
+  for (const { faults } of outcomes) kinds.push(...[...faults].sort());
+  return `${kinds.toString()}\n\n${table.toString()}\n`;
+}
