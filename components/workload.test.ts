@@ -110,6 +110,24 @@ describe("Workload", () => {
     }
   });
 
+  it("builds the image of a candidate that is on, and adds its steps to the pipeline", async () => {
+    const { get, ofType } = await workload({ candidates: ["boosting"] });
+    const { imageName, build } = get(IMAGE, "workload-boosting").inputs as Record<string, unknown>;
+    const { tag, revision } = planImage("boosting");
+    assert.equal(
+      imageName,
+      `europe-west1-docker.pkg.dev/my-project/customer-value-dev-images/boosting:${tag}`,
+    );
+    const { dockerfile, args } = build as Record<string, string>;
+    assert.match(readFileSync(dockerfile!, "utf8"), /^ARG CANDIDATE$[\s\S]*^ARG REVISION$/m);
+    assert.deepEqual(args, { CANDIDATE: "boosting", REVISION: revision });
+    assert.equal(ofType(IMAGE).length, 5);
+    const { deploymentSpec } = JSON.parse(String(get(OBJECT, "workload-pipeline").inputs.content));
+    const { image, env } = deploymentSpec.executors["exec-boosting"].container;
+    assert.match(image, /\/boosting@sha256:/);
+    assert.ok(!JSON.stringify(env).includes("bigquery:"));
+  });
+
   it("runs the invoker as its own account, within limits, and looks after it", async () => {
     const { get, result } = await workload();
     const { template, ...service } = get(SERVICE, "workload-invoker").inputs as Record<string, unknown>;

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { PROGRAMS, type Program } from "./bundle.ts";
+import { CANDIDATES } from "./candidates.ts";
 import { IMAGES } from "./pipeline.ts";
 
 const root = new URL("../", import.meta.url).pathname;
@@ -32,6 +33,18 @@ describe("images", function () {
     assert.doesNotMatch(text, /latest/);
     assert.match(text, /^USER 65532$/m);
     assert.match(text, /^ENTRYPOINT \["\/usr\/local\/bin\/node", "\/app\/main\.mjs"\]$/m);
+  });
+
+  it("of candidates have one recipe: a base of a version, wheels with hashes, not root", () => {
+    const text = readFileSync(join(root, "jobs/python.Dockerfile"), "utf8");
+    assert.match(text, /^ARG PYTHON=docker\.io\/library\/python:3\.11\.\d+-slim-bookworm$/m);
+    assert.match(text, /pip install .*--only-binary=:all: --require-hashes/);
+    assert.match(text, /^USER 65532$/m);
+    for (const name of Object.keys(CANDIDATES)) {
+      const lock = readFileSync(join(root, "jobs", name, "requirements.lock"), "utf8");
+      for (const [requirement] of lock.matchAll(/^[a-z].*$/gm)) assert.match(requirement, /==.* \\$/);
+      assert.match(lock, /--hash=sha256:/);
+    }
   });
 
   it("are those of the pipeline, and the invoker", () => {

@@ -54,9 +54,10 @@ const BLANKS =
 
 /** A sentence about how the file was read, for people. */
 export function describeOrders({ format, columns, ...summary }: OrdersSummary): string {
-  const pairs = Object.entries(columns).map(([ours, theirs]) => `${ours} is ${theirs}`);
+  const renamed = Object.entries(columns).filter(([ours, theirs]) => ours !== theirs);
+  const pairs = renamed.map(([ours, theirs]) => `${ours} is ${theirs}`);
   const { rows, first_order_on, last_order_on } = summary;
-  return `${rows.toLocaleString("en-US")} rows, ${first_order_on} to ${last_order_on}${format === undefined ? "" : `, read as ${format}`} (${pairs.join(", ")})`;
+  return `${rows.toLocaleString("en-US")} rows, ${first_order_on} to ${last_order_on}${format === undefined ? "" : `, read as ${format}`}${pairs.length === 0 ? "" : ` (${pairs.join(", ")})`}`;
 }
 
 /** Reads the order log into raw.orders of the local warehouse, like loadOrders. */
