@@ -58,7 +58,7 @@ const python = join(
 );
 const table = new Table({
   head: ["orders", "customers", "npm start", "notebook", "ratio", "memory", "notebook's"],
-  style: { head: [] },
+  style: { head: [], border: [] },
 });
 for (const log of await logs()) {
   const ours = await repeat(log.times, () => mainJob(log));
@@ -81,7 +81,7 @@ process.stdout.write(
 
 const saved = new Table({
   head: ["a model is saved under npm run sql -- --watch", "time"],
-  style: { head: [] },
+  style: { head: [], border: [] },
 });
 for (const model of ["features/customer_features", "features/customer_history", "marts/rfm"])
   saved.push([model, seconds(median(await savedModel(model)) / 1000)]);

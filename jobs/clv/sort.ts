@@ -1,26 +1,41 @@
 /**
  * The indices of the rows in rising order of the first column; the next columns decide between equal values. No value can
- * be NaN. The first column by radix sort, O(n), from the low byte to the high; equal values by comparison.
+ * be NaN. O(n).
  */
-export function sortedBy([first, ...others]: readonly Float64Array[]): Uint32Array {
-  const order = radixSorted(first!);
-  if (others.length === 0) return order;
-  const compare = (one: number, other: number): number => {
-    const column = others.find((column) => column[one] !== column[other]);
-    return column === undefined ? 0 : column[one]! < column[other]! ? -1 : 1;
-  };
-  for (let start = 0, end = 0; start < order.length; start = end) {
-    while (end < order.length && first![order[end]!] === first![order[start]!]) end++;
-    if (end - start > 1) order.subarray(start, end).sort(compare);
-  }
+export function sortedBy(columns: readonly Float64Array[]): Uint32Array {
+  const order = new Uint32Array(columns[0]!.length).map((_, i) => i);
+  sortRows(order, columns);
   return order;
 }
 
-function radixSorted(column: Float64Array): Uint32Array {
-  const { length } = column;
+/** Fewer rows are faster to sort by comparison than by their bytes. */
+const FEW_ROWS = 256;
+
+function sortRows(rows: Uint32Array, columns: readonly Float64Array[]): void {
+  const [first, ...others] = columns;
+  if (first === undefined || rows.length < 2) return;
+  if (rows.length < FEW_ROWS) {
+    rows.sort((one, other) => {
+      const column = columns.find((column) => column[one] !== column[other]);
+      return column === undefined ? 0 : column[one]! < column[other]! ? -1 : 1;
+    });
+    return;
+  }
+  radixSort(rows, first);
+  for (let start = 0, end = 0; start < rows.length; start = end) {
+    while (end < rows.length && first[rows[end]!] === first[rows[start]!]) end++;
+    sortRows(rows.subarray(start, end), others);
+  }
+}
+
+/** Sorts the rows by a column, from the low byte of the numbers to the high. */
+function radixSort(rows: Uint32Array, column: Float64Array): void {
+  const { length } = rows;
+  const values = new Float64Array(length).map((_, i) => column[rows[i]!]!);
+  const keys = keysOf(values);
+  const unsorted = rows.slice();
   let order = new Uint32Array(length).map((_, i) => i);
   let next = new Uint32Array(length);
-  const keys = keysOf(column);
   for (let byte = 0; byte < 8; byte++) {
     const starts = new Uint32Array(257);
     for (let i = byte; i < keys.length; i += 8) starts[keys[i]! + 1]!++;
@@ -32,7 +47,7 @@ function radixSorted(column: Float64Array): Uint32Array {
     }
     [order, next] = [next, order];
   }
-  return order;
+  for (let place = 0; place < length; place++) rows[place] = unsorted[order[place]!]!;
 }
 
 /** The columns with their rows in that order. */
