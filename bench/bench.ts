@@ -121,23 +121,30 @@ async function notebook({ file, runDate, holdoutWeeks }: Log): Promise<Measured>
   return await measure(python, script, file, runDate, String(holdoutWeeks), String(HORIZON), out);
 }
 
-/** Fails unless both found the same model and the same error of the hold-out. */
-function compare(
-  { name }: Log,
-  ours: { model: Record<string, number>; holdout: Record<string, Record<string, number>> },
-  theirs: Record<string, number>,
-): void {
+type Figures = Record<string, Record<string, number>>;
+interface Results {
+  readonly model_id: string;
+  readonly fitted: readonly (Record<string, number> & { model_id: string; family: string; sample: string })[];
+  readonly holdout: Figures;
+  readonly not_chosen: Record<string, Figures>;
+}
+
+/** Fails unless both found the same BG/NBD model and the same error of its hold-out. */
+function compare({ name }: Log, ours: Results, theirs: Record<string, number>): void {
+  const model = ours.fitted.find(({ family, sample }) => family === "bgnbd" && sample === "production");
+  if (model === undefined) throw new Error(`${name}: BG/NBD was not fitted.`);
+  const figures = (ours.not_chosen[model.model_id] ?? ours.holdout).model;
   const pairs = {
-    customers: [ours.model.customers, theirs.customers],
-    r: [ours.model.r, theirs.r],
-    alpha: [ours.model.alpha, theirs.alpha],
-    a: [ours.model.a, theirs.a],
-    b: [ours.model.b, theirs.b],
-    p: [ours.model.p, theirs.p],
-    q: [ours.model.q, theirs.q],
-    gamma: [ours.model.gamma, theirs.v],
-    "count MAE": [ours.holdout.model?.count_mae, theirs.count_mae],
-    "top decile": [ours.holdout.model?.top_decile_revenue_share, theirs.top_decile],
+    customers: [model.customers, theirs.customers],
+    r: [model.r, theirs.r],
+    alpha: [model.alpha, theirs.alpha],
+    a: [model.a, theirs.a],
+    b: [model.b, theirs.b],
+    p: [model.p, theirs.p],
+    q: [model.q, theirs.q],
+    gamma: [model.gamma, theirs.v],
+    "count MAE": [figures?.count_mae, theirs.count_mae],
+    "top decile": [figures?.top_decile_revenue_share, theirs.top_decile],
   };
   for (const [figure, [one = Number.NaN, other = Number.NaN]] of Object.entries(pairs))
     if (!(Math.abs(one / other - 1) < 2e-3))

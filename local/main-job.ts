@@ -139,7 +139,13 @@ async function runOnce(
       const { status, steps } = event;
       const [holdout, backtest] = ["holdout", "backtest"].map((name) => figuresOf(results, name));
       const run = { run_id, run_date, status, orders, steps, model_id: modelId, model, fitted };
-      const tablesOfRun = { holdout, backtest, segments, top_customers, rejected, tables };
+      const others = new Set(
+        results.metrics.flatMap((row) => (row.evaluation === "candidate" ? row.model_id : [])),
+      );
+      const not_chosen = Object.fromEntries(
+        [...others].map((id) => [id, figuresOf(results, "candidate", id)]),
+      );
+      const tablesOfRun = { holdout, not_chosen, backtest, segments, top_customers, rejected, tables };
       return `${JSON.stringify({ ...run, ...tablesOfRun, warnings, report, exported })}\n`;
     }
     const files = [`Report: ${report}`, ...exported.map((path) => `Export: ${path}`)];
