@@ -1,5 +1,5 @@
 /**
- * Who may import whom. `npm run check` holds these rules; README.md, «Where things are», says what each folder is for.
+ * Which folder may import which. `npm run check` holds these rules; README.md, «Where things are», says what each folder is for.
  * @type {import("dependency-cruiser").IConfiguration}
  */
 const PROJECT = "^(?!node_modules/)[^/]+/.*\\.[jt]s$";

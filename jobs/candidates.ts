@@ -1,5 +1,5 @@
-import { z } from "zod";
-import { parse } from "../lib/user-error.ts";
+import { closest } from "fastest-levenshtein";
+import { UserError } from "../lib/user-error.ts";
 
 /**
  * Models that can score instead of the built-in one: each a job of any language, which takes Parquet files and gives
@@ -27,10 +27,17 @@ const definitions = {
 export type Candidate = keyof typeof definitions;
 export const CANDIDATES: Readonly<Record<Candidate, CandidateDefinition>> = definitions;
 
-/** The candidates of a list like "boosting,other". @throws UserError that names the unknown one */
+/** The candidates of a list like "boosting,other". @throws UserError that names the unknown one and the nearest */
 export const parseCandidates = (names: string): Candidate[] =>
-  parse(
-    z.array(z.enum(Object.keys(definitions) as [Candidate, ...Candidate[]])),
-    names.split(",").map((name) => name.trim()),
-    "The candidates",
-  );
+  names.split(",").map((text) => {
+    const known = Object.keys(definitions) as Candidate[];
+    const name = text.trim();
+    const found = known.find((candidate) => candidate === name);
+    if (found !== undefined) return found;
+    throw new UserError(
+      `There is no candidate ${JSON.stringify(name)}; the nearest is ${closest(name, known)}.`,
+      {
+        remedy: `Candidates are: ${known.join(", ")}. npm run new-job -- NAME makes another one.`,
+      },
+    );
+  });

@@ -41,7 +41,7 @@ export function authenticatedCallersOnly() {
   });
 }
 
-/** Where each kind of resource that runs code says as whom. */
+/** Where each kind of resource that runs code names its account. */
 const runsAs: Readonly<Record<string, string>> = {
   "gcp:cloudfunctionsv2/function:Function": "serviceConfig.serviceAccountEmail",
   "gcp:cloudrun/service:Service": "template.spec.serviceAccountName",

@@ -5,8 +5,8 @@ import { type Parameters, pathOf, type Warehouse } from "../../contracts/warehou
 
 /** The order of the rows in the files, so that equal tables give equal files. */
 const KEYS = ["sample", "purpose", "customer_id"];
-/** Columns of predictions that candidates do not give. */
-const GIVEN = ["run_date", "family"];
+/** Columns of predictions that the load adds. */
+const ADDED = ["run_date", "family"];
 
 /** Writes the rows of the run date of each model that is an artifact: the names are equal. */
 export async function exportModels(
@@ -36,7 +36,7 @@ export async function loadPredictions(
   const candidates = Object.entries(folders);
   if (candidates.length === 0) return {};
   const table = graph.actions.find(({ target }) => target.name === "predictions")!;
-  const columns = Object.keys(table.columns).filter((column) => !GIVEN.includes(column));
+  const columns = Object.keys(table.columns).filter((column) => !ADDED.includes(column));
   const { rows } = await warehouse.replaceByParquet(
     table.target,
     runDate,

@@ -52,7 +52,7 @@ describe("the threat model", () => {
     for (const each of wide) assert.ok(page.includes(`**${each}.**`), `${each} is not in the threat model.`);
   });
 
-  it("says who can act as whom", () => {
+  it("says which account can act as another", () => {
     const actors = Object.entries(accounts).flatMap(([name, grants]) =>
       grants
         .filter(({ role, kind }) => kind === "account" && /serviceAccountUser|TokenCreator/.test(role))
