@@ -20,8 +20,9 @@ const SCALARS: Readonly<Record<string, string>> = {
 
 /**
  * The Pub/Sub schema of a message: proto2, which knows required fields, and whose JSON form takes null for a field that
- * is not set, as Avro's does not. One top-level message, no imports (cloud.google.com/pubsub/docs/schemas). Fields are
- * numbered in order: Pub/Sub takes a revision that adds optional ones at the end, and refuses to change the others.
+ * is not set, as Avro's does not. Pub/Sub supports proto2 and proto3, with one top-level message, no imports, and at most
+ * 300 KB and 20 revisions of a schema (docs.cloud.google.com/pubsub/docs/schemas). Fields are numbered in order: Pub/Sub
+ * takes a revision that adds optional ones at the end, and refuses to change the others.
  * Throws an Error for a type that Protocol Buffers have no equal of.
  */
 export const protocolBuffer = (name: string, message: z.ZodType): string =>

@@ -147,6 +147,39 @@ describe("settings", () => {
     });
   });
 
+  it("take every schedule that Cloud Scheduler documents", () => {
+    const field = (least: number, most: number, names: readonly string[] = []) => {
+      const number = fc.integer({ min: least, max: most }).map(String);
+      const value = names.length > 0 ? fc.oneof(number, fc.constantFrom(...names)) : number;
+      const range = fc
+        .tuple(fc.integer({ min: least, max: most }), fc.integer({ min: least, max: most }))
+        .map((ends) => `${Math.min(...ends)}-${Math.max(...ends)}`);
+      const step = fc
+        .tuple(fc.oneof(fc.constant("*"), range), fc.integer({ min: 1, max: most }))
+        .map(([part, by]) => `${part}/${by}`);
+      const list = fc
+        .array(fc.oneof(value, range), { minLength: 1, maxLength: 3 })
+        .map((all) => all.join(","));
+      return fc.oneof(fc.constant("*"), list, step);
+    };
+    const cron = fc
+      // Days up to 28, which every month has.
+      .tuple(
+        field(0, 59),
+        field(0, 23),
+        field(1, 28),
+        field(1, 12, ["JAN", "DEC"]),
+        field(0, 7, ["SUN", "SAT"]),
+      )
+      .map((fields) => fields.join(" "));
+    fc.assert(
+      fc.property(cron, (schedule) => {
+        assert.equal(read({ ...minimal, schedule }).schedule.cron, schedule);
+      }),
+      { numRuns: 300, examples: [["0 6 * * MON-FRI"]] },
+    );
+  });
+
   it("protect data in prod, unless told otherwise", () => {
     for (const [stack, onDestroy, protectData] of [
       ["dev", "", false],
@@ -232,6 +265,11 @@ describe("settings", () => {
         "0 6 * * 8",
         "5-1 * * * *",
         "*/0 * * * *",
+        // Airflow reads these, Cloud Scheduler does not.
+        "0 6 L * *",
+        "0 6 * * 1#2",
+        "0 6 * * mon",
+        "0 6 ? * *",
       ],
       timeZone: ["Mars/Olympus", "paris"],
       composerImageVersion: ["composer-2.9.3-airflow-2.9.1", "composer-3-airflow-2", "latest"],

@@ -56,7 +56,10 @@ export const declared = z.object({
   marketingReaders: list(member).meta({ example: "group:marketing@example.com" }),
   schedule: z
     .string()
-    .refine(isCron, "must be a cron expression of five fields: minute, hour, day, month, day of the week")
+    .refine(
+      isCron,
+      "must be a cron expression of five fields: minute, hour, day, month, day of the week, such as 0 6 * * 1 or 0 6 * * MON",
+    )
     .default("0 6 * * 1")
     .meta({ example: "0 6 * * 1" }),
   timeZone: z
@@ -252,9 +255,14 @@ function fromJson(text: string): unknown {
 }
 
 /** Five fields, as Airflow takes them. */
+/** What Cloud Scheduler and Airflow both read: cloud.google.com/scheduler/docs/configuring/cron-job-schedules (no L, W, #). */
+const CRON_FIELD =
+  "(\\d|[*,/-]|JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC|SUN|MON|TUE|WED|THU|FRI|SAT)+";
+const CRON = new RegExp(`^${CRON_FIELD}( ${CRON_FIELD}){4}$`);
+
 function isCron(text: string): boolean {
   try {
-    return /^\S+( \S+){4}$/.test(text) && new Cron(text, { mode: "5-part" }).nextRun() !== null;
+    return CRON.test(text) && new Cron(text, { mode: "5-part" }).nextRun() !== null;
   } catch {
     return false;
   }

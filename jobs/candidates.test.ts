@@ -101,10 +101,10 @@ for (const name of parseCandidates(Object.keys(CANDIDATES).join(","))) {
           TIME_LIMIT_SECONDS: "120",
           OMP_NUM_THREADS: "1",
         },
-        stdio: ["ignore", "ignore", "pipe"],
+        stdio: ["ignore", "pipe", "inherit"],
       });
       const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
-      const log = await text(child.stderr);
+      const log = await text(child.stdout);
       const file = join(folder, "runs", runId, "steps", `${name}.json`);
       const report = stepReport.parse(JSON.parse(readFileSync(file, "utf8")));
       return { code: await ended, log, report, outputFile };

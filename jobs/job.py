@@ -153,7 +153,8 @@ def run_candidate(family: str, fit: Fit, predict: Predict) -> None:
     model has them, expected_purchases and p_active.
     """
     step = step_of(sys.argv[1:])
-    logging.root.handlers = [handler := logging.StreamHandler(sys.stderr)]
+    # Vertex AI logs each line of stderr as an error.
+    logging.root.handlers = [handler := logging.StreamHandler(sys.stdout)]
     handler.setFormatter(JsonLines(component="job", step=step.report["step"], run_id=step.parameters["run_id"]))
     logging.root.setLevel(logging.INFO)
     limit = float(os.environ["TIME_LIMIT_SECONDS"])

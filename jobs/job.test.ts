@@ -39,7 +39,7 @@ describe("job", () => {
     work: string,
     args: string[] = ["--executor-input", JSON.stringify(input())],
     env: Record<string, string> = {},
-  ): Promise<{ code: number | null; log: string }> {
+  ): Promise<{ code: number | null; log: string; errors: string }> {
     const job = JSON.stringify(new URL("./job.ts", import.meta.url).href);
     const userError = JSON.stringify(new URL("../lib/user-error.ts", import.meta.url).href);
     // Several jobs can run at the same time.
@@ -53,7 +53,7 @@ describe("job", () => {
        await runJob(z.object({ weeks: z.coerce.number().int() }), async (step) => { ${work} });`,
     );
     const child = spawn(process.execPath, [main, ...args], {
-      stdio: ["ignore", "ignore", "pipe"],
+      stdio: ["ignore", "pipe", "pipe"],
       env: {
         WAREHOUSE_URL: `duckdb://${file("warehouse.duckdb")}`,
         MESSENGER_URL: "http://127.0.0.1:1",
@@ -63,7 +63,8 @@ describe("job", () => {
       },
     });
     const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
-    return { log: await text(child.stderr), code: await ended };
+    const [log, errors] = await Promise.all([text(child.stdout), text(child.stderr)]);
+    return { log, errors, code: await ended };
   }
   const report = () => stepReport.parse(JSON.parse(readFileSync(reportFile(), "utf8")));
 
@@ -195,9 +196,9 @@ describe("job", () => {
     const results = await Promise.all(
       cases.map(async ([args, env, message]) => ({ ...(await run("", args, env)), message })),
     );
-    for (const { code, log, message } of results) {
+    for (const { code, errors, message } of results) {
       assert.equal(code, 1);
-      assert.match(log, message);
+      assert.match(errors, message);
     }
     assert.ok(!existsSync(reportFile()));
   });

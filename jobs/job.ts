@@ -73,7 +73,8 @@ export async function runJob<S extends z.ZodType<object>>(
   const { parameterValues } = input.inputs;
   const common = parse(commonParameters, parameterValues, "parameters");
   const { step, run_id, run_date } = common;
-  const log = createLogger({ component: "job", step, run_id });
+  // Vertex AI logs each line of stderr as an error.
+  const log = createLogger({ component: "job", step, run_id }, "info", process.stdout);
   const report = stepStarted(step);
   const writeReport = (): Promise<void> =>
     jobArtifacts.write(stepReportUrl(env.ARTIFACTS_URL, run_id, step), JSON.stringify(report, null, 2));

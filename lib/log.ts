@@ -12,10 +12,14 @@ const severities: Record<string, string> = {
 };
 
 /**
- * Structured log lines on stderr, as Cloud Logging reads them (severity, message, timestamp). Each line has the bindings:
- * component, run_id, step. LOG_LEVEL overrides the level.
+ * Structured log lines, as Cloud Logging reads them (severity, message, timestamp). Each line has the bindings: component,
+ * run_id, step. LOG_LEVEL overrides the level.
  */
-export function createLogger(bindings: Record<string, string>, level = "info"): Logger {
+export function createLogger(
+  bindings: Record<string, string>,
+  level = "info",
+  destination: NodeJS.WriteStream = process.stderr,
+): Logger {
   return pino(
     {
       level: process.env.LOG_LEVEL ?? level,
@@ -24,6 +28,6 @@ export function createLogger(bindings: Record<string, string>, level = "info"): 
       timestamp: () => `,"timestamp":"${new Date().toISOString()}"`,
       formatters: { level: (label) => ({ severity: severities[label] ?? "DEFAULT" }) },
     },
-    process.stderr,
+    destination,
   );
 }

@@ -46,7 +46,7 @@ describe("notify", () => {
     const input = { inputs: { parameterValues }, outputs: { outputFile: join(folder, "outputs.json") } };
     const args = [join(import.meta.dirname, "main.ts"), "--executor-input", JSON.stringify(input)];
     const child = spawn(process.execPath, args, {
-      stdio: ["ignore", "ignore", "pipe"],
+      stdio: ["ignore", "pipe", "inherit"],
       env: {
         WAREHOUSE_URL: `duckdb://${join(folder, "warehouse.duckdb")}`,
         MESSENGER_URL: `http://127.0.0.1:${(messenger.address() as AddressInfo).port}`,
@@ -55,7 +55,7 @@ describe("notify", () => {
       },
     });
     const closed = once(child, "close");
-    const log = await text(child.stderr);
+    const log = await text(child.stdout);
     assert.deepEqual(await closed, [0, null], log);
     assert.equal(published.length, 1);
     const { url, data, attributes } = published[0]!;

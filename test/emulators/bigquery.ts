@@ -2,15 +2,21 @@ import { cpSync, globSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pythonEnvironment } from "../../local/runtime/python.ts";
-import { type RunningServer, startServer } from "./server.ts";
+import { startFaultProxy } from "../fault-proxy.ts";
+import { startServer } from "./server.ts";
 
-export interface BigQueryEmulator extends RunningServer {
+export interface BigQueryEmulator {
   readonly project: string;
   /** For adapters/bigquery.ts, and for BIGQUERY_EMULATOR_HOST of the Python clients. */
   readonly endpoint: string;
+  /** @throws Error if a request was not as Google describes its API. */
+  close(): Promise<void>;
 }
 
-/** Starts an empty local-bigquery: BigQuery's REST interface on DuckDB. Its dry runs report 0 bytes. */
+/**
+ * Starts an empty local-bigquery: BigQuery's REST interface on DuckDB. Its dry runs report 0 bytes.
+ * Every request of every client is checked by Google's own description of the API.
+ */
 export async function startBigQuery(project = "demo"): Promise<BigQueryEmulator> {
   const lock = join(import.meta.dirname, "local-bigquery.lock");
   const bin = await pythonEnvironment("local-bigquery", "3.13", lock);
@@ -39,13 +45,16 @@ export async function startBigQuery(project = "demo"): Promise<BigQueryEmulator>
     env: { HOME: home },
     isUp: async (port) => (await fetch(`http://127.0.0.1:${port}/$discovery/rest`)).ok,
   });
+  const proxy = await startFaultProxy(`http://127.0.0.1:${server.port}`, "bigquery.googleapis.com");
   return {
-    port: server.port,
     project,
-    endpoint: `http://127.0.0.1:${server.port}`,
+    endpoint: proxy.endpoint,
     async close() {
+      await proxy.close();
       await server.close();
       rmSync(home, { recursive: true, force: true });
+      const wrong = [...new Set(proxy.wrong)];
+      if (wrong.length > 0) throw new Error(`Not as Google describes BigQuery's API: ${wrong.join("; ")}`);
     },
   };
 }

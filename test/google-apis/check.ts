@@ -55,6 +55,9 @@ const FORMATS: Readonly<Record<string, RegExp>> = {
   uint64: /^\d+$/,
 };
 
+/** What Google's own clients send although the description does not have it; the API accepts it of all their users. */
+const OF_THE_CLIENTS = /query has no field types$|parameterValue\.value must be a text$/;
+
 /** The id of the method that a request calls, such as `bigquery.jobs.insert`, and what is wrong with the request. */
 export interface Checked {
   readonly method: string | undefined;
@@ -75,7 +78,7 @@ export function checkRequest({ method, url, body }: ApiRequest): Checked {
       const problems = [
         ...checkParameters(api, described, values, searchParams),
         ...checkBody(api, described, body),
-      ];
+      ].filter((problem) => !OF_THE_CLIENTS.test(problem));
       return { method: described.id, problems: problems.map((problem) => `${described.id}: ${problem}`) };
     }
   return { method: undefined, problems: [`no method of ${host} is ${method} ${pathname}`] };

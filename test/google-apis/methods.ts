@@ -1,4 +1,4 @@
-/** The methods of Google's REST APIs that the project calls, by API and version. */
+/** The methods of Google's REST APIs that the project and its tests call, by API and version. */
 export const METHODS: Readonly<Record<string, readonly string[]>> = {
   "aiplatform/v1": [
     "projects.locations.list",
@@ -13,6 +13,7 @@ export const METHODS: Readonly<Record<string, readonly string[]>> = {
     "jobs.get",
     "jobs.getQueryResults",
     "jobs.insert",
+    "jobs.list",
     "jobs.query",
     "tabledata.insertAll",
     "tables.get",
