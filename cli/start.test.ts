@@ -1,37 +1,10 @@
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { text } from "node:stream/consumers";
-import { gzipSync } from "node:zlib";
 import { openLocalWarehouse, projectDir } from "../local/runtime/local-stack.ts";
-
-interface Ended {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-const start = (...args: string[]): ChildProcess =>
-  spawn(process.execPath, [join(projectDir, "cli", "start.ts"), ...args], {
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-async function ended(child: ChildProcess): Promise<Ended> {
-  const [stdout, stderr, code] = await Promise.all([
-    text(child.stdout!),
-    text(child.stderr!),
-    new Promise<number | null>((resolve) => child.once("close", resolve)),
-  ]);
-  return { code, stdout, stderr };
-}
-const npmStart = (...args: string[]): Promise<Ended> => ended(start(...args));
-// biome-ignore lint/suspicious/noExplicitAny: the shape is what the test asserts
-const parsed = ({ stdout }: Ended): any => JSON.parse(stdout);
-/** The model of a family that was fitted on all history. */
-// biome-ignore lint/suspicious/noExplicitAny: JSON
-const fittedAs = (family: string, fitted: readonly any[]): any =>
-  fitted.find((model) => model.family === family && model.sample === "production");
+import { type Ended, ended, fittedAs, npmStart, parsed, start } from "../test/npm-start.ts";
 
 /** The command of the README, as a user runs it. */
 describe("npm start", function () {
@@ -105,30 +78,6 @@ describe("npm start", function () {
       assert.ok(Math.abs(backtest.model.top_decile_revenue_share - 0.516) < 0.001);
     });
 
-    it("fits and evaluates on the customers that the limit allows, and scores all", async () => {
-      const folderOfLimit = join(folder, "limit");
-      const run = await npmStart("--json", "--data-dir", folderOfLimit, "--model-customers", "3000");
-      assert.equal(run.code, 0, run.stderr);
-      const { model, tables, report } = parsed(run);
-      assert.equal(model.all_customers, 23_570);
-      assert.ok(Math.abs(model.customers - 3000) < 200, `${model.customers}`);
-      assert.equal(tables["rfm.backtest"], model.customers);
-      assert.equal(tables["rfm.holdout"], model.customers);
-      assert.match(
-        readFileSync(report, "utf8"),
-        new RegExp(`fitted on ${model.customers.toLocaleString("en-US")} of 23,570 customers`),
-      );
-      const warehouse = await openLocalWarehouse(folderOfLimit);
-      try {
-        const [scored] = await warehouse.query(
-          "SELECT COUNT(p_active) AS active, COUNT(expected_value) AS valued FROM rfm.customer_scores",
-        );
-        assert.deepEqual(scored, { active: 23_570, valued: 23_570 });
-      } finally {
-        await warehouse.close();
-      }
-    });
-
     it("correlates every log line of the run by run_id", () => {
       const lines = first.stderr
         .split("\n")
@@ -193,15 +142,6 @@ describe("npm start", function () {
       }
     });
 
-    it("accepts a run date long after the last order, and warns that the orders are old", async () => {
-      const run = await npmStart("--json", "--data-dir", dataDir, "--run-date", "2022-09-25");
-      assert.equal(run.code, 0, run.stderr);
-      assert.match(
-        parsed(run).warnings.join(),
-        /orders_are_fresh does not hold.*"last_order_on":"1998-06-30"/,
-      );
-    });
-
     it("scores with the existing champion when it does not fit a model", async () => {
       const run = await npmStart(
         "--json",
@@ -237,121 +177,6 @@ describe("npm start", function () {
         assert.ok(stderr.includes(step), `${step} in\n${stderr}`);
       }
     });
-  });
-
-  it("reads a log with other columns and formats", async () => {
-    const rows = Array.from({ length: 300 }, (_, index) => {
-      const date = new Date(Date.UTC(2023, 0, 1 + ((index * 37) % 365)))
-        .toISOString()
-        .slice(0, 10)
-        .split("-")
-        .reverse()
-        .join(".");
-      return `${index % 60};${date};${(10 + (index % 13)).toFixed(2).replace(".", ",")}`;
-    });
-    const path = file("shop.csv.gz", gzipSync(["CustID;Datum;Summe", ...rows].join("\n")));
-    const columns = "customer_id=CustID,ordered_at=Datum,amount=Summe";
-    const run = await npmStart(
-      "--json",
-      "--orders",
-      path,
-      "--columns",
-      columns,
-      "--data-dir",
-      join(folder, "shop"),
-    );
-    assert.equal(run.code, 0, run.stderr);
-    const { run_date, tables, orders } = parsed(run);
-    assert.deepEqual([run_date, tables["mlops_mkt.rfm"], orders.rows], ["2024-01-01", 60, 300]);
-  });
-
-  for (const [name, rows] of Object.entries({
-    "one customer only": ["1,a,2024-01-01,10", "2,a,2024-01-09,12"],
-    "no repeat purchases at all": ["1,a,2024-01-01,10", "2,b,2024-01-09,12", "3,c,2024-01-19,12"],
-  })) {
-    it(`gives RFM only, and the reason, with ${name}`, async () => {
-      const run = await npmStart(
-        "--json",
-        "--orders",
-        file("few.csv", csv(...rows)),
-        "--data-dir",
-        join(folder, "few"),
-      );
-      assert.equal(run.code, 0, run.stderr);
-      const { model, model_id, warnings, tables } = parsed(run);
-      assert.deepEqual([model, model_id], [null, null]);
-      assert.match(warnings.join("\n"), /No model could be fitted, so the run gives RFM only\. \S/);
-      assert.ok(tables["mlops_mkt.rfm"] > 0);
-    });
-  }
-
-  // Values of lifetimes 0.11.3 on the same logs, prepared with pandas.
-  it("sets orders aside whose customer is the text NULL", async () => {
-    const orders = join(projectDir, "test", "orders", "customer_null_text.csv");
-    const run = await npmStart("--json", "--orders", orders, "--data-dir", join(folder, "null"));
-    assert.equal(run.code, 0, run.stderr);
-    const { fitted, rejected, tables } = parsed(run);
-    const model = fittedAs("bgnbd", fitted);
-    assert.deepEqual(
-      [tables["mlops_mkt.rfm"], model.r.toFixed(4), model.q.toFixed(4)],
-      [238, "0.6042", "4.1742"],
-    );
-    assert.deepEqual(rejected, [{ rejection_reason: "no customer", orders: 29, amount: 1530.53 }]);
-  });
-
-  it("subtracts refunds from the orders that they return", async () => {
-    const sales = Array.from(
-      { length: 40 },
-      (_, i) => `${i},${i % 8},2024-01-${String(1 + (i % 28)).padStart(2, "0")},5`,
-    );
-    const orders = file("refunds.csv", csv(...sales, "R1,1,2024-01-30,-5", "R2,2,2024-01-30,-2"));
-    const args = ["--json", "--orders", orders, "--data-dir", join(folder, "refunds")];
-    const separate = parsed(await npmStart(...args));
-    assert.deepEqual(separate.rejected, [{ rejection_reason: "negative amount", orders: 2, amount: -7 }]);
-    const net = parsed(await npmStart(...args, "--refunds", "net"));
-    assert.deepEqual(net.rejected, [
-      { rejection_reason: "refund", orders: 2, amount: -7 },
-      { rejection_reason: "refunded", orders: 1, amount: 5 },
-    ]);
-    const revenue = (result: { segments: { monetary_value: number }[] }) =>
-      result.segments.reduce((sum, { monetary_value }) => sum + monetary_value, 0);
-    assert.deepEqual([revenue(separate), revenue(net)], [200, 193]);
-  });
-
-  it("warns of few orders that hold much of the money", async () => {
-    const sales = Array.from(
-      { length: 40 },
-      (_, i) => `${i},${i % 8},2024-01-${String(1 + (i % 28)).padStart(2, "0")},5`,
-    );
-    const orders = file("large.csv", csv(...sales, "41,,2024-01-20,300"));
-    const run = await npmStart("--json", "--orders", orders, "--data-dir", join(folder, "large"));
-    assert.equal(run.code, 0, run.stderr);
-    const warning = parsed(run).warnings.join("\n");
-    assert.match(warning, /rejected_revenue does not hold.*"largest_amount":300,"share_of_money":0\.6/);
-    assert.ok(readFileSync(parsed(run).report, "utf8").includes("rejected_revenue does not hold"));
-  });
-
-  it("warns of an id that stands for all guests, and leaves guests out", async () => {
-    const orders = join(projectDir, "test", "orders", "woocommerce_guests.csv");
-    const args = ["--json", "--orders", orders, "--columns", "customer_id=Customer User"];
-    const dataDir = join(folder, "guests");
-    const mixed = await npmStart(...args, "--data-dir", dataDir);
-    assert.equal(mixed.code, 0, mixed.stderr);
-    const warning = parsed(mixed).warnings.join("\n");
-    assert.match(
-      warning,
-      /customers_are_persons does not hold: .*--guests ID.*"customer_id":"0","purchases":173/,
-    );
-    assert.ok(readFileSync(parsed(mixed).report, "utf8").includes("customers_are_persons does not hold"));
-    const run = await npmStart(...args, "--data-dir", dataDir, "--guests", "0");
-    assert.equal(run.code, 0, run.stderr);
-    const { fitted, tables, warnings } = parsed(run);
-    const model = fittedAs("bgnbd", fitted);
-    assert.deepEqual(
-      [tables["mlops_mkt.rfm"], model.r.toFixed(4), model.b.toFixed(4)],
-      [215, "0.5653", "5.3356"],
-    );
-    assert.match(warnings.join("\n"), /^Rows of guests \(customer 0\) that are left out: \d+\.$/);
   });
 
   describe("with bad input ends with exit code 1, prints the problem and loses nothing", () => {
@@ -506,20 +331,6 @@ describe("npm start", function () {
     const run = await ended(spawn("npm", args, { cwd: projectDir, stdio: ["ignore", "pipe", "pipe"] }));
     assert.equal(run.code, 1);
     assert.equal(parsed(run).status, "failed");
-  });
-
-  it("prints the orders that were set aside, with their money", async () => {
-    const rows = Array.from(
-      { length: 60 },
-      (_, day) => `${day},${day % 7},2024-01-${String(1 + (day % 28)).padStart(2, "0")},5`,
-    );
-    const path = file("few-bad.csv", csv(...rows, "x,1,2024-01-03,-1"));
-    const { code, stdout, stderr } = await npmStart("--orders", path, "--data-dir", join(folder, "few-bad"));
-    assert.equal(code, 0, stderr);
-    assert.match(
-      stdout,
-      /Set aside: 1 of 61 orders \(rfm\.rejected_orders\)\n[\s\S]*negative amount +│ +1 │ +−1\.00/,
-    );
   });
 
   it("prints its options", async () => {

@@ -141,6 +141,7 @@ export const CALLS_OF_PEOPLE: readonly string[] = [
   "artifactregistry.projects.locations.list",
   "bigquery.datasets.get",
   "bigquery.datasets.insert",
+  "bigquery.jobs.list",
   "bigquery.tabledata.insertAll",
   "bigquery.tables.list",
   "cloudbilling.projects.getBillingInfo",

@@ -1,0 +1,32 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { projectDir } from "../local/runtime/local-stack.ts";
+
+export interface Ended {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** npm start with these arguments, without npm. */
+export const start = (...args: string[]): ChildProcess =>
+  spawn(process.execPath, [join(projectDir, "cli", "start.ts"), ...args], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+export async function ended(child: ChildProcess): Promise<Ended> {
+  const [stdout, stderr, code] = await Promise.all([
+    text(child.stdout!),
+    text(child.stderr!),
+    new Promise<number | null>((resolve) => child.once("close", resolve)),
+  ]);
+  return { code, stdout, stderr };
+}
+export const npmStart = (...args: string[]): Promise<Ended> => ended(start(...args));
+/** The JSON that it prints. */
+// biome-ignore lint/suspicious/noExplicitAny: the shape is what the test asserts
+export const parsed = ({ stdout }: Ended): any => JSON.parse(stdout);
+/** The model of a family that was fitted on all history. */
+// biome-ignore lint/suspicious/noExplicitAny: JSON
+export const fittedAs = (family: string, fitted: readonly any[]): any =>
+  fitted.find((model) => model.family === family && model.sample === "production");
