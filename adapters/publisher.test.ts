@@ -20,6 +20,7 @@ describe("openPublisher", () => {
         body: await json(request),
       });
       const status = statuses.shift() ?? 200;
+      if (status === 0) return;
       response.writeHead(status).end(status === 200 ? '{"id":"7"}' : `answered ${status}`);
     });
     server.listen(0, "127.0.0.1");
@@ -55,6 +56,13 @@ describe("openPublisher", () => {
       /^Error: Messenger answered 400: answered 400$/,
     );
     assert.equal(received.length, 3);
+  });
+
+  it("publishes again when there is no answer in time", async () => {
+    const publisher = await openPublisher(url, 200);
+    statuses = [0];
+    assert.equal(await publisher.publish("events", {}, {}), "7");
+    assert.equal(received.length, 2);
   });
 
   it("opens Pub/Sub", async () => {

@@ -22,6 +22,7 @@ describe("withRetries", () => {
     }
     assert.equal(await requestsAfter({}), 2);
     assert.equal(await requestsAfter({ code: "ECONNRESET" }), 2);
+    assert.equal(await requestsAfter({ code: DOMException.TIMEOUT_ERR }), 2);
     assert.equal(await requestsAfter({ code: "ECONNRESET", status: 403 }), 1);
   });
 

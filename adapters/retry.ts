@@ -13,7 +13,10 @@ export const withRetries = <T>(request: () => Promise<T>, minTimeout = 500): Pro
     randomize: true,
     shouldRetry: ({ error }) => {
       const { status, code } = error as { status?: unknown; code?: unknown };
-      const answer = [status, code].find((known) => typeof known === "number");
+      // The code of a time-out is a number too, but not an HTTP status: DOMException.TIMEOUT_ERR is 23.
+      const answer = [status, code]
+        .filter((known) => typeof known === "number")
+        .find((known) => known >= 100);
       return answer === undefined || answer === 429 || answer >= 500;
     },
   });

@@ -179,6 +179,16 @@ describe("report", () => {
     assert.ok(!sectionsOf(page(free)).some((title) => title!.startsWith("Set aside")));
   });
 
+  it("counts refunds that are subtracted apart from what is set aside", () => {
+    const { rejected } = exampleResults();
+    const refunds = { rejection_reason: "refund", orders: 2, amount: -7 };
+    const [title] = sectionsOf(page(exampleResults({ rejected: [...rejected, refunds] }))).slice(-1);
+    assert.equal(
+      title,
+      "Set aside: 15 of 4,336 orders, and 2 refunds and refunded orders (rfm.rejected_orders)",
+    );
+  });
+
   it("takes less than 150 ms", () => {
     const results = exampleResults();
     const times = Array.from({ length: 5 }, () => {

@@ -184,9 +184,14 @@ function withInterval(
 /** Orders that the run did not use, with their money; null when it used all. */
 export function rejectedTable({ rejected, calendar }: Results): ResultTable | null {
   if (rejected.length === 0) return null;
-  const all = sum(rejected.map(({ orders }) => orders));
+  const isSubtracted = ({ rejection_reason }: { rejection_reason: string }): boolean =>
+    rejection_reason === "refund" || rejection_reason === "refunded";
+  const count = (rows: typeof rejected): number => sum(rows.map(({ orders }) => orders));
+  const setAside = count(rejected.filter((row) => !isSubtracted(row)));
+  const subtracted = count(rejected.filter(isSubtracted));
+  const refunds = subtracted > 0 ? `, and ${whole(subtracted)} refunds and refunded orders` : "";
   return {
-    title: `Set aside: ${whole(all)} of ${whole(calendar.orders + all)} orders (rfm.rejected_orders)`,
+    title: `Set aside: ${whole(setAside)} of ${whole(calendar.orders + setAside)} orders${refunds} (rfm.rejected_orders)`,
     columns: ["Reason", "Orders", "Sum of amounts"],
     rows: rejected.map((row) => [row.rejection_reason, whole(row.orders), twoDecimals(row.amount)]),
   };
