@@ -6,7 +6,7 @@ import type { Model, Parameters, Row } from "../contracts/warehouse.ts";
 import { QueryError } from "../contracts/warehouse.ts";
 import { type BigQueryEmulator, startBigQuery } from "./emulators/bigquery.ts";
 import { bigQueryClient } from "./emulators/warehouse.ts";
-import { type FaultProxy, startFaultProxy } from "./fault-proxy.ts";
+import type { FaultProxy } from "./fault-proxy.ts";
 
 const RUN_DATE: Parameters = { run_date: { type: "DATE", value: "1997-10-01" } };
 
@@ -46,12 +46,11 @@ describe("BigQuery warehouse", () => {
 
   before(async () => {
     emulator = await startBigQuery();
-    faults = await startFaultProxy(emulator.endpoint);
+    faults = emulator.faults;
     client = bigQueryClient(emulator);
     await client.createDataset("rfm");
   });
   after(async () => {
-    await faults?.close();
     await emulator?.close();
   });
   beforeEach(() => {

@@ -120,9 +120,13 @@ describe("the pipeline with the adapters of Google Cloud", () => {
     );
   });
 
-  it("writes the same tables in another run of the date; a duplicate request starts nothing", async () => {
+  it("writes the same tables in another run of the date, with faults; a duplicate request starts nothing", async () => {
     const before = await readTables(tables);
-    assert.equal((await run("run-2", cloud, messenger)).status, "succeeded");
+    const faults = bigQuery.faults.failEvery(12, /./, "refused", "lost", 429, 500, 503, { late: 2000 });
+    const event = await run("run-2", cloud, messenger);
+    assert.deepEqual([event.status, event.reason], ["succeeded", null]);
+    assert.ok(faults() >= 6, `only ${faults()} faults`);
+    bigQuery.faults.reset();
     await messenger.publish("requests", { run_id: "run-2", run_date: RUN_DATE }, { run_id: "run-2" });
     const after = await readTables(tables);
     for (const table of [

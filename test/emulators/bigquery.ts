@@ -2,13 +2,15 @@ import { cpSync, globSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pythonEnvironment } from "../../local/runtime/python.ts";
-import { startFaultProxy } from "../fault-proxy.ts";
+import { type FaultProxy, startFaultProxy } from "../fault-proxy.ts";
 import { startServer } from "./server.ts";
 
 export interface BigQueryEmulator {
   readonly project: string;
   /** For adapters/bigquery.ts, and for BIGQUERY_EMULATOR_HOST of the Python clients. */
   readonly endpoint: string;
+  /** Injects faults between all clients and the emulator. */
+  readonly faults: FaultProxy;
   /** @throws Error if a request was not as Google describes its API. */
   close(): Promise<void>;
 }
@@ -45,15 +47,16 @@ export async function startBigQuery(project = "demo"): Promise<BigQueryEmulator>
     env: { HOME: home },
     isUp: async (port) => (await fetch(`http://127.0.0.1:${port}/$discovery/rest`)).ok,
   });
-  const proxy = await startFaultProxy(`http://127.0.0.1:${server.port}`, "bigquery.googleapis.com");
+  const faults = await startFaultProxy(`http://127.0.0.1:${server.port}`, "bigquery.googleapis.com");
   return {
     project,
-    endpoint: proxy.endpoint,
+    endpoint: faults.endpoint,
+    faults,
     async close() {
-      await proxy.close();
+      await faults.close();
       await server.close();
       rmSync(home, { recursive: true, force: true });
-      const wrong = [...new Set(proxy.wrong)];
+      const wrong = [...new Set(faults.wrong)];
       if (wrong.length > 0) throw new Error(`Not as Google describes BigQuery's API: ${wrong.join("; ")}`);
     },
   };
