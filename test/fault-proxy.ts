@@ -97,7 +97,6 @@ export async function startFaultProxy(target: string, host?: string): Promise<Fa
     },
     reset() {
       requests.length = 0;
-      wrong.length = 0;
       planned = [];
       regular = () => undefined;
     },

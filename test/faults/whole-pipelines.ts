@@ -21,6 +21,8 @@ import { emptyOutcome, type Outcome } from "./outcome.ts";
 const RUN_DATE = "1997-10-01";
 /** Longest time of a run, milliseconds. */
 const LIMIT = 240_000;
+/** Runs at the same time. */
+const AT_ONCE = 2;
 const STEPS = [...Object.keys(stepsOf()), "notify"];
 const log = createLogger({ component: "faults" }, "silent");
 
@@ -47,19 +49,23 @@ const FAULTS: Readonly<Record<string, (step: string, random: () => number) => Pi
     command: (name, attempt, command) =>
       name === step && attempt === 1 ? shell('"$@"; kill -9 $$', command) : command,
   }),
-  "step killed at a random time": (step, random) => ({
-    command: (name, attempt, command) =>
-      name === step && attempt === 1 ? killedAfter(1.2 * random(), command) : command,
-  }),
-  "each attempt of a step killed": (step, random) => ({
-    command: (name, _attempt, command) => (name === step ? killedAfter(1.2 * random(), command) : command),
-  }),
+  "step killed at a random time": (step, random) => {
+    const after = 1.2 * random();
+    return {
+      command: (name, attempt, command) =>
+        name === step && attempt === 1 ? killedAfter(after, command) : command,
+    };
+  },
+  "each attempt of a step killed": (step, random) => {
+    const after = 1.2 * random();
+    return { command: (name, _attempt, command) => (name === step ? killedAfter(after, command) : command) };
+  },
   "launcher killed": (step, random) => ({ killLauncher: { step, after: 600 * random() } }),
   // A file can't grow beyond some blocks.
-  "disk full for a step": (step, random) => ({
-    command: (name, _attempt, command) =>
-      name === step ? shell(`ulimit -f ${Math.floor(random() ** 2 * 10_000)}; exec "$@"`, command) : command,
-  }),
+  "disk full for a step": (step, random) => {
+    const limit = `ulimit -f ${Math.floor(random() ** 2 * 10_000)}; exec "$@"`;
+    return { command: (name, _attempt, command) => (name === step ? shell(limit, command) : command) };
+  },
   "disk full for the launcher": (_step, random) => {
     let left = Math.floor(3 * random());
     const full = () =>
@@ -80,7 +86,16 @@ const killedAfter = (seconds: number, command: readonly string[]) =>
  * Runs whole pipelines on every 100th customer of CDNOW, each with one fault in a data folder of its own. A run that did
  * not succeed runs again without a fault. Then the tables must be those of a run that had no fault.
  */
-export async function wholePipelines({ seed, runs }: { seed: number; runs: number }): Promise<Outcome> {
+export async function wholePipelines({
+  seed,
+  runs,
+  onRun = () => undefined,
+}: {
+  readonly seed: number;
+  readonly runs: number;
+  /** Receives the number of runs so far, after each. */
+  readonly onRun?: (done: number) => void;
+}): Promise<Outcome> {
   const faults = new Map<string, number>();
   const outcome: Outcome = { ...emptyOutcome("whole pipelines"), faults };
   const folder = mkdtempSync(join(tmpdir(), "faults-"));
@@ -96,21 +111,28 @@ export async function wholePipelines({ seed, runs }: { seed: number; runs: numbe
 
     const random = seededRandom(seed);
     const kinds = Object.keys(FAULTS);
-    for (let index = 0; index < runs; index += 1) {
+    const planned = Array.from({ length: runs }, (_, index) => {
       const kind = kinds[index % kinds.length]!;
       const step = STEPS[Math.floor(random() * STEPS.length)]!;
-      const name = `${index}, ${kind}, ${step}`;
-      const dataDir = join(folder, String(index));
-      cpSync(empty, dataDir, { recursive: true });
-      faults.set(kind, (faults.get(kind) ?? 0) + 1);
-      outcome.runs += 1;
-      await oneOf(dataDir, orders, FAULTS[kind]!(step, random), name, outcome, expected).catch((error) =>
-        outcome[/did not end within/.test(error.message) ? "stuck" : "lost"].push(
-          `${name}: ${error.message}`,
-        ),
-      );
-      rmSync(dataDir, { recursive: true, force: true });
-    }
+      return { kind, name: `${index}, ${kind}, ${step}`, fault: FAULTS[kind]!(step, random) };
+    });
+    const work = async (): Promise<void> => {
+      for (let next = planned.shift(); next !== undefined; next = planned.shift()) {
+        const { kind, name, fault } = next;
+        const dataDir = mkdtempSync(join(folder, "run-"));
+        cpSync(empty, dataDir, { recursive: true });
+        await oneOf(dataDir, orders, fault, name, outcome, expected).catch((error) =>
+          outcome[/did not end within/.test(error.message) ? "stuck" : "lost"].push(
+            `${name}: ${error.message}`,
+          ),
+        );
+        rmSync(dataDir, { recursive: true, force: true });
+        faults.set(kind, (faults.get(kind) ?? 0) + 1);
+        outcome.runs += 1;
+        onRun(outcome.runs);
+      }
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, work));
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
