@@ -64,10 +64,26 @@ const proposed = (remedy = "") =>
 
 describe("settings", () => {
   describe("declared in Pulumi.yaml", () => {
-    it("have the same keys, and each a description", () => {
+    it("have the same keys, and a description that ends with the example", () => {
       assert.deepEqual(Object.keys(project.config).sort(), Object.keys(schemas).sort());
-      for (const [key, { description }] of Object.entries(project.config))
-        assert.match(description ?? "", /\.$/, key);
+      for (const [key, schema] of Object.entries(schemas))
+        assert.ok(
+          project.config[key]?.description?.endsWith(`. Example: ${asText(proposedExample(schema))}`),
+          key,
+        );
+    });
+
+    it("of a run have the description of contracts/run.ts, then what is allowed", () => {
+      for (const [name, schema] of Object.entries(runSettings.shape)) {
+        const input = z.toJSONSchema(schema) as { minimum?: number; maximum?: number; enum?: string[] };
+        const range = input.minimum === undefined ? [] : [`${input.minimum} to ${input.maximum}`];
+        const allowed = input.enum?.join(", ") ?? range.join();
+        const example = asText(schema.parse(undefined));
+        assert.equal(
+          project.config[keyOfRunSetting(name)]?.description,
+          [schema.description, ...(allowed === "" ? [] : [`${allowed}.`]), `Example: ${example}`].join(" "),
+        );
+      }
     });
 
     for (const [key, schema] of Object.entries(schemas))
