@@ -89,5 +89,13 @@ export const runSettings = z.strictObject({
     1e6,
     "Most customers that the model is fitted and evaluated on. A hash of the customer id selects them; all customers are scored. 0: all.",
   ),
+  max_psi: z.coerce
+    .number()
+    .min(0)
+    .max(1000)
+    .default(0.2)
+    .describe(
+      "The run warns when a feature or score differs more from those of the run that fitted the model, by the population stability index.",
+    ),
 });
 export type RunSettings = z.output<typeof runSettings>;
