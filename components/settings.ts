@@ -1,7 +1,7 @@
 import { Cron } from "croner";
 import { closest } from "fastest-levenshtein";
 import { z } from "zod";
-import { runSettings } from "../contracts/run.ts";
+import { type RunSettings, runSettings } from "../contracts/run.ts";
 import { CANDIDATES, type Candidate } from "../jobs/candidates.ts";
 import { isTimeZone } from "../lib/time-zone.ts";
 import { UserError } from "../lib/user-error.ts";
@@ -59,6 +59,11 @@ export const declared = z.object({
     .refine(isCron, "must be a cron expression of five fields: minute, hour, day, month, day of the week")
     .default("0 6 * * 1")
     .meta({ example: "0 6 * * 1" }),
+  retrainSchedule: z
+    .string()
+    .refine(isCron, "must be a cron expression of five fields: minute, hour, day, month, day of the week")
+    .optional()
+    .meta({ example: "0 6 1 * *" }),
   timeZone: z
     .string()
     .refine(isTimeZone, "must be a time zone like Europe/Paris")
@@ -180,7 +185,12 @@ export function readSettings(config: ConfigReader, stack: string) {
       remedy: wrong.map(({ command }) => command).join("\n"),
     });
 
-  const { environment, project, region } = values;
+  const { environment, project, region, schedule, retrainSchedule, timeZone } = values;
+  const { retrain, ...otherRunSettings } = run;
+  const retraining =
+    retrainSchedule === undefined || retrain === "no"
+      ? undefined
+      : { schedule, retrain_schedule: retrainSchedule, time_zone: timeZone };
   const [ordersProject = "", ordersDataset = "", ordersTable = ""] = values.ordersTable.split(".");
   return {
     environment,
@@ -193,7 +203,9 @@ export function readSettings(config: ConfigReader, stack: string) {
       dataset: values.marketingDataset,
       readers: values.marketingReaders,
     },
-    schedule: { cron: values.schedule, timeZone: values.timeZone },
+    schedule: { cron: schedule, timeZone },
+    /** When runs fit a new model; undefined: as the run setting retrain says. */
+    retraining,
     orchestrator: existing
       ? {
           kind: "existing-composer" as const,
@@ -214,7 +226,8 @@ export function readSettings(config: ConfigReader, stack: string) {
     messageRetention: values.messageRetention satisfies Duration,
     invokerCallers: values.invokerCallers,
     github: workflows && { name: workflows.githubRepository, id: workflows.githubRepositoryId },
-    run,
+    run: (retraining === undefined ? run : otherRunSettings) as Omit<RunSettings, "retrain"> &
+      Partial<RunSettings>,
   };
 }
 

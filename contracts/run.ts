@@ -70,7 +70,7 @@ export const runSettings = z.strictObject({
   retrain: z
     .enum(["yes", "no"])
     .default("yes")
-    .describe("Whether to fit a new model. no: the current champion scores."),
+    .describe("Whether to fit a new model. no: the current champion scores, if there is one."),
   shop_time_zone: z
     .string()
     .refine(isTimeZone, "must be a time zone like Europe/Paris")
