@@ -96,6 +96,7 @@ const workload = new Workload(
     },
     accounts,
     candidates: settings.candidates,
+    retraining: settings.retraining,
     callers: {
       push: accounts.push.member,
       orchestrator: requester,

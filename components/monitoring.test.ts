@@ -43,9 +43,9 @@ describe("Monitoring", () => {
     const headings = readFileSync(new URL("../docs/runbook.md", import.meta.url), "utf8").match(/^## .*$/gm);
     const alerts = ofType(ALERT);
     assert.deepEqual(
-      alerts.map(({ name }) => name.replace("monitoring-", "## ")).sort(),
+      [...alerts.map(({ name }) => name.replace("monitoring-", "## ")), "## drift"].sort(),
       headings?.toSorted(),
-      "every alert is a section of the runbook, and every section an alert",
+      "every alert is a section of the runbook, and every section an alert or the warning of drift",
     );
     for (const { name, inputs } of alerts) {
       assert.equal((inputs.notificationChannels as unknown[]).length, 2);

@@ -60,6 +60,7 @@ message RunRequest {
   enum Refunds { separate = 0; net = 1; }
   optional Refunds refunds = 12;
   optional int64 model_customers = 13;
+  optional double max_psi = 14;
 }
 `,
     );

@@ -107,6 +107,7 @@ describe("settings", () => {
       orders: { project: "my-shop", dataset: "raw", table: "orders" },
       marketing: { project: "my-project", dataset: "mlops_mkt", readers: [] },
       schedule: { cron: "0 6 * * 1", timeZone: "Etc/UTC" },
+      retraining: undefined,
       orchestrator: { kind: "composer", imageVersion: "composer-3-airflow-2.11.1" },
       notificationEmails: [],
       protectData: false,
@@ -194,6 +195,20 @@ describe("settings", () => {
       }),
       { numRuns: 300, examples: [["0 6 * * MON-FRI"]] },
     );
+  });
+
+  it("let the invoker decide whether a run fits a new model, unless it never may", () => {
+    const retrainSchedule = "0 6 1 * *";
+    const { retraining, run } = read({ ...minimal, schedule: "0 6 * * *", retrainSchedule });
+    assert.deepEqual(retraining, {
+      schedule: "0 6 * * *",
+      retrain_schedule: retrainSchedule,
+      time_zone: "Etc/UTC",
+    });
+    const { retrain: _, ...others } = runSettings.parse({});
+    assert.deepEqual(run, others);
+    const never = read({ ...minimal, retrainSchedule, retrain: "no" });
+    assert.deepEqual([never.retraining, never.run.retrain], [undefined, "no"]);
   });
 
   it("protect data in prod, unless told otherwise", () => {

@@ -1,7 +1,7 @@
 import { Cron } from "croner";
 import { closest } from "fastest-levenshtein";
 import { z } from "zod";
-import { runSettings } from "../contracts/run.ts";
+import { type RunSettings, runSettings } from "../contracts/run.ts";
 import { CANDIDATES, type Candidate } from "../jobs/candidates.ts";
 import { isTimeZone } from "../lib/time-zone.ts";
 import { UserError } from "../lib/user-error.ts";
@@ -36,6 +36,13 @@ const bytes = (fallback: string) =>
     .default(fallback)
     .meta({ example: fallback });
 
+const cron = z
+  .string()
+  .refine(
+    isCron,
+    "must be a cron expression of five fields: minute, hour, day, month, day of the week, such as 0 6 * * 1 or 0 6 * * MON",
+  );
+
 /** What each setting may be; Pulumi.yaml says what it means. The example is a value that is allowed. */
 export const declared = z.object({
   environment: z.enum(["dev", "prod"]).meta({ example: "dev" }),
@@ -54,14 +61,8 @@ export const declared = z.object({
     .default("mlops_mkt")
     .meta({ example: "mlops_mkt" }),
   marketingReaders: list(member).meta({ example: "group:marketing@example.com" }),
-  schedule: z
-    .string()
-    .refine(
-      isCron,
-      "must be a cron expression of five fields: minute, hour, day, month, day of the week, such as 0 6 * * 1 or 0 6 * * MON",
-    )
-    .default("0 6 * * 1")
-    .meta({ example: "0 6 * * 1" }),
+  schedule: cron.default("0 6 * * 1").meta({ example: "0 6 * * 1" }),
+  retrainSchedule: cron.optional().meta({ example: "0 6 1 * *" }),
   timeZone: z
     .string()
     .refine(isTimeZone, "must be a time zone like Europe/Paris")
@@ -183,7 +184,12 @@ export function readSettings(config: ConfigReader, stack: string) {
       remedy: wrong.map(({ command }) => command).join("\n"),
     });
 
-  const { environment, project, region } = values;
+  const { environment, project, region, schedule, retrainSchedule, timeZone } = values;
+  const { retrain, ...otherRunSettings } = run;
+  const retraining =
+    retrainSchedule === undefined || retrain === "no"
+      ? undefined
+      : { schedule, retrain_schedule: retrainSchedule, time_zone: timeZone };
   const [ordersProject = "", ordersDataset = "", ordersTable = ""] = values.ordersTable.split(".");
   return {
     environment,
@@ -196,7 +202,9 @@ export function readSettings(config: ConfigReader, stack: string) {
       dataset: values.marketingDataset,
       readers: values.marketingReaders,
     },
-    schedule: { cron: values.schedule, timeZone: values.timeZone },
+    schedule: { cron: schedule, timeZone },
+    /** When runs fit a new model; undefined: as the run setting retrain says. */
+    retraining,
     orchestrator: existing
       ? {
           kind: "existing-composer" as const,
@@ -217,7 +225,8 @@ export function readSettings(config: ConfigReader, stack: string) {
     messageRetention: values.messageRetention satisfies Duration,
     invokerCallers: values.invokerCallers,
     github: workflows && { name: workflows.githubRepository, id: workflows.githubRepositoryId },
-    run,
+    run: (retraining === undefined ? run : otherRunSettings) as Omit<RunSettings, "retrain"> &
+      Partial<RunSettings>,
   };
 }
 

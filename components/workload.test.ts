@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import * as gcp from "@pulumi/gcp";
 import type * as pulumi from "@pulumi/pulumi";
+import { retrainingSchedule } from "../contracts/retraining.ts";
 import type { Program } from "../jobs/bundle.ts";
 import { IMAGES } from "../jobs/pipeline.ts";
 import { policies } from "../policy/policies.ts";
@@ -164,6 +165,16 @@ describe("Workload", () => {
       ],
     });
     assert.equal(await unwrap(result.url), "https://invoker.run.app");
+  });
+
+  it("says to the invoker when runs fit a new model", async () => {
+    const retraining = { schedule: "0 6 * * *", retrain_schedule: "0 6 1 * *", time_zone: "Europe/Paris" };
+    const { get } = await workload({ retraining });
+    const { template } = get(SERVICE, "workload-invoker").inputs as {
+      template: { containers: { envs: { name: string; value: string }[] }[] };
+    };
+    const env = template.containers[0]!.envs.find(({ name }) => name === "RETRAINING");
+    assert.deepEqual(retrainingSchedule.parse(JSON.parse(env!.value)), retraining);
   });
 
   it("keeps files of runs for a while, in a bucket that nobody can open to the public", async () => {

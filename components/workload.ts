@@ -1,6 +1,7 @@
 import * as docker from "@pulumi/docker";
 import * as gcp from "@pulumi/gcp";
 import * as pulumi from "@pulumi/pulumi";
+import type { RetrainingSchedule } from "../contracts/retraining.ts";
 import { bundle, PROGRAMS, type Program } from "../jobs/bundle.ts";
 import type { Candidate } from "../jobs/candidates.ts";
 import { IMAGES, type Image, pipelineSpec } from "../jobs/pipeline.ts";
@@ -34,6 +35,8 @@ export interface WorkloadArgs {
   };
   /** The candidates that compete with the built-in model. @default none */
   readonly candidates?: readonly Candidate[];
+  /** When runs fit a new model. @default as the settings of each run say */
+  readonly retraining?: RetrainingSchedule | undefined;
   /** Who may call the invoker: IAM members by what they are. */
   readonly callers: Readonly<Record<string, Member>>;
   /**
@@ -208,7 +211,7 @@ export class Workload extends Component<WorkloadArgs> {
   }
 
   #invoker(): gcp.cloudrunv2.Service {
-    const { names, labels, project, region, protectData, accounts, transform } = this.args;
+    const { names, labels, project, region, protectData, accounts, retraining, transform } = this.args;
     const probe = { httpGet: { path: "/healthcheck" }, timeoutSeconds: 5 };
     const args: gcp.cloudrunv2.ServiceArgs = {
       name: names.services.invoker,
@@ -235,6 +238,7 @@ export class Workload extends Component<WorkloadArgs> {
               },
               { name: "ARTIFACTS_URL", value: pulumi.interpolate`gs://${this.bucket.name}` },
               { name: "JOBS_SERVICE_ACCOUNT", value: accounts.jobs.email },
+              ...(retraining ? [{ name: "RETRAINING", value: JSON.stringify(retraining) }] : []),
             ],
             startupProbe: { ...probe, periodSeconds: 5, failureThreshold: 6 },
             livenessProbe: { ...probe, periodSeconds: 30, failureThreshold: 3 },

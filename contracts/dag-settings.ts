@@ -23,7 +23,16 @@ export const dagSettings = z.strictObject({
   warehouse_location: z.string(),
   maximum_bytes_billed: z.number().int().positive(),
   tables: z.strictObject({ mart: table, checks: table, models: table }),
-  run: runSettings.describe("Settings of each run."),
+  run: runSettings
+    .extend({
+      retrain: runSettings.shape.retrain
+        .unwrap()
+        .optional()
+        .describe(
+          "Whether to fit a new model. Absent: as the schedule of retraining says, which the invoker has.",
+        ),
+    })
+    .describe("Settings of each run."),
   limits: z.strictObject({
     run_seconds: seconds.describe("Longest time from request to final event."),
     poll_seconds: seconds.describe("Time between two pulls of the event."),

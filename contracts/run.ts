@@ -70,7 +70,7 @@ export const runSettings = z.strictObject({
   retrain: z
     .enum(["yes", "no"])
     .default("yes")
-    .describe("Whether to fit a new model. no: the current champion scores."),
+    .describe("Whether to fit a new model. no: the current champion scores, if there is one."),
   shop_time_zone: z
     .string()
     .refine(isTimeZone, "must be a time zone like Europe/Paris")
@@ -89,5 +89,13 @@ export const runSettings = z.strictObject({
     1e6,
     "Most customers that the model is fitted and evaluated on. A hash of the customer id selects them; all customers are scored. 0: all.",
   ),
+  max_psi: z.coerce
+    .number()
+    .min(0)
+    .max(1000)
+    .default(0.2)
+    .describe(
+      "The run warns when a feature or score differs more from those of the run that fitted the model, by the population stability index.",
+    ),
 });
 export type RunSettings = z.output<typeof runSettings>;

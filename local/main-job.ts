@@ -135,7 +135,15 @@ async function runOnce(
     await fileArtifacts.write(pathToFileURL(report).href, page);
     const exported = exportDir === undefined ? [] : await exportMarts(warehouse, run_date, exportDir);
     if (json) {
-      const { scoring: model, fitted, segments, topCustomers: top_customers, rejected, tables } = results;
+      const {
+        scoring: model,
+        fitted,
+        segments,
+        topCustomers: top_customers,
+        drift,
+        rejected,
+        tables,
+      } = results;
       const { status, steps } = event;
       const [holdout, backtest] = ["holdout", "backtest"].map((name) => figuresOf(results, name));
       const run = { run_id, run_date, status, orders, steps, model_id: modelId, model, fitted };
@@ -145,7 +153,7 @@ async function runOnce(
       const not_chosen = Object.fromEntries(
         [...others].map((id) => [id, figuresOf(results, "candidate", id)]),
       );
-      const tablesOfRun = { holdout, not_chosen, backtest, segments, top_customers, rejected, tables };
+      const tablesOfRun = { holdout, not_chosen, backtest, segments, top_customers, drift, rejected, tables };
       return `${JSON.stringify({ ...run, ...tablesOfRun, warnings, report, exported })}\n`;
     }
     const files = [`Report: ${report}`, ...exported.map((path) => `Export: ${path}`)];

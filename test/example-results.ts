@@ -58,6 +58,7 @@ export function exampleResults(changes: Partial<Results> = {}): Results {
       { r_score: 2, f_score: 5, segment: "Cannot lose them", customers: 100, monetary_value: 5000 },
       { r_score: 2, f_score: 1, segment: "Hibernating", customers: 500, monetary_value: 15_000 },
     ],
+    drift: [],
     tables: { "mlops_mkt.rfm": 1000 },
     ...changes,
   };

@@ -2,6 +2,7 @@ import type { Request, Response } from "@google-cloud/functions-framework";
 import { closest, distance } from "fastest-levenshtein";
 import type { Launcher } from "../../contracts/launcher.ts";
 import { pushEnvelope, type RunRequest, runEvent, runRequest } from "../../contracts/messages.ts";
+import type { RetrainingSchedule } from "../../contracts/retraining.ts";
 import { newRunId, runId, runSettings, today } from "../../contracts/run.ts";
 import type { Logger } from "../../lib/log.ts";
 import { parse, UserError } from "../../lib/user-error.ts";
@@ -13,6 +14,8 @@ export interface InvokerOptions {
   readonly launcher: Launcher;
   /** Day of the first order, YYYY-MM-DD, if known. A run date must be after it. */
   readonly firstOrderDate?: string;
+  /** When runs fit a new model. @default in each run */
+  readonly retraining?: RetrainingSchedule;
   readonly log: Logger;
 }
 
@@ -25,7 +28,7 @@ type Handler = (request: Request, response: Response, subject: Subject) => Promi
  * runs and returns their state. Logs the final events of runs (POST /events). A request that comes again succeeds, because Pub/Sub delivers at least once.
  * The handler throws a UserError for a request that it refuses.
  */
-export function createInvoker({ launcher, firstOrderDate, log }: InvokerOptions): Handler {
+export function createInvoker({ launcher, firstOrderDate, retraining, log }: InvokerOptions): Handler {
   const routes: Record<string, Record<string, Handler>> = {
     "/healthcheck": { GET: (_request, response) => void response.json({ status: "ok" }) },
     "/invoke": { GET: invoke },
@@ -56,7 +59,7 @@ export function createInvoker({ launcher, firstOrderDate, log }: InvokerOptions)
       "The query is not valid",
       `For example: /plan?run_date=${today()}`,
     );
-    const planned = await planRun(launcher, query);
+    const planned = await planRun(launcher, query, retraining);
     subject.run_id = planned.run_id;
     response.json(planned);
   }

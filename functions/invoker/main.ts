@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { z } from "zod";
 import { CloudStorageArtifacts } from "../../adapters/cloud-storage.ts";
 import { VertexAiLauncher } from "../../adapters/vertex-ai.ts";
+import { retrainingSchedule } from "../../contracts/retraining.ts";
 import { createLogger } from "../../lib/log.ts";
 import { formatError, parse, UserError } from "../../lib/user-error.ts";
 import { createServer } from "./server.ts";
@@ -15,6 +16,12 @@ const environment = z.object({
   PIPELINE_SPEC_URL: z.string().startsWith("gs://").describe("The pipeline: a PipelineSpec as JSON."),
   ARTIFACTS_URL: z.string().startsWith("gs://").describe("Folder of the runs' files."),
   JOBS_SERVICE_ACCOUNT: z.email().describe("Service account of the jobs."),
+  RETRAINING: z
+    .string()
+    .transform((text) => JSON.parse(text))
+    .pipe(retrainingSchedule)
+    .optional()
+    .describe("When runs fit a new model, as JSON. Default: in each run."),
 });
 
 /** The invoker on Cloud Run. On SIGTERM it finishes the current requests, then ends. */
@@ -30,7 +37,7 @@ try {
     artifactsUrl: env.ARTIFACTS_URL,
     artifacts: new CloudStorageArtifacts(),
   });
-  const server = createServer({ launcher, log });
+  const server = createServer({ launcher, log, ...(env.RETRAINING && { retraining: env.RETRAINING }) });
   server.listen(env.PORT);
   await once(server, "listening");
   log.info({ address: server.address() }, "serving");

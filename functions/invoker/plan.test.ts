@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import type { z } from "zod";
 import { type RunState, runState } from "../../contracts/launcher.ts";
 import { runIdFor } from "../../contracts/run.ts";
-import { planRun } from "./plan.ts";
+import { planQuery, planRun } from "./plan.ts";
 
 const DAY = "1997-10-01";
 
@@ -21,7 +22,7 @@ const attemptOf = async (states: readonly RunState["state"][], again: "yes" | "n
     run_id,
     run_date: DAY,
     state: states[attempt - 1] ?? "new",
-    request: { run_id, run_date: DAY, horizon_weeks: 26 },
+    request: { run_id, run_date: DAY, horizon_weeks: 26, retrain: "yes" },
   });
   return attempt;
 };
@@ -38,6 +39,18 @@ describe("the plan of a run", () => {
     assert.equal(await attemptOf(["cancelled", "succeeded"], "no"), 2);
     assert.equal(await attemptOf(["cancelled", "succeeded"], "yes"), 3);
     assert.equal(await attemptOf(["succeeded", "failed"], "no"), 3);
+  });
+
+  it("fits a new model when its schedule says so, unless the query decides", async () => {
+    const retraining = { schedule: "0 6 * * *", retrain_schedule: "0 6 1 * *", time_zone: "Etc/UTC" };
+    const retrainOf = async (run_date: string, query: Partial<z.output<typeof planQuery>> = {}) =>
+      (await planRun(launcherOf([]), { run_date, again: "no", ...query }, retraining)).request.retrain;
+    assert.equal(await retrainOf("1997-10-01"), "yes");
+    assert.equal(await retrainOf("1997-10-02"), "no");
+    assert.equal(await retrainOf("1997-10-01", { retrain: "no" }), "no");
+    assert.equal(await retrainOf("1997-10-02", { retrain: "yes" }), "yes");
+    // The query of a request has no value for what it does not set.
+    assert.equal(await retrainOf("1997-10-02", planQuery.parse({ run_date: "1997-10-02" })), "no");
   });
 
   it("never plans a second run of a date while one is queued or running", async () => {

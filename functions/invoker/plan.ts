@@ -1,7 +1,9 @@
 import { z } from "zod";
 import { type Launcher, type RunState, runState } from "../../contracts/launcher.ts";
 import { runRequest, runStatus } from "../../contracts/messages.ts";
-import { runDate, runId, runIdFor } from "../../contracts/run.ts";
+import type { RetrainingSchedule } from "../../contracts/retraining.ts";
+import { runDate, runId, runIdFor, runSettings } from "../../contracts/run.ts";
+import { isRetrainingDue } from "./retraining.ts";
 
 /** The query of GET /plan: a run request without a run id. */
 export const planQuery = z.strictObject({
@@ -10,6 +12,12 @@ export const planQuery = z.strictObject({
     .default("no")
     .describe("Whether to run again if the last run of the date succeeded."),
   ...runRequest.omit({ run_id: true }).shape,
+  retrain: runSettings.shape.retrain
+    .unwrap()
+    .optional()
+    .describe(
+      "Whether to fit a new model. Default: as the stack's schedule of retraining says; yes without one.",
+    ),
 });
 
 export const runPlan = z.strictObject({
@@ -25,13 +33,17 @@ export type RunPlan = z.output<typeof runPlan>;
 
 /**
  * The run that an Orchestrator requests for a date: its newest one if that is queued or running, or has succeeded and
- * need not run again; otherwise the next attempt. So a request that comes again starts a new run only if it must.
+ * need not run again; otherwise the next attempt. So a request that comes again starts a new run only if it must. If the
+ * query does not say whether to fit a new model, the schedule of retraining decides.
  */
 export async function planRun(
   launcher: Pick<Launcher, "state">,
-  { again, ...settings }: z.output<typeof planQuery>,
+  { again, ...query }: z.output<typeof planQuery>,
+  retraining?: RetrainingSchedule,
 ): Promise<RunPlan> {
-  const { run_date } = settings;
+  const { run_date } = query;
+  const isDue = retraining === undefined || isRetrainingDue(run_date, retraining);
+  const settings = { ...query, retrain: query.retrain ?? (isDue ? "yes" : "no") } as const;
   const planOf = (attempt: number, state: RunPlan["state"]): RunPlan => {
     const run_id = runIdFor(run_date, attempt);
     return { run_id, run_date, attempt, state, request: { run_id, ...settings } };

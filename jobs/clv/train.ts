@@ -42,7 +42,13 @@ export async function train(
 ): Promise<void> {
   const { parameters, report, log } = step;
   const { run_date, promotion_metric: metric, promotion_tolerance: tolerance } = parameters;
-  if (parameters.retrain === "no") return await keepChampion(step, warehouse);
+  if (parameters.retrain === "no") {
+    const kept = await readChampion(warehouse, run_date, "until");
+    if (kept !== undefined) return await keepChampion(step, kept);
+    report.warnings.push(
+      `There is no champion up to ${run_date}, so a model is fitted although retrain is no.`,
+    );
+  }
 
   const weeks = await readHoldoutWeeks(warehouse, run_date);
   const { fits, reason } = await fitBuiltIn(warehouse, run_date, weeks, families);
@@ -246,13 +252,8 @@ async function giveRfmOnly(
 }
 
 /** Nothing is fitted: the last champion scores, and the tables of models stay as they are. */
-async function keepChampion(step: TrainStep, warehouse: Warehouse): Promise<void> {
-  const { parameters, report, log, writeArtifact } = step;
-  const champion = await readChampion(warehouse, parameters.run_date, "until");
-  if (champion === undefined)
-    throw new UserError(`There is no champion up to ${parameters.run_date} that could score.`, {
-      remedy: "Run the date with retrain=yes, which is the default.",
-    });
+async function keepChampion(step: TrainStep, champion: Champion): Promise<void> {
+  const { report, log, writeArtifact } = step;
   const { model_id, run_date, family, model } = champion;
   if (model === null && !candidatesOf(step).includes(family))
     throw new UserError(`The champion ${model_id} is of the candidate ${family}, which is off.`, {

@@ -14,6 +14,7 @@ export function sqlParameters(run: RunSettings & { run_date: string; model_id: s
     shop_time_zone: { type: "STRING", value: run.shop_time_zone },
     refunds: { type: "STRING", value: run.refunds },
     model_customers: { type: "INT64", value: run.model_customers },
+    max_psi: { type: "FLOAT64", value: run.max_psi },
     model_id: { type: "STRING", value: run.model_id },
   };
 }

@@ -62,6 +62,31 @@ describe("report", () => {
     }
   });
 
+  it("compares a run with the one that fitted its model, and says where it can't", () => {
+    const row = { training_mean: 1.5, mean: 2.25, psi: 0.3456, chance_psi: 0.01, reason: null };
+    const drift = [
+      { ...row, column_name: "frequency", training_run_date: "2024-03-01" },
+      {
+        ...{ ...row, column_name: "p_active", training_run_date: "2024-03-01" },
+        ...{
+          training_mean: null,
+          psi: null,
+          chance_psi: null,
+          reason: "The model does not give this column.",
+        },
+      },
+    ];
+    const text = textOf(page(exampleResults({ drift })));
+    for (const part of [
+      "Drift: customers now, and in the run of 2024-03-01, which fitted the model",
+      "Purchases 1.50 2.25 0.346 0.010",
+      "P(active) The model does not give this column. – 2.25 – –",
+    ])
+      assert.ok(text.includes(part), `${part}: not in ${text}`);
+    const ofThisRun = drift.map((each) => ({ ...each, training_run_date: "2024-06-01" }));
+    assert.doesNotMatch(textOf(page(exampleResults({ drift: ofThisRun }))), /Drift/);
+  });
+
   it("gives each chart a description, axis titles and tooltips, and Vega-Lite reports no problems", () => {
     const problems: unknown[] = [];
     const note = (...what: unknown[]) => {

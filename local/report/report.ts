@@ -8,6 +8,7 @@ import type { Model, Results } from "./results.ts";
 import { segmentMap } from "./segment-map.ts";
 import {
   type Cell,
+  driftTable,
   evaluationTable,
   familyName,
   modelTitle,
@@ -42,6 +43,7 @@ export function renderReport(results: Results, context: ReportContext): string {
     ...(results.scoring ? [trust(results, period)] : []),
     results.topCustomers.length > 0 && section(topCustomerTable(results)),
     results.scoring && model(results, results.scoring),
+    drift(results),
     section(rejectedTable(results)),
   ];
   return html`<!doctype html>
@@ -164,6 +166,14 @@ function model({ calendar, fitted }: Results, scoring: Model): Html {
     <p>${scoring.run_date !== calendar.run_date && `The scores come from an earlier model, ${scoring.model_id}. `}${fitted.find(({ sample }) => sample === "production")?.reason}</p>
     ${content && table(content)}
     ${content && html`<p class="quiet">Log-likelihood: ${familyName(scoring)} ${oneDecimal(value("bg_nbd_log_likelihood"))}, Gamma-Gamma ${oneDecimal(value("gamma_gamma_log_likelihood"))}.</p>`}`;
+}
+
+function drift(results: Results): Html | null {
+  const content = driftTable(results);
+  if (content === null) return null;
+  return html`<h2>${content.title}</h2>
+    <p>The population stability index (PSI) compares the shares of customers in the tenths of that run. Usual reading: below 0.1 nothing changed, above 0.25 much did. Two samples of the same customers stay below “PSI by chance” in 19 of 20 cases.</p>
+    ${table(content)}`;
 }
 
 const section = (content: ResultTable | null): Html | null =>

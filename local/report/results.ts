@@ -78,6 +78,18 @@ const results = z.object({
       monetary_value: z.number(),
     }),
   ),
+  /** Features and scores against those of the run that fitted the model. `psi` is null where `reason` is not. */
+  drift: z.array(
+    z.object({
+      column_name: z.string(),
+      training_run_date: z.string().nullable(),
+      training_mean: z.number().nullable(),
+      mean: z.number().nullable(),
+      psi: z.number().nullable(),
+      chance_psi: z.number().nullable(),
+      reason: z.string().nullable(),
+    }),
+  ),
   /** Rows of each table on the run date. */
   tables: z.record(z.string(), z.number()),
 });
@@ -95,6 +107,8 @@ const TABLES = [
   "rfm.models",
   "rfm.model_metrics",
   "rfm.customer_scores",
+  "rfm.distributions",
+  "rfm.drift",
   "rfm.backtest",
   "rfm.rejected_orders",
   "mlops_mkt.rfm",
@@ -125,6 +139,7 @@ export async function readResults(warehouse: Warehouse, runDate: string): Promis
     cells: await rows(
       `SELECT r_score, f_score, segment, COUNT(*) AS customers, SUM(monetary_value) AS monetary_value FROM mlops_mkt.rfm ${onRunDate} GROUP BY r_score, f_score, segment ORDER BY r_score, f_score`,
     ),
+    drift: await rows(`SELECT * FROM rfm.drift ${onRunDate} ORDER BY psi DESC, column_name`),
     tables: Object.fromEntries((await rows(sizes.join(" UNION ALL "))).map(({ name, size }) => [name, size])),
   });
 }

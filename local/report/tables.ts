@@ -196,3 +196,33 @@ export function rejectedTable({ rejected, calendar }: Results): ResultTable | nu
     rows: rejected.map((row) => [row.rejection_reason, whole(row.orders), twoDecimals(row.amount)]),
   };
 }
+
+const COLUMNS_OF_DRIFT: Readonly<Record<string, string>> = {
+  recency_days: "Days since purchase",
+  frequency: "Purchases",
+  monetary_value: "Revenue",
+  age_weeks: "Weeks since first purchase",
+  p_active: "P(active)",
+  expected_purchases: "Expected purchases",
+  expected_value: "Expected value",
+};
+
+/** How far customers are from those of the run that fitted the model; null when this run fitted it or none scored. */
+export function driftTable({ drift, calendar }: Results): ResultTable | null {
+  const training = drift.find((row) => row.training_run_date !== null)?.training_run_date;
+  if (training === undefined || training === calendar.run_date) return null;
+  return {
+    title: `Drift: customers now, and in the run of ${training}, which fitted the model`,
+    columns: ["Column", "Mean then", "Mean now", "PSI", "PSI by chance"],
+    rows: drift.map((row) => [
+      {
+        text: COLUMNS_OF_DRIFT[row.column_name] ?? row.column_name,
+        ...(row.reason !== null && { note: row.reason }),
+      },
+      twoDecimals(row.training_mean),
+      twoDecimals(row.mean),
+      threeDecimals(row.psi),
+      threeDecimals(row.chance_psi),
+    ]),
+  };
+}

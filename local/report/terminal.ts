@@ -4,6 +4,7 @@ import { elapsed, sum, whole } from "./numbers.ts";
 import type { Results } from "./results.ts";
 import {
   type Cell,
+  driftTable,
   evaluationTable,
   familyName,
   modelTitle,
@@ -33,6 +34,7 @@ export function renderTables(results: Results, steps: readonly StepReport[]): st
     ...model,
     evaluationTable(results, "holdout"),
     evaluationTable(results, "backtest"),
+    driftTable(results),
     topCustomerTable(results),
   ]
     .filter((part) => part !== null)

@@ -33,7 +33,7 @@ export async function planRequest(
   signal: AbortSignal,
 ): Promise<RunRequest> {
   const run = Object.entries(settings.run).map(([name, value]) => [name, String(value)]);
-  const query = new URLSearchParams({ ...Object.fromEntries(run), run_date, again: "yes" });
+  const query = new URLSearchParams({ retrain: "yes", ...Object.fromEntries(run), run_date, again: "yes" });
   const response = await fetch(`${settings.invoker_url}/plan?${query}`, { signal });
   if (!response.ok) throw new UserError(`GET /plan: ${response.status} ${await response.text()}`);
   return parse(z.object({ request: runRequest }), await response.json(), "The answer of GET /plan").request;

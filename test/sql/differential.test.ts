@@ -59,6 +59,8 @@ const BY_NAME: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
       15.005,
     ),
   ),
+  "distributions.customers": fc.integer({ min: 0, max: 99 }),
+  "distributions.column_name": fc.constantFrom("frequency", "p_active"),
   run_date: fc.constantFrom(RUN_DATE, RUN_DATE, RUN_DATE, RUN_DATE, "2024-02-01"),
   customer_id: fc.constantFrom("a", "b", "ü", ""),
   model_id: fc.constantFrom("m", "m", "m", "other"),
@@ -116,6 +118,7 @@ const settings = fc.record({
   max_rejected_share: fc.constantFrom(0, 0.5),
   shop_time_zone: fc.constantFrom("UTC", "America/Los_Angeles", "Pacific/Auckland"),
   refunds: fc.constantFrom("separate", "net"),
+  max_psi: fc.constantFrom(0, 0.2),
   model_id: fc.constantFrom("m", "m", "m", "m", ""),
 });
 
