@@ -37,7 +37,7 @@ export default {
       "jobs-stand-alone",
       "A job knows neither another job nor the pipeline, so that it can be replaced alone.",
       { path: "^jobs/([^/]+)/", pathNot: TESTS },
-      { path: "^jobs/", pathNot: ["^jobs/$1/", "^jobs/job\\.ts$"] },
+      { path: "^jobs/", pathNot: ["^jobs/$1/", "^jobs/(job|candidate)\\.ts$"] },
     ),
     only("policy", ...SHARED, "components/settings\\.ts"),
     only("components", ...SHARED, "jobs/(pipeline|bundle|candidates)\\.ts", "jobs/clv/routines\\.ts"),

@@ -34,6 +34,14 @@ describe("artifacts", () => {
     assert.equal(await fileArtifacts.read(url("new/none.txt")), undefined);
   });
 
+  it("of a folder are read by name, those with the suffix; none where there is no folder", async () => {
+    for (const name of ["b.bin", "a.bin", "c.txt"])
+      await jobArtifacts.write(url(`many/${name}`), Buffer.from(name));
+    assert.deepEqual((await jobArtifacts.readFolder(url("many"), ".bin")).map(String), ["a.bin", "b.bin"]);
+    assert.deepEqual(await jobArtifacts.readFolder(url("none"), ".bin"), []);
+    rmSync(join(folder, "many"), { recursive: true });
+  });
+
   it("are replaced and not changed: who has opened the old file reads all of it", async () => {
     await fileArtifacts.write(url("replaced.txt"), "old text");
     const reader = await open(join(folder, "replaced.txt"));

@@ -12,21 +12,33 @@ describe("Cloud Storage artifacts", () => {
     if (failure !== undefined) throw Object.assign(new Error(`answered ${failure.code}`), failure);
   };
   const storage = {
-    bucket: (bucket: string) => ({
-      file: (path: string) => ({
-        download: async () => {
+    bucket: (bucket: string) => {
+      interface File {
+        readonly name: string;
+        download(): Promise<[Buffer]>;
+      }
+      const getFiles = async ({ prefix }: { prefix: string }): Promise<[File[]]> => {
+        answer();
+        const names = [...files.keys()].filter((key) => key.startsWith(`${bucket} ${prefix}`));
+        return [names.map((key) => file(key.slice(bucket.length + 1)))];
+      };
+      const file = (name: string) => ({
+        name,
+        bucket: { getFiles },
+        download: async (): Promise<[Buffer]> => {
           answer();
-          const text = files.get(`${bucket} ${path}`);
+          const text = files.get(`${bucket} ${name}`);
           if (text === undefined) throw Object.assign(new Error("No such object"), { code: 404 });
           return [Buffer.from(text)];
         },
         save: async (text: string, options: object) => {
           answer();
           assert.deepEqual(options, { resumable: false });
-          files.set(`${bucket} ${path}`, text);
+          files.set(`${bucket} ${name}`, text);
         },
-      }),
-    }),
+      });
+      return { file };
+    },
   };
   const artifacts = new CloudStorageArtifacts(storage as unknown as Storage);
   beforeEach(() => {
@@ -39,6 +51,14 @@ describe("Cloud Storage artifacts", () => {
     await artifacts.write("gs://my-bucket/runs/a b.json", "ä");
     assert.deepEqual([...files], [["my-bucket runs/a b.json", "ä"]]);
     assert.equal(await artifacts.read("gs://my-bucket/runs/a b.json"), "ä");
+  });
+
+  it("of a folder are those below it with the suffix", async () => {
+    for (const path of ["a/1.bin", "a/2.bin", "a/3.txt", "ab/4.bin"])
+      await artifacts.write(`gs://b/${path}`, path);
+    failures = [{ code: 503 }];
+    assert.deepEqual((await artifacts.readFolder("gs://b/a", ".bin")).map(String), ["a/1.bin", "a/2.bin"]);
+    assert.deepEqual(await artifacts.readFolder("gs://b/none", ".bin"), []);
   });
 
   it("are undefined where there is none, which is asked once", async () => {

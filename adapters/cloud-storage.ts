@@ -1,10 +1,10 @@
 import { Storage } from "@google-cloud/storage";
-import type { ArtifactStore } from "../contracts/artifacts.ts";
+import type { BinaryArtifactStore } from "../contracts/artifacts.ts";
 import { UserError } from "../lib/user-error.ts";
 import { withRetries } from "./retry.ts";
 
 /** The artifact store in Cloud Storage: gs://bucket/path. STORAGE_ENDPOINT is the URL of an emulator. */
-export class CloudStorageArtifacts implements ArtifactStore {
+export class CloudStorageArtifacts implements BinaryArtifactStore {
   readonly #storage: Storage;
 
   constructor(storage = newClient()) {
@@ -22,9 +22,16 @@ export class CloudStorageArtifacts implements ArtifactStore {
     }
   }
 
-  async write(url: string, text: string): Promise<void> {
+  async write(url: string, contents: string | Uint8Array): Promise<void> {
     const file = this.#file(url);
-    await withRetries(() => file.save(text, { resumable: false }));
+    await withRetries(() => file.save(contents, { resumable: false }));
+  }
+
+  async readFolder(url: string, suffix: string): Promise<Uint8Array[]> {
+    const { bucket, name } = this.#file(`${url}/`);
+    const [files] = await withRetries(() => bucket.getFiles({ prefix: name }));
+    const chosen = files.filter((file) => file.name.endsWith(suffix));
+    return await Promise.all(chosen.map(async (file) => (await withRetries(() => file.download()))[0]));
   }
 
   #file(url: string) {

@@ -1,19 +1,28 @@
 import { cpSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { Option } from "commander";
+import { CANDIDATES, type Candidate } from "../jobs/candidates.ts";
 import { projectDir } from "../lib/project.ts";
 import { UserError } from "../lib/user-error.ts";
 import { localCommand, runCommand } from "./command.ts";
 
-/** The candidate that a new one starts as a copy of. */
-const TEMPLATE = "boosting";
+/** The candidate of each language that a new one starts as a copy of. */
+const TEMPLATES = { python: "boosting", typescript: "averages" } as const satisfies Record<string, Candidate>;
+type Language = keyof typeof TEMPLATES;
 
-/** npm run new-job: a candidate in Python, as a copy of the one that is there. */
+/** npm run new-job: a candidate, as a copy of the one that is there in its language. */
 const command = localCommand("run new-job", "Makes a candidate: a folder in jobs/ and its entry.")
   .argument("<name>", "name of the candidate: lower-case letters, digits and hyphens")
+  .addOption(
+    new Option("--language <language>", "language of the candidate")
+      .choices(Object.keys(TEMPLATES))
+      .default("python"),
+  )
   .parse();
 
 await runCommand(async () => {
   const [name = ""] = command.args;
+  const { language } = command.opts<{ language: Language }>();
   if (!/^[a-z][a-z0-9-]{1,30}$/.test(name))
     throw new UserError(`The name ${name} is not valid.`, {
       remedy: "Use 2 to 31 lower-case letters, digits and hyphens, and start with a letter.",
@@ -22,21 +31,27 @@ await runCommand(async () => {
   if (existsSync(folder))
     throw new UserError(`The folder jobs/${name} exists.`, { remedy: "Choose another name." });
 
-  const template = join(projectDir, "jobs", TEMPLATE);
-  cpSync(template, folder, { recursive: true, filter: (path) => !path.includes("__pycache__") });
-  for (const file of ["main.py", "requirements.lock"]) replaceIn(join(folder, file), TEMPLATE, name);
-  const registry = join(projectDir, "jobs", "candidates.ts");
-  const entry = /^ {2}boosting: \{\n.*?^ {2}\},\n/ms;
-  const source = readFileSync(registry, "utf8");
-  const [found] = entry.exec(source) ?? [];
-  if (found === undefined) throw new Error(`jobs/candidates.ts has no entry ${TEMPLATE} to copy`);
-  const added = found
-    .replace(/^ {2}boosting/, `  ${/-/.test(name) ? JSON.stringify(name) : name}`)
-    .replace(/description: ".*"/, `description: "${name}"`);
-  writeFileSync(registry, source.replace(found, found + added));
-  process.stdout.write(`jobs/${name}/ and its entry in jobs/candidates.ts are a copy of ${TEMPLATE}, under the name ${name}.
+  const template = TEMPLATES[language];
+  cpSync(join(projectDir, "jobs", template), folder, {
+    recursive: true,
+    filter: (path) => !path.includes("__pycache__"),
+  });
+  const program = language === "python" ? "main.py" : "main.ts";
+  replaceIn(join(folder, program), `("${template}",`, `("${name}",`);
+  if (language === "python")
+    replaceIn(join(folder, "requirements.lock"), `jobs/${template}/`, `jobs/${name}/`);
 
-Write your model in jobs/${name}/main.py: fit and predict. Then:
+  const registry = join(projectDir, "jobs", "candidates.ts");
+  const source = readFileSync(registry, "utf8");
+  const [found] = RegExp(`^ {2}${template}: \\{\\n.*?^ {2}\\},\\n`, "ms").exec(source) ?? [];
+  if (found === undefined) throw new Error(`jobs/candidates.ts has no entry ${template} to copy`);
+  const added = found
+    .replace(`  ${template}`, `  ${/-/.test(name) ? JSON.stringify(name) : name}`)
+    .replace(CANDIDATES[template].description, name);
+  writeFileSync(registry, source.replace(found, found + added));
+  process.stdout.write(`jobs/${name}/ and its entry in jobs/candidates.ts are a copy of ${template}, under the name ${name}.
+
+Write your model in jobs/${name}/${program}: fit and predict. Then:
   npm start -- --candidates ${name}
   npm run update
   npm test
@@ -44,5 +59,7 @@ Write your model in jobs/${name}/main.py: fit and predict. Then:
 });
 
 function replaceIn(path: string, from: string, to: string): void {
-  writeFileSync(path, readFileSync(path, "utf8").replaceAll(from, to));
+  const text = readFileSync(path, "utf8");
+  if (!text.includes(from)) throw new Error(`${path} does not have ${from}`);
+  writeFileSync(path, text.replaceAll(from, to));
 }

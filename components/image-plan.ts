@@ -24,13 +24,13 @@ const plans = new Map<Program | Candidate, ImagePlan>();
 
 /** The plan of an image; a process makes each once. */
 export function planImage(image: Program | Candidate): ImagePlan {
-  const plan = plans.get(image) ?? (isCandidate(image) ? planCandidate(image) : planProgram(image));
+  const plan = plans.get(image) ?? (isPython(image) ? planCandidate(image) : planProgram(image));
   plans.set(image, plan);
   return plan;
 }
 
 /** Plans an image from the script of its program, the files beside it and the recipe. */
-function planProgram(program: Program): ImagePlan {
+function planProgram(program: Program | Candidate): ImagePlan {
   const { script, inputs } = bundle(program);
   const files = filesOf(program);
   const hash = createHash("sha256").update(script);
@@ -40,7 +40,7 @@ function planProgram(program: Program): ImagePlan {
   return { recipe: RECIPE, argument: "PROGRAM", tag, revision: commitOf(projectDir, sources) };
 }
 
-/** Plans the image of a candidate from what jobs/python.Dockerfile copies. */
+/** Plans the image of a candidate in Python from what jobs/python.Dockerfile copies. */
 function planCandidate(candidate: Candidate): ImagePlan {
   const folder = `jobs/${candidate}`;
   const code = globSync(`${folder}/*.py`, { cwd: projectDir }).sort();
@@ -51,4 +51,5 @@ function planCandidate(candidate: Candidate): ImagePlan {
   return { recipe: PYTHON_RECIPE, argument: "CANDIDATE", tag, revision: commitOf(projectDir, sources) };
 }
 
-const isCandidate = (image: Program | Candidate): image is Candidate => image in CANDIDATES;
+const isPython = (image: Program | Candidate): image is Candidate =>
+  CANDIDATES[image as Candidate]?.language === "python";

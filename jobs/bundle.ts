@@ -3,6 +3,7 @@ import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { type BuildOptions, buildSync } from "esbuild";
 import { projectDir } from "../lib/project.ts";
+import { CANDIDATES, type Candidate } from "./candidates.ts";
 
 /** The programs that have an image: the entry of each, and files of the project that it reads beside its code. */
 export const PROGRAMS = {
@@ -13,6 +14,15 @@ export const PROGRAMS = {
   notify: { entry: "jobs/notify/main.ts", files: [] },
 } as const;
 export type Program = keyof typeof PROGRAMS;
+
+/** A candidate in TypeScript is bundled as well. */
+const isProgram = (name: string): name is Program | Candidate =>
+  name in PROGRAMS || CANDIDATES[name as Candidate]?.language === "typescript";
+
+const partsOf = (
+  program: Program | Candidate,
+): { readonly entry: string; readonly files: readonly string[] } =>
+  program in CANDIDATES ? { entry: `jobs/${program}/main.ts`, files: [] } : PROGRAMS[program as Program];
 
 const OPTIONS: BuildOptions = {
   absWorkingDir: projectDir,
@@ -35,25 +45,25 @@ interface Bundle {
   /** The project's files that it is made of. */
   readonly inputs: readonly string[];
 }
-const bundles = new Map<Program, Bundle>();
+const bundles = new Map<Program | Candidate, Bundle>();
 
 /** The program as one script. The same sources give the same script; a process bundles each program once. */
-export function bundle(program: Program): Bundle {
+export function bundle(program: Program | Candidate): Bundle {
   const made = bundles.get(program) ?? makeBundle(program);
   bundles.set(program, made);
   return made;
 }
 
-function makeBundle(program: Program): Bundle {
-  const { outputFiles, metafile } = buildSync({ ...OPTIONS, entryPoints: [PROGRAMS[program].entry] });
+function makeBundle(program: Program | Candidate): Bundle {
+  const { outputFiles, metafile } = buildSync({ ...OPTIONS, entryPoints: [partsOf(program).entry] });
   const inputs = Object.keys(metafile!.inputs).filter((file) => !file.includes("node_modules/"));
   return { script: outputFiles![0]!.text, inputs };
 }
 
 /** The files that the image holds beside the script, with their paths in the project; no tests. */
-export function filesOf(program: Program): string[] {
-  return PROGRAMS[program].files
-    .flatMap((folder) => globSync(`${folder}/**/*`, { cwd: projectDir }))
+export function filesOf(program: Program | Candidate): string[] {
+  return partsOf(program)
+    .files.flatMap((folder) => globSync(`${folder}/**/*`, { cwd: projectDir }))
     .filter((path) => statSync(join(projectDir, path)).isFile() && !/\.test\.\w+$/.test(path))
     .sort();
 }
@@ -64,8 +74,8 @@ if (import.meta.main) {
     allowPositionals: true,
     options: { out: { type: "string", default: "image" } },
   });
-  const program = positionals[0] as Program;
-  if (!(program in PROGRAMS))
+  const program = positionals[0] ?? "";
+  if (!isProgram(program))
     throw new Error(`There is no program ${program}: give one of ${Object.keys(PROGRAMS).join(", ")}.`);
   rmSync(values.out, { recursive: true, force: true });
   mkdirSync(values.out, { recursive: true });

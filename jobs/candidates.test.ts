@@ -9,8 +9,9 @@ import { DuckDbWarehouse } from "../adapters/duckdb.ts";
 import { stepReport } from "../contracts/step.ts";
 import type { Row } from "../contracts/warehouse.ts";
 import { projectDir } from "../lib/project.ts";
-import { pythonEnvironment } from "../local/runtime/python.ts";
+import { candidateEntrypoints } from "../local/runtime/local-stack.ts";
 import { skipUnlessInstalled } from "../test/skip-unless-installed.ts";
+import { FEATURES } from "./candidate.ts";
 import { CANDIDATES, parseCandidates } from "./candidates.ts";
 import { stepsOf } from "./pipeline.ts";
 
@@ -32,6 +33,19 @@ const EXAMPLES = `
 const NO_CHAMPION = "SELECT DATE '2024-03-01' AS run_date, '' AS model_id, '' AS family, '' AS files LIMIT 0";
 
 describe("candidates", () => {
+  it("in TypeScript get all numbers that the table of examples has", () => {
+    const tables = JSON.parse(readFileSync(join(projectDir, "sql/tables.json"), "utf8"));
+    const { columns } = tables.find(({ name }: { name: string }) => name === "examples");
+    const numbers = columns.filter(
+      ({ type, name }: Record<string, string>) =>
+        type !== "STRING" && type !== "DATE" && !name!.startsWith("actual_"),
+    );
+    assert.deepEqual(
+      numbers.map(({ name }: { name: string }) => name),
+      FEATURES,
+    );
+  });
+
   it("are a folder in jobs/, and have names that no other step has", () => {
     const names = Object.keys(CANDIDATES);
     for (const name of names) {
@@ -49,18 +63,18 @@ describe("candidates", () => {
 
 for (const name of parseCandidates(Object.keys(CANDIDATES).join(","))) {
   const title = `the candidate ${name}`;
-  if (skipUnlessInstalled(title, ["Python 3.10 or later"])) continue;
+  const { language } = CANDIDATES[name];
+  if (language === "python" && skipUnlessInstalled(title, ["Python 3.10 or later"])) continue;
   describe(title, function () {
     this.timeout(300_000);
     const folder = mkdtempSync(join(tmpdir(), `${name}-`));
     const url = (path: string): string => pathToFileURL(join(folder, path)).href;
     let warehouse: DuckDbWarehouse;
-    let python: string;
+    let command: readonly string[];
 
     before(async () => {
       warehouse = await DuckDbWarehouse.open(join(folder, "warehouse.duckdb"));
-      const lock = join(projectDir, "jobs", name, "requirements.lock");
-      python = join(await pythonEnvironment(name, "3.11", lock), "python");
+      command = (await candidateEntrypoints([name]))[name]!;
       await writeParquet("examples", EXAMPLES.replace("ORDER)", "1)"));
       await writeParquet("shuffled", EXAMPLES.replace("ORDER)", "2)"));
       await writeParquet("no-champion", NO_CHAMPION);
@@ -81,9 +95,9 @@ for (const name of parseCandidates(Object.keys(CANDIDATES).join(","))) {
     /** Runs the step; its files are in a folder of this run. */
     async function run(
       runId: string,
-      given: Partial<Record<"examples" | "champion" | "retrain", string>> = {},
+      given: Partial<Record<"examples" | "champion" | "retrain" | "threads", string>> = {},
     ) {
-      const { examples = "examples", champion = "no-champion", retrain = "yes" } = given;
+      const { examples = "examples", champion = "no-champion", retrain = "yes", threads = "1" } = given;
       const artifact = (uri: string) => ({ artifacts: [{ uri }] });
       const outputFile = join(folder, runId, "outputs.json");
       const input = {
@@ -93,13 +107,12 @@ for (const name of parseCandidates(Object.keys(CANDIDATES).join(","))) {
         },
         outputs: { artifacts: { predictions: artifact(url(`${runId}/predictions`)) }, outputFile },
       };
-      const program = [join(projectDir, "jobs", name, "main.py"), "--executor-input", JSON.stringify(input)];
-      const child = spawn(python, program, {
+      const child = spawn(command[0]!, [...command.slice(1), "--executor-input", JSON.stringify(input)], {
         env: {
           PATH: process.env.PATH,
           ARTIFACTS_URL: url(""),
           TIME_LIMIT_SECONDS: "120",
-          OMP_NUM_THREADS: "1",
+          OMP_NUM_THREADS: threads,
         },
         stdio: ["ignore", "pipe", "inherit"],
       });
@@ -145,8 +158,8 @@ for (const name of parseCandidates(Object.keys(CANDIDATES).join(","))) {
       assert.deepEqual(files.sort(), ["calibration", "production"]);
     });
 
-    it("gives the same for the same rows in another order", async () => {
-      const { code, log } = await run("again", { examples: "shuffled" });
+    it("gives the same for the same rows in another order, with more threads", async () => {
+      const { code, log } = await run("again", { examples: "shuffled", threads: "3" });
       assert.equal(code, 0, log);
       assert.deepEqual(await predictions("again"), first);
     });
@@ -169,7 +182,10 @@ for (const name of parseCandidates(Object.keys(CANDIDATES).join(","))) {
       const { code, log, report, outputFile } = await run("broken", { examples: "no-champion" });
       assert.equal(code, 1);
       assert.equal(report.status, "failed");
-      assert.match(report.error!, /^KeyError: 'sample'/);
+      assert.match(
+        report.error!,
+        language === "python" ? /^KeyError: 'sample'/ : /have no column sample, purpose/,
+      );
       assert.equal(JSON.parse(log.trim().split("\n").at(-1)!).severity, "ERROR");
       assert.ok(!existsSync(outputFile) && !existsSync(join(dirname(outputFile), "predictions")));
     });

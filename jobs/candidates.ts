@@ -8,6 +8,8 @@ import { UserError } from "../lib/user-error.ts";
  */
 export interface CandidateDefinition {
   readonly description: string;
+  /** python: main.py and requirements.lock. typescript: main.ts. */
+  readonly language: "python" | "typescript";
   readonly timeLimitSeconds: number;
   /** Virtual CPUs of its machine on Vertex AI. */
   readonly cpu: number;
@@ -18,6 +20,14 @@ export interface CandidateDefinition {
 const definitions = {
   boosting: {
     description: "Gradient boosting of scikit-learn",
+    language: "python",
+    timeLimitSeconds: 1800,
+    cpu: 4,
+    memory: 16,
+  },
+  averages: {
+    description: "Mean purchases of customers with a like recency and frequency",
+    language: "typescript",
     timeLimitSeconds: 1800,
     cpu: 4,
     memory: 16,

@@ -26,7 +26,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 # Before numpy is imported. A container may use fewer CPUs than the machine has.
-os.environ.setdefault("OMP_NUM_THREADS", str(len(os.sched_getaffinity(0))))
+CPUS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+os.environ.setdefault("OMP_NUM_THREADS", str(CPUS))
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import joblib

@@ -32,11 +32,13 @@ const executorInput = z.object({
 const commonParameters = z.object({ step: z.string(), run_id: runId, run_date: z.iso.date() });
 
 const environment = z.object({
-  WAREHOUSE_URL: z.string().describe("Where the tables are."),
-  MESSENGER_URL: z.string().describe("Where events are sent."),
   ARTIFACTS_URL: z.string().describe("Folder of the runs' files."),
   TIME_LIMIT_SECONDS: z.coerce.number().positive().describe("A step that takes longer fails."),
 });
+
+/** Candidates have neither: each job needs what it opens. */
+const warehouseEnvironment = z.object({ WAREHOUSE_URL: z.string().describe("Where the tables are.") });
+const messengerEnvironment = z.object({ MESSENGER_URL: z.string().describe("Where events are sent.") });
 
 type Urls = Readonly<Record<string, string>>;
 
@@ -112,11 +114,13 @@ export async function runJob<S extends z.ZodType<object>>(
       artifactsUrl: env.ARTIFACTS_URL,
       artifactUrls: { inputs: input.inputs.artifacts, outputs: input.outputs.artifacts },
       async warehouse() {
+        const { WAREHOUSE_URL } = parse(warehouseEnvironment, process.env, "environment");
         const options = { labels: { run_id, step } };
-        return resources.adopt(await openWarehouse(env.WAREHOUSE_URL, options), close);
+        return resources.adopt(await openWarehouse(WAREHOUSE_URL, options), close);
       },
       async publisher() {
-        return resources.adopt(await openPublisher(env.MESSENGER_URL), close);
+        const { MESSENGER_URL } = parse(messengerEnvironment, process.env, "environment");
+        return resources.adopt(await openPublisher(MESSENGER_URL), close);
       },
       async writeArtifact(name, text) {
         const uri = input.outputs.artifacts[name];

@@ -215,11 +215,23 @@ describe("launcher", () => {
     }
   });
 
-  it("reports which signal ended a step", async () => {
-    const launcher = launcherOf("kill -KILL $$");
+  it("reports which signal ended a step, and not what it printed before", async () => {
+    const launcher = launcherOf(
+      `echo '{"severity":"WARNING","message":"few rows"}'; echo text; kill -KILL $$`,
+    );
     await launcher.launch("run-1", parameters);
     assert.equal((await ended(launcher)).error, "step: ended by SIGKILL");
     assert.equal(exitStatus().state, "FAILED");
+  });
+
+  it("reports the last error of a step, and no later warning or other line", async () => {
+    const line = (severity: string, message: string): string =>
+      `echo '${JSON.stringify({ severity, message })}'`;
+    const launcher = launcherOf(
+      `${line("ERROR", "no rows")}; ${line("WARNING", "few rows")}; echo text; ${line("INFO", "end")}; exit 1`,
+    );
+    await launcher.launch("run-1", parameters);
+    assert.equal((await ended(launcher)).error, "step: exit code 1: no rows");
   });
 
   it("reports which program could not be started", async () => {

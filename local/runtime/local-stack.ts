@@ -8,7 +8,7 @@ import { DuckDbWarehouse } from "../../adapters/duckdb.ts";
 import { REQUESTS } from "../../contracts/messages.ts";
 import type { InvokerOptions } from "../../functions/invoker/invoker.ts";
 import { createServer } from "../../functions/invoker/server.ts";
-import type { Candidate } from "../../jobs/candidates.ts";
+import { CANDIDATES, type Candidate } from "../../jobs/candidates.ts";
 import { routines } from "../../jobs/clv/routines.ts";
 import { IMAGES, type Image, pipelineSpec } from "../../jobs/pipeline.ts";
 import { projectDir, sqlDir } from "../../lib/project.ts";
@@ -109,12 +109,14 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
   };
 }
 
-/** Makes the Python environments of candidates where they are missing, which takes up to a minute. */
-async function candidateEntrypoints(
+/** The programs of candidates. Makes the environments of those in Python where they are missing, which takes up to a minute. */
+export async function candidateEntrypoints(
   candidates: readonly Candidate[],
 ): Promise<Record<string, readonly string[]>> {
   const entries = candidates.map(async (name): Promise<[string, string[]]> => {
     const folder = join(projectDir, "jobs", name);
+    if (CANDIDATES[name].language === "typescript")
+      return [name, [process.execPath, join(folder, "main.ts")]];
     const bin = await pythonEnvironment(name, "3.11", join(folder, "requirements.lock"));
     return [name, [join(bin, "python"), join(folder, "main.py")]];
   });

@@ -24,7 +24,7 @@ export interface StepProcess {
 
 /**
  * Runs a step as a child process. When the signal aborts, the process gets SIGTERM, then SIGKILL.
- * @throws Error with the exit code and the last line of output when the step fails, or the signal's reason
+ * @throws Error with the exit code and the last error in its output when the step fails, or the signal's reason
  */
 export async function runStepProcess(options: StepProcess, signal: AbortSignal): Promise<void> {
   const { step, command, env, logFile, timeLimit, grace, log, onOutput } = options;
@@ -41,12 +41,16 @@ export async function runStepProcess(options: StepProcess, signal: AbortSignal):
   });
   // As in a container, no process that the step started survives it.
   child.once("exit", () => kill(child.pid, "SIGKILL"));
-  let lastLine = "";
+  let lastError = "";
+  let lastText = "";
   for (const stream of [child.stdout, child.stderr]) {
     stream.pipe(logs, { end: false });
     createInterface({ input: stream }).on("line", (line) => {
       onOutput?.(line);
-      if (/\S/.test(line) && !/^(\s+at |Node\.js v)/.test(line)) lastLine = line.trim();
+      const entry = logEntry(line);
+      if (entry?.severity === "ERROR") lastError = String(entry.message);
+      else if (entry === undefined && /\S/.test(line) && !/^(\s+at |Node\.js v)/.test(line))
+        lastText = line.trim();
     });
   }
   // The step enforces its time limit. This is for a step that hangs.
@@ -67,7 +71,9 @@ export async function runStepProcess(options: StepProcess, signal: AbortSignal):
     if (isLate) throw new Error(`${step}: killed, because it took longer than its limit of ${timeLimit} s`);
     if (code === 0) return;
     const ending = endedBy === null ? `exit code ${code}` : `ended by ${endedBy}`;
-    throw new Error(`${step}: ${ending}${lastLine === "" ? "" : `: ${messageIn(lastLine)}`}`);
+    // A process can't say that it gets SIGKILL: what it printed last has another subject.
+    const reason = lastError || (endedBy === "SIGKILL" ? "" : lastText);
+    throw new Error(`${step}: ${ending}${reason === "" ? "" : `: ${reason}`}`);
   } finally {
     timers.forEach(clearTimeout);
     signal.removeEventListener("abort", stop);
@@ -75,12 +81,13 @@ export async function runStepProcess(options: StepProcess, signal: AbortSignal):
   }
 }
 
-/** The message of a structured log line, or any other line unchanged. */
-function messageIn(line: string): string {
+/** A structured log line, or undefined for any other line. */
+function logEntry(line: string): { severity?: unknown; message?: unknown } | undefined {
+  if (!line.startsWith("{")) return undefined;
   try {
-    return String(JSON.parse(line).message ?? line);
+    return JSON.parse(line);
   } catch {
-    return line;
+    return undefined;
   }
 }
 

@@ -1,0 +1,70 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { DuckDBInstance } from "@duckdb/node-api";
+import { ProjectCopy } from "./project-copy.ts";
+import { skipUnlessInstalled } from "./skip-unless-installed.ts";
+
+describe("bring your own model", () => {
+  describe("examples/churn, a fork in miniature", () => {
+    let copy: ProjectCopy;
+    const times: string[] = [];
+    before(() => {
+      copy = new ProjectCopy();
+    });
+    after(() => {
+      copy.close();
+      console.log(`        ${times.join(", ")}`);
+    });
+
+    const readme = readFileSync(new URL("../examples/churn/README.md", import.meta.url), "utf8");
+    const commands = /```sh\n([\s\S]*?)```/.exec(readme)![1]!.trim().split("\n");
+    for (const command of commands)
+      it(command, async () => {
+        const startedAt = performance.now();
+        await copy.run(command);
+        times.push(
+          `${command.split(" ").slice(0, 3).join(" ")}: ${((performance.now() - startedAt) / 1000).toFixed(1)} s`,
+        );
+      });
+
+    it("marketing's table has a churn risk for each customer, lower for those who were there last", async () => {
+      const instance = await DuckDBInstance.create();
+      const connection = await instance.connect();
+      const mart = join(copy.folder, "out/rfm.parquet");
+      const reader = await connection.runAndReadAll(
+        `SELECT CAST(COUNT(*) AS INTEGER), CAST(COUNT(churn_risk) AS INTEGER), MIN(churn_risk), MAX(churn_risk),
+           CORR(churn_risk, recency_days) FROM '${mart}'`,
+      );
+      connection.closeSync();
+      const [customers, known, least, most, correlation] = reader.getRows()[0] as number[];
+      assert.deepEqual([customers, known], [23_570, 23_570]);
+      assert.ok(least! >= 0 && most! <= 1 && most! - least! > 0.5, `${least} to ${most}`);
+      assert.ok(correlation! > 0.2, String(correlation));
+    });
+  });
+
+  const NEW = [
+    { language: "python", name: "spender", needs: ["Python 3.10 or later"] },
+    { language: "typescript", name: "big-spender", needs: [] },
+  ] as const;
+  for (const { language, name, needs } of NEW) {
+    if (skipUnlessInstalled(`npm run new-job -- NAME --language ${language}`, needs)) continue;
+    describe(`npm run new-job -- ${name} --language ${language}`, () => {
+      let copy: ProjectCopy;
+      before(() => {
+        copy = new ProjectCopy();
+      });
+      after(() => copy.close());
+
+      it("makes a candidate that passes the checks and the tests of candidates at once", async () => {
+        await copy.run(`npm run new-job -- ${name} --language ${language}`);
+        await copy.run("npx tsc --noEmit && npx biome check jobs && npm run layers --silent");
+        const printed = await copy.run(
+          `npx mocha --no-config --timeout 300000 --grep "${name}|^images" jobs/candidates.test.ts jobs/images.test.ts`,
+        );
+        assert.match(printed, RegExp(`the candidate ${name}\\n.*gives one prediction for each customer`));
+      });
+    });
+  }
+});
