@@ -2,12 +2,9 @@ import digamma from "@stdlib/math-base-special-digamma";
 import gammaln from "@stdlib/math-base-special-gammaln";
 import trigamma from "@stdlib/math-base-special-trigamma";
 import type { BgNbdParameters } from "./bg-nbd.ts";
-import { customersBy, fitStatistics, type Statistics, totalOf } from "./fit-statistics.ts";
-import { CannotFit, type Fit, type Likelihood } from "./maximum-likelihood.ts";
-import { inOrder } from "./sort.ts";
-
-/** `customers` customers who made `x` repeat purchases, the last `tX` weeks after the first one, in `T` weeks. */
-export type BgNbdStatistics = Statistics<"x" | "tX" | "T">;
+import { customersBy, fitStatistics } from "./fit-statistics.ts";
+import type { Fit, Likelihood } from "./maximum-likelihood.ts";
+import { checkedPurchases, type PurchaseStatistics } from "./purchase-statistics.ts";
 
 /**
  * The log-likelihood of BG/NBD, equation (6) of Fader, Hardie & Lee (2005), or of MBG/NBD (Batislam et al. 2007), and its
@@ -15,7 +12,7 @@ export type BgNbdStatistics = Statistics<"x" | "tX" | "T">;
  */
 export function bgNbdLikelihood(
   parameters: BgNbdParameters,
-  { x, tX, T, customers }: BgNbdStatistics,
+  { x, tX, T, customers }: PurchaseStatistics,
   firstDropOut = 1,
 ): Likelihood {
   const chances = 1 - firstDropOut;
@@ -97,41 +94,10 @@ export function bgNbdLikelihood(
  * Fits BG/NBD, or MBG/NBD with `firstDropOut` of 0, by maximum likelihood. The rows can have any order, and equal ones can be split.
  * @throws CannotFit when the statistics do not determine the four parameters.
  */
-export function fitBgNbd(statistics: BgNbdStatistics, firstDropOut = 1): Fit<BgNbdParameters> {
-  // In one order, so that rounding does not depend on that of the rows.
-  const sorted = inOrder(statistics);
-  const { x, tX, T, customers } = sorted;
-  for (let i = 0; i < x.length; i++) {
-    const isRight =
-      Number.isInteger(x[i]) &&
-      x[i]! >= 0 &&
-      tX[i]! >= 0 &&
-      tX[i]! <= T[i]! &&
-      T[i]! < Infinity &&
-      customers[i]! > 0;
-    if (!isRight)
-      throw new CannotFit(
-        "A customer's statistics need a whole x >= 0, 0 <= tX <= T (weeks) and customers > 0; " +
-          `got ${JSON.stringify({ x: x[i], tX: tX[i], T: T[i], customers: customers[i] })}.`,
-      );
-  }
-  const total = totalOf(customers);
-  const purchases = totalOf(customers, x);
-  const weeks = totalOf(customers, T);
-  if (total === 0) throw new CannotFit("There are no customers to fit the purchase model on.");
-  if (weeks === 0)
-    throw new CannotFit(
-      "Every customer's first purchase is on the last day (all T = 0): wait for more history.",
-    );
-  if (purchases === 0)
-    throw new CannotFit("No customer bought again: there is no repeat purchase to fit on.");
-  const distinct = new Set<string>();
-  for (let i = 0; i < x.length && distinct.size < 4; i++) distinct.add(`${x[i]} ${tX[i]} ${T[i]}`);
-  if (distinct.size < 4)
-    throw new CannotFit(`Four parameters cannot be fitted on ${distinct.size} distinct customer histories.`);
-  // A mean rate of purchases / weeks.
-  const start = { r: 1, alpha: weeks / purchases, a: 1, b: 2 };
-  const likelihood = (parameters: BgNbdParameters, rows: BgNbdStatistics): Likelihood =>
+export function fitBgNbd(statistics: PurchaseStatistics, firstDropOut = 1): Fit<BgNbdParameters> {
+  const { sorted, weeksPerPurchase } = checkedPurchases(statistics);
+  const start = { r: 1, alpha: weeksPerPurchase, a: 1, b: 2 };
+  const likelihood = (parameters: BgNbdParameters, rows: PurchaseStatistics): Likelihood =>
     bgNbdLikelihood(parameters, rows, firstDropOut);
   return fitStatistics(sorted, likelihood, start);
 }

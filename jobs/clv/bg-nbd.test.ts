@@ -1,13 +1,12 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { type BgNbdParameters, expectedPurchases } from "./bg-nbd.ts";
 import {
-  type BgNbdParameters,
   conditionalExpectedPurchases,
   discountedExpectedPurchases,
-  expectedPurchases,
   probabilityAlive,
   WEEKS_PER_YEAR,
-} from "./bg-nbd.ts";
+} from "./purchase-model.ts";
 
 /** Fader, Hardie & Lee (2005), table 2: the CDNOW sample. */
 const CDNOW: BgNbdParameters = { r: 0.243, alpha: 4.414, a: 0.793, b: 2.426 };

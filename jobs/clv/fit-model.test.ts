@@ -2,9 +2,11 @@ import assert from "node:assert/strict";
 import { type SampleCustomer, simulateCustomers } from "../../test/cdnow.ts";
 import { columnsOf } from "../../test/columns.ts";
 import { fitBgNbd } from "./bg-nbd-fit.ts";
-import { fitModel, fitValues, type Sample, type SampleStatistics } from "./fit-model.ts";
+import { totalOf } from "./fit-statistics.ts";
+import { type Family, fitModel, fitValues, type Sample, type SampleStatistics } from "./fit-model.ts";
 import { fitGammaGamma } from "./gamma-gamma-fit.ts";
 import { CannotFit } from "./maximum-likelihood.ts";
+import { fitParetoNbd, MOST_HISTORIES } from "./pareto-nbd-fit.ts";
 import { seededRandom } from "./random.ts";
 
 const simulate = (seed: number, q = 3.5): SampleCustomer[] =>
@@ -45,17 +47,33 @@ describe("fitModel", () => {
     const { production, calibration, valueReason } = fitBoth(all, early);
     assert.deepEqual(production, {
       sample: "production",
-      bgNbd: fitBgNbd(purchasesOf(all)),
+      purchases: fitBgNbd(purchasesOf(all)),
       gammaGamma: fitGammaGamma(valuesOf(all)),
       customers: 300,
     });
     assert.deepEqual(calibration, {
       sample: "calibration",
-      bgNbd: fitBgNbd(purchasesOf(early)),
+      purchases: fitBgNbd(purchasesOf(early)),
       gammaGamma: fitGammaGamma(valuesOf(early)),
       customers: 250,
     });
     assert.equal(valueReason, null);
+  });
+
+  it("fits each family, and Pareto/NBD on a part of the customers of a large shop", () => {
+    const statistics = { production: statisticsOf(all), calibration: statisticsOf(early) };
+    const fitOf = (family: Family, given = statistics) =>
+      fitModel(family, given, fitValues(given), 20).production;
+    assert.deepEqual(fitOf("mbgnbd").purchases, fitBgNbd(purchasesOf(all), 0));
+    assert.deepEqual(fitOf("paretonbd").purchases, fitParetoNbd(purchasesOf(all)));
+    const copies = Math.ceil((2.5 * MOST_HISTORIES) / all.length);
+    const many = Array.from({ length: copies }, (_, i) =>
+      all.map((one) => ({ ...one, T: one.T + i / 1e4 })),
+    ).flat();
+    const large = { production: statisticsOf(many), calibration: statisticsOf(early) };
+    const part = fitOf("paretonbd", large);
+    assert.equal(part.customers, Math.floor(many.length / 3));
+    assert.equal(fitOf("bgnbd", large).customers, totalOf(purchasesOf(many).customers));
   });
 
   it("counts the customers of a row", () => {
@@ -91,8 +109,8 @@ describe("fitModel", () => {
       const { production: one, calibration: other, valueReason } = fitBoth(production, calibration);
       assert.ok(typeof other !== "string");
       assert.deepEqual([one.gammaGamma, other.gammaGamma], [null, null]);
-      assert.deepEqual(one.bgNbd, fitBgNbd(purchasesOf(production)));
-      assert.deepEqual(other.bgNbd, fitBgNbd(purchasesOf(calibration)));
+      assert.deepEqual(one.purchases, fitBgNbd(purchasesOf(production)));
+      assert.deepEqual(other.purchases, fitBgNbd(purchasesOf(calibration)));
       return valueReason;
     }
     /** These customers once for each price, which all their purchases have. */

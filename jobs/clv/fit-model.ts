@@ -1,9 +1,11 @@
-import type { BgNbdParameters } from "./bg-nbd.ts";
-import { type BgNbdStatistics, fitBgNbd } from "./bg-nbd-fit.ts";
-import { totalOf } from "./fit-statistics.ts";
+import { fitBgNbd } from "./bg-nbd-fit.ts";
+import { everyNthCustomer, totalOf } from "./fit-statistics.ts";
 import type { GammaGammaParameters } from "./gamma-gamma.ts";
 import { fitGammaGamma, type GammaGammaStatistics } from "./gamma-gamma-fit.ts";
 import { CannotFit, type Fit } from "./maximum-likelihood.ts";
+import { fitParetoNbd, MOST_HISTORIES } from "./pareto-nbd-fit.ts";
+import type { PurchaseModel } from "./purchase-model.ts";
+import type { PurchaseStatistics } from "./purchase-statistics.ts";
 
 /** All history before the run date, or all history before the hold-out. */
 export type Sample = "production" | "calibration";
@@ -11,9 +13,10 @@ export type Sample = "production" | "calibration";
 /** A model of purchases and Gamma-Gamma, fitted on one sample. */
 export interface FittedModel {
   readonly sample: Sample;
-  readonly bgNbd: Fit<BgNbdParameters>;
+  readonly purchases: Fit<PurchaseModel>;
   /** Null: the expected value of a purchase is the mean of the customer's own purchases. */
   readonly gammaGamma: Fit<GammaGammaParameters> | null;
+  /** Those that the model of purchases was fitted on. */
   readonly customers: number;
 }
 
@@ -28,13 +31,22 @@ export interface FitResult {
 
 /** What both models of a sample are fitted on. */
 export interface SampleStatistics {
-  readonly purchases: BgNbdStatistics;
+  readonly purchases: PurchaseStatistics;
   readonly values: GammaGammaStatistics;
 }
 
-/** The built-in families, and the number of repeat purchases after which a customer can leave first. */
-export const FAMILIES = { bgnbd: 1, mbgnbd: 0 } as const;
-export type Family = keyof typeof FAMILIES;
+/** How each built-in family is fitted. */
+const FITS = {
+  bgnbd: (statistics: PurchaseStatistics): Fit<PurchaseModel> => fitBgNbd(statistics, 1),
+  mbgnbd: (statistics: PurchaseStatistics): Fit<PurchaseModel> => fitBgNbd(statistics, 0),
+  paretonbd: fitParetoNbd,
+};
+export type Family = keyof typeof FITS;
+export const FAMILIES = Object.keys(FITS) as Family[];
+
+/** The model that a family makes of fitted parameters. */
+export const modelOfFamily = (family: string, parameters: PurchaseModel): PurchaseModel =>
+  family === "mbgnbd" ? { ...parameters, firstDropOut: 0 } : parameters;
 
 /** Gamma-Gamma of each sample, or a sentence on why it is not used. */
 export type ValueFits = Readonly<Record<Sample, Fit<GammaGammaParameters> | string>>;
@@ -55,7 +67,11 @@ export function fitModel(
   values: ValueFits,
   holdoutWeeks: number,
 ): FitResult {
-  const fitPurchases = (sample: Sample) => fitBgNbd(statistics[sample].purchases, FAMILIES[family]);
+  const purchasesOf = (sample: Sample): PurchaseStatistics => {
+    const { purchases } = statistics[sample];
+    return family === "paretonbd" ? everyNthCustomer(purchases, MOST_HISTORIES) : purchases;
+  };
+  const fitPurchases = (sample: Sample) => FITS[family](purchasesOf(sample));
   const production = fitPurchases("production");
   const calibration =
     holdoutWeeks > 0
@@ -63,13 +79,13 @@ export function fitModel(
       : "The history is too short for a hold-out of a week.";
   const samples: Sample[] = typeof calibration === "string" ? ["production"] : ["production", "calibration"];
   const reasons = samples.map((sample) => values[sample]).filter((fit) => typeof fit === "string");
-  const fitted = (sample: Sample, bgNbd: Fit<BgNbdParameters>): FittedModel => {
+  const fitted = (sample: Sample, purchases: Fit<PurchaseModel>): FittedModel => {
     const gammaGamma = values[sample];
     return {
       sample,
-      bgNbd,
+      purchases,
       gammaGamma: reasons.length > 0 || typeof gammaGamma === "string" ? null : gammaGamma,
-      customers: totalOf(statistics[sample].purchases.customers),
+      customers: totalOf(purchasesOf(sample).customers),
     };
   };
   return {

@@ -3,8 +3,8 @@ import { type Fit, type Likelihood, maximiseLikelihood } from "./maximum-likelih
 /** Columns of equal length. Row i describes `customers[i]` customers who are alike. */
 export type Statistics<Column extends string> = Readonly<Record<Column | "customers", Float64Array>>;
 
-/** Rows enough for a start from which a few steps over all rows are left. */
-const START_ROWS = 20_000;
+/** `startRows` are enough for a start from which a few steps over all rows are left. */
+const LIMITS = { startRows: 20_000, iterations: 100 };
 
 /** The number of customers, or the sum of a column over all customers. */
 export function totalOf(customers: Float64Array, column?: Float64Array): number {
@@ -28,10 +28,16 @@ export function fitStatistics<P extends Record<string, number>, Column extends s
   statistics: Statistics<Column>,
   likelihood: (parameters: P, statistics: Statistics<Column>) => Likelihood,
   start: P,
+  { startRows, iterations } = LIMITS,
 ): Fit<P> {
   const maximise = (rows: Statistics<Column>, from: P): Fit<P> =>
-    maximiseLikelihood((parameters) => likelihood(parameters, rows), from, totalOf(rows.customers));
-  const step = Math.floor(statistics.customers.length / START_ROWS);
+    maximiseLikelihood(
+      (parameters) => likelihood(parameters, rows),
+      from,
+      totalOf(rows.customers),
+      iterations,
+    );
+  const step = Math.floor(statistics.customers.length / startRows);
   if (step < 2) return maximise(statistics, start);
   const near = maximise(everyNth(statistics, step), start);
   return maximise(statistics, near.converged ? near.parameters : start);
@@ -41,4 +47,26 @@ function everyNth<S extends Readonly<Record<string, Float64Array>>>(columns: S, 
   return Object.fromEntries(
     Object.entries(columns).map(([name, values]) => [name, values.filter((_, i) => i % step === 0)]),
   ) as unknown as S;
+}
+
+/**
+ * Every n-th customer in the order of the rows, with the least n that leaves at most `mostRows` rows: all customers where there
+ * are no more rows.
+ */
+export function everyNthCustomer<Column extends string>(
+  statistics: Statistics<Column>,
+  mostRows: number,
+): Statistics<Column> {
+  for (let n = 1; ; n++) {
+    let before = 0;
+    const customers = statistics.customers.map((count) => {
+      const chosen = Math.floor((before + count) / n) - Math.floor(before / n);
+      before += count;
+      return chosen;
+    });
+    const chosen = (_: number, i: number): boolean => customers[i]! > 0;
+    const columns = Object.entries({ ...statistics, customers });
+    if (customers.filter(chosen).length <= mostRows)
+      return Object.fromEntries(columns.map(([name, values]) => [name, values.filter(chosen)])) as never;
+  }
 }

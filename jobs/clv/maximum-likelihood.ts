@@ -26,7 +26,6 @@ export type Likelihood = {
 
 /** A parameter this many times larger or smaller than its start has no maximum that makes sense. */
 const BOUND = 1e6;
-const MAX_ITERATIONS = 100;
 const LARGEST_STEP = 2;
 /** The maximum is reached when a step, in logarithms of parameters, is shorter. */
 const TOLERANCE = 1e-6;
@@ -41,6 +40,7 @@ export function maximiseLikelihood<P extends Record<string, number>>(
   likelihood: (parameters: P) => Likelihood,
   start: P,
   customers: number,
+  maxIterations = 100,
 ): Fit<P> {
   const names: readonly string[] = Object.keys(start);
   const named = (values: readonly number[]) =>
@@ -65,7 +65,7 @@ export function maximiseLikelihood<P extends Record<string, number>>(
   let damping = 0;
   let iterations = 0;
   let converged = false;
-  while (iterations < MAX_ITERATIONS && !converged && point.logs.every(within)) {
+  while (iterations < maxIterations && !converged && point.logs.every(within)) {
     iterations++;
     const damped = point.information.map((row, i) =>
       row.map((entry, j) =>

@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { readCdnow, simulateCustomers } from "../../test/cdnow.ts";
 import { columnsOf } from "../../test/columns.ts";
-import { conditionalExpectedPurchases } from "./bg-nbd.ts";
 import { conditionalExpectedValue } from "./gamma-gamma.ts";
 import {
   evaluate as evaluateColumns,
@@ -12,6 +11,7 @@ import {
   type MetricRow,
   type Predictor,
 } from "./metrics.ts";
+import { conditionalExpectedPurchases } from "./purchase-model.ts";
 import { seededRandom } from "./random.ts";
 
 type CustomerOutcome = Record<(typeof FIELDS)[number], number>;

@@ -93,10 +93,30 @@ describe("tables of the model", () => {
         run_date: "2024-03-01",
         family: "bgnbd",
         model: {
-          bgNbd: { r: 9, alpha: 2, a: 3, b: 4, firstDropOut: 1 },
+          purchases: { r: 9, alpha: 2, a: 3, b: 4 },
           gammaGamma: { p: 5, q: 6, gamma: 7 },
         },
       });
+    });
+
+    it("has the parameters of its family", async () => {
+      const row = { model_id: "m", sample: "production", is_champion: true, r: 1, alpha: 2 };
+      const cases = [
+        [
+          { family: "mbgnbd", a: 3, b: 4 },
+          { r: 1, alpha: 2, a: 3, b: 4, firstDropOut: 0 },
+        ],
+        [
+          { family: "paretonbd", s: 3, beta: 4 },
+          { r: 1, alpha: 2, s: 3, beta: 4 },
+        ],
+      ];
+      for (const [own, expected] of cases) {
+        await tables.fill("models", "2024-03-06", [{ ...row, ...own }]);
+        const champion = await readChampion(tables.warehouse, "2024-03-06", "until");
+        assert.deepEqual(champion?.model?.purchases, expected);
+      }
+      await tables.fill("models", "2024-03-06", []);
     });
 
     it("has no Gamma-Gamma when that was not used", async () => {

@@ -1,13 +1,13 @@
 import { z } from "zod";
 import type { Parameters, Row, Warehouse } from "../../contracts/warehouse.ts";
-import type { PurchaseModel } from "./bg-nbd.ts";
-import { FAMILIES, type Family, type Sample, type SampleStatistics } from "./fit-model.ts";
+import { modelOfFamily, type Sample, type SampleStatistics } from "./fit-model.ts";
 import type { GammaGammaParameters } from "./gamma-gamma.ts";
 import type { MetricRow } from "./metrics.ts";
+import type { PurchaseModel } from "./purchase-model.ts";
 
 /** A fitted model. */
 export interface Model {
-  readonly bgNbd: PurchaseModel;
+  readonly purchases: PurchaseModel;
   /** Null: the expected value of a purchase is the mean of the customer's own purchases. */
   readonly gammaGamma: GammaGammaParameters | null;
 }
@@ -100,7 +100,7 @@ export interface Champion {
 const optional = z.number().nullable();
 const championRow = z.object({
   ...{ model_id: z.string(), run_date: z.string(), family: z.string().nullable() },
-  ...{ r: optional, alpha: optional, a: optional, b: optional },
+  ...{ r: optional, alpha: optional, a: optional, b: optional, s: optional, beta: optional },
   ...{ p: optional, q: optional, gamma: optional },
 });
 
@@ -118,13 +118,17 @@ export async function readChampion(
     on(runDate),
   );
   if (row === undefined) return undefined;
-  const { model_id, run_date, family, r, alpha, a, b, p, q, gamma } = championRow.parse(row);
-  const isBuiltIn = r !== null && alpha !== null && a !== null && b !== null;
-  const gammaGamma = p === null || q === null || gamma === null ? null : { p, q, gamma };
+  const { model_id, run_date, family, r, alpha, a, b, s, beta, p, q, gamma } = championRow.parse(row);
   // Versions before 0.2 had no families.
   const known = family ?? "bgnbd";
-  const firstDropOut = FAMILIES[known as Family] ?? 1;
-  const model = isBuiltIn ? { bgNbd: { r, alpha, a, b, firstDropOut }, gammaGamma } : null;
+  const gammaGamma = p === null || q === null || gamma === null ? null : { p, q, gamma };
+  const purchases = (): PurchaseModel | null => {
+    if (r === null || alpha === null) return null;
+    if (s !== null && beta !== null) return { r, alpha, s, beta };
+    return a === null || b === null ? null : modelOfFamily(known, { r, alpha, a, b });
+  };
+  const built = purchases();
+  const model = built === null ? null : { purchases: built, gammaGamma };
   return { model_id, run_date, family: known, model };
 }
 

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { columnsOf, rowsOf } from "../../test/columns.ts";
-import { conditionalExpectedPurchases } from "./bg-nbd.ts";
 import { conditionalExpectedValue } from "./gamma-gamma.ts";
 import { HOLDOUT } from "./model-tables.ts";
 import { outcomes, predictHoldout } from "./predictions.ts";
+import { conditionalExpectedPurchases } from "./purchase-model.ts";
 
 const BG_NBD = { r: 0.243, alpha: 4.414, a: 0.793, b: 2.426 };
 const GAMMA_GAMMA = { p: 6.25, q: 3.74, gamma: 15.44 };
@@ -15,7 +15,7 @@ describe("predictHoldout", () => {
   const customers = [REPEAT, ONCE, { ...REPEAT, t: 40 }, { ...REPEAT, t_x: 20 }, { ...REPEAT, x: 1 }];
 
   const predict = (gammaGamma: typeof GAMMA_GAMMA | null) =>
-    rowsOf(predictHoldout({ bgNbd: BG_NBD, gammaGamma }, columnsOf(HOLDOUT, customers), 39));
+    rowsOf(predictHoldout({ purchases: BG_NBD, gammaGamma }, columnsOf(HOLDOUT, customers), 39));
 
   it("expects purchases by BG/NBD, and their value by Gamma-Gamma", () => {
     const predicted = predict(GAMMA_GAMMA);

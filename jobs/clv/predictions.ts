@@ -1,24 +1,28 @@
-import { expectedPurchasesIfActive, probabilityAlive } from "./bg-nbd.ts";
 import { conditionalExpectedValue } from "./gamma-gamma.ts";
 import type { Outcomes } from "./metrics.ts";
 import type { Holdout, Model, Outcome } from "./model-tables.ts";
+import { expectedPurchasesIfActive, probabilityAlive } from "./purchase-model.ts";
 
 /** What the model expects of each customer in the `weeks` of the hold-out, and what then happened. */
-export function predictHoldout({ bgNbd, gammaGamma }: Model, customers: Holdout, weeks: number): Outcomes {
+export function predictHoldout(
+  { purchases, gammaGamma }: Model,
+  customers: Holdout,
+  weeks: number,
+): Outcomes {
   const { x, t_x, t, value_count, mean_value, past_spend } = customers;
   // Most of the work depends on x and t alone, which many customers have in common.
   const ifActive = new Map<number, Map<number, number>>();
-  const purchases = x.map((repeats, i) => {
+  const expectedPurchases = x.map((repeats, i) => {
     const byAge = ifActive.get(repeats) ?? new Map<number, number>();
-    const expected = byAge.get(t[i]!) ?? expectedPurchasesIfActive(bgNbd, repeats, t[i]!, weeks);
+    const expected = byAge.get(t[i]!) ?? expectedPurchasesIfActive(purchases, repeats, t[i]!, weeks);
     ifActive.set(repeats, byAge.set(t[i]!, expected));
-    return probabilityAlive(bgNbd, repeats, t_x[i]!, t[i]!) * expected;
+    return probabilityAlive(purchases, repeats, t_x[i]!, t[i]!) * expected;
   });
-  const value = purchases.map((expected, i) => {
+  const value = expectedPurchases.map((expected, i) => {
     if (gammaGamma === null) return (expected * past_spend[i]!) / (x[i]! + 1);
     return expected * conditionalExpectedValue(gammaGamma, value_count[i]!, mean_value[i]!);
   });
-  return outcomes(customers, x.slice().fill(weeks), purchases, value);
+  return outcomes(customers, x.slice().fill(weeks), expectedPurchases, value);
 }
 
 /** The customers of the hold-out or the back-test as the evaluation takes them. `weeks`: of the compared period. */

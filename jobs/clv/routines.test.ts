@@ -8,6 +8,7 @@ describe("routines", () => {
     alpha: 4.414,
     a: 0.793,
     b: 2.426,
+    drop_out: 1,
     x: 2,
     t_x: 30.43,
     t: 38.86,

@@ -1,6 +1,11 @@
 import type { Routine } from "../../contracts/warehouse.ts";
-import { conditionalExpectedPurchases, discountedExpectedPurchases, probabilityAlive } from "./bg-nbd.ts";
 import { conditionalExpectedValue } from "./gamma-gamma.ts";
+import {
+  conditionalExpectedPurchases,
+  discountedExpectedPurchases,
+  type PurchaseModel,
+  probabilityAlive,
+} from "./purchase-model.ts";
 
 function routine(
   name: string,
@@ -17,32 +22,34 @@ function routine(
   };
 }
 
-const PURCHASE_HISTORY = ["r", "alpha", "a", "b", "first_drop_out", "x", "t_x", "t"];
+const MODEL = ["r", "alpha", "a", "b", "drop_out"];
+const PURCHASE_HISTORY = [...MODEL, "x", "t_x", "t"];
 
-/**
- * The functions of the model for SQL. x repeat purchases, the last one t_x weeks after the first, in t weeks;
- * first_drop_out is 1 for BG/NBD and 0 for MBG/NBD.
- */
+/** A routine takes numbers only: `dropOut` is 1 for BG/NBD, 0 for MBG/NBD, and -1 for Pareto/NBD, whose a is s and b is beta. */
+const modelOf = (r: number, alpha: number, a: number, b: number, dropOut: number): PurchaseModel =>
+  dropOut < 0 ? { r, alpha, s: a, beta: b } : { r, alpha, a, b, firstDropOut: dropOut };
+
+/** The functions of the model for SQL. x repeat purchases, the last one t_x weeks after the first, in t weeks. */
 export const routines: readonly Routine[] = [
   routine(
     "p_alive",
     PURCHASE_HISTORY,
     "Probability that a customer with x repeat purchases, the last after t_x of t weeks, is still active.",
-    (r, alpha, a, b, firstDropOut, x, tX, T) => probabilityAlive({ r, alpha, a, b, firstDropOut }, x, tX, T),
+    (r, alpha, a, b, dropOut, x, tX, T) => probabilityAlive(modelOf(r, alpha, a, b, dropOut), x, tX, T),
   ),
   routine(
     "expected_purchases",
     [...PURCHASE_HISTORY, "horizon"],
     "Expected number of purchases in the next horizon weeks.",
-    (r, alpha, a, b, firstDropOut, x, tX, T, horizon) =>
-      conditionalExpectedPurchases({ r, alpha, a, b, firstDropOut }, x, tX, T, horizon),
+    (r, alpha, a, b, dropOut, x, tX, T, horizon) =>
+      conditionalExpectedPurchases(modelOf(r, alpha, a, b, dropOut), x, tX, T, horizon),
   ),
   routine(
     "discounted_purchases",
     [...PURCHASE_HISTORY, "horizon", "annual_rate"],
     "Expected number of purchases in the next horizon weeks, discounted by annual_rate a year.",
-    (r, alpha, a, b, firstDropOut, x, tX, T, horizon, annualRate) =>
-      discountedExpectedPurchases({ r, alpha, a, b, firstDropOut }, x, tX, T, horizon, annualRate),
+    (r, alpha, a, b, dropOut, x, tX, T, horizon, annualRate) =>
+      discountedExpectedPurchases(modelOf(r, alpha, a, b, dropOut), x, tX, T, horizon, annualRate),
   ),
   routine(
     "expected_value",

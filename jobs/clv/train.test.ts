@@ -10,6 +10,7 @@ import type { Family } from "./fit-model.ts";
 import { fitGammaGamma } from "./gamma-gamma-fit.ts";
 import { evaluate } from "./metrics.ts";
 import { HOLDOUT } from "./model-tables.ts";
+import { fitParetoNbd } from "./pareto-nbd-fit.ts";
 import { predictHoldout } from "./predictions.ts";
 import { seededRandom } from "./random.ts";
 import { train } from "./train.ts";
@@ -20,8 +21,8 @@ const WEEKS = 20;
 
 const BG_NBD = { r: 0.6, alpha: 6, a: 0.8, b: 2.5 };
 const VALUE = { p: 4, q: 3.5, gamma: 20 };
-const simulate = (seed: number, bgNbd = BG_NBD, value = VALUE): SampleCustomer[] =>
-  simulateCustomers(bgNbd, value, 300, 40, WEEKS, seededRandom(seed));
+const simulate = (seed: number, purchases = BG_NBD, value = VALUE): SampleCustomer[] =>
+  simulateCustomers(purchases, value, 300, 40, WEEKS, seededRandom(seed));
 
 const purchasesOf = (customers: readonly SampleCustomer[]) =>
   customers.map(({ x, tX, T }) => ({ x, tX, T, customers: 1 }));
@@ -54,11 +55,11 @@ describe("train", () => {
   const all = simulate(1);
   const early = simulate(2);
   const first = {
-    production: { bgNbd: fitPurchases(purchasesOf(all)), gammaGamma: fitValues(valuesOf(all)) },
-    calibration: { bgNbd: fitPurchases(purchasesOf(early)), gammaGamma: fitValues(valuesOf(early)) },
+    production: { purchases: fitPurchases(purchasesOf(all)), gammaGamma: fitValues(valuesOf(all)) },
+    calibration: { purchases: fitPurchases(purchasesOf(early)), gammaGamma: fitValues(valuesOf(early)) },
   };
   const calibrated = {
-    ...first.calibration.bgNbd.parameters,
+    ...first.calibration.purchases.parameters,
     ...first.calibration.gammaGamma.parameters,
   };
 
@@ -140,21 +141,21 @@ describe("train", () => {
       assert.equal(rows["rfm.models"], 2);
       const reason = "There is no champion yet: the first model that converged becomes it.";
       for (const [i, sample] of (["calibration", "production"] as const).entries()) {
-        const { bgNbd, gammaGamma } = first[sample];
+        const { purchases, gammaGamma } = first[sample];
         assert.deepEqual(models[i], {
           run_date: DAY,
           model_id: scoring,
           sample,
-          ...bgNbd.parameters,
+          ...purchases.parameters,
           ...gammaGamma.parameters,
-          r_se: bgNbd.standardErrors.r,
-          alpha_se: bgNbd.standardErrors.alpha,
-          a_se: bgNbd.standardErrors.a,
-          b_se: bgNbd.standardErrors.b,
+          r_se: purchases.standardErrors.r,
+          alpha_se: purchases.standardErrors.alpha,
+          a_se: purchases.standardErrors.a,
+          b_se: purchases.standardErrors.b,
           p_se: gammaGamma.standardErrors.p,
           q_se: gammaGamma.standardErrors.q,
           gamma_se: gammaGamma.standardErrors.gamma,
-          bg_nbd_log_likelihood: bgNbd.logLikelihood,
+          bg_nbd_log_likelihood: purchases.logLikelihood,
           gamma_gamma_log_likelihood: gammaGamma.logLikelihood,
           customers: 300,
           all_customers: 302,
@@ -163,6 +164,10 @@ describe("train", () => {
           reason,
           family: "bgnbd",
           files: null,
+          s: null,
+          beta: null,
+          s_se: null,
+          beta_se: null,
         });
       }
       assert.equal(artifact.model_id, scoring);
@@ -172,7 +177,7 @@ describe("train", () => {
 
     it("is evaluated on the hold-out with the parameters that were fitted without it", async () => {
       const { metrics, rows, scoring, artifact } = await run();
-      const model = { bgNbd: calibrated, gammaGamma: calibrated };
+      const model = { purchases: calibrated, gammaGamma: calibrated };
       const expected = evaluated(model, early);
       const written = metrics("holdout");
       assert.equal(written.length, expected.length);
@@ -207,7 +212,7 @@ describe("train", () => {
       assert.equal(models[0]?.is_champion, true);
       assert.notEqual(scoring, "champion");
       assert.match(String(models[0]?.reason), /^Better than the champion: count_mae/);
-      const model = { bgNbd: { ...calibrated, alpha: 100 }, gammaGamma: calibrated };
+      const model = { purchases: { ...calibrated, alpha: 100 }, gammaGamma: calibrated };
       const expected = evaluated(model, early);
       const mae = expected.find((row) => row.predictor === "model" && row.metric === "count_mae");
       assert.ok(Math.abs(Number(figure("count_mae", "champion")) - mae!.value) < 1e-9);
@@ -326,7 +331,7 @@ describe("train", () => {
     });
   });
 
-  describe("with both families", () => {
+  describe("with several families", () => {
     it("scores with the better one, and keeps the other", async () => {
       const { models, metrics, figure, scoring } = await run({}, ["bgnbd", "mbgnbd"]);
       assert.match(scoring!, /^mbgnbd-gg-[0-9a-f]{12}$/);
@@ -361,11 +366,25 @@ describe("train", () => {
         { model_id: "c", family: "mbgnbd", sample: "calibration", is_champion: true, ...calibrated },
       ]);
       const { figure } = await run();
-      const model = { bgNbd: { ...calibrated, firstDropOut: 0 }, gammaGamma: calibrated };
-      const expected = evaluate(predictHoldout(model, columnsOf(HOLDOUT, holdoutOf(early)), WEEKS));
+      const model = { purchases: { ...calibrated, firstDropOut: 0 }, gammaGamma: calibrated };
+      const expected = evaluated(model, early);
       const mae = expected.find(({ metric, predictor }) => metric === "count_mae" && predictor === "model");
       assert.ok(Math.abs(Number(figure("count_mae", "champion")) - mae!.value) < 1e-9);
     });
+  });
+
+  it("scores with Pareto/NBD where that is fitted", async () => {
+    const { models, scoring, figure } = await run({}, ["paretonbd"]);
+    assert.match(scoring!, /^paretonbd-gg-[0-9a-f]{12}$/);
+    const { parameters, standardErrors } = fitParetoNbd(
+      columnsOf(["x", "tX", "T", "customers"], purchasesOf(all)),
+    );
+    const { r, alpha, s, beta, s_se, beta_se, a, b } = models[1]!;
+    assert.deepEqual(
+      { r, alpha, s, beta, s_se, beta_se, a, b },
+      { ...parameters, s_se: standardErrors.s, beta_se: standardErrors.beta, a: null, b: null },
+    );
+    assert.ok(Number(figure("count_mae")) > 0);
   });
 
   describe("a candidate", () => {
@@ -506,7 +525,7 @@ describe("train", () => {
       assert.deepEqual([row.converged, row.is_champion], [true, true]);
       assert.equal(row.reason, `${artifact.decision.reason} ${warnings[0]}`);
     }
-    const model = { bgNbd: fitPurchases(purchasesOf(samples.calibration)).parameters, gammaGamma: null };
+    const model = { purchases: fitPurchases(purchasesOf(samples.calibration)).parameters, gammaGamma: null };
     const expected = evaluated(model, samples.calibration);
     const total = expected.find((row) => row.predictor === "model" && row.metric === "total_revenue");
     assert.ok(Math.abs(Number(figure("total_revenue")) / total!.value - 1) < 1e-9);

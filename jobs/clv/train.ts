@@ -4,7 +4,15 @@ import type { Row, Warehouse } from "../../contracts/warehouse.ts";
 import { UserError } from "../../lib/user-error.ts";
 import type { Step } from "../job.ts";
 import { bestOf, type Challenger, compare, decideChampion, worseThanBaselines } from "./champion.ts";
-import { FAMILIES, type Family, type FitResult, type FittedModel, fitModel, fitValues } from "./fit-model.ts";
+import {
+  FAMILIES,
+  type Family,
+  type FitResult,
+  type FittedModel,
+  fitModel,
+  fitValues,
+  modelOfFamily,
+} from "./fit-model.ts";
 import { CannotFit } from "./maximum-likelihood.ts";
 import { evaluate, type MetricRow } from "./metrics.ts";
 import {
@@ -21,8 +29,6 @@ import {
 } from "./model-tables.ts";
 import { outcomes, predictHoldout } from "./predictions.ts";
 
-const FAMILY_NAMES = Object.keys(FAMILIES) as Family[];
-
 type TrainStep = Step<RunSettings & { candidates: string }>;
 
 /** A model that was made now, with its rows of rfm.models, but for whether it is the champion and why. */
@@ -38,7 +44,7 @@ interface NewModel extends Challenger {
 export async function train(
   step: TrainStep,
   warehouse: Warehouse,
-  families: readonly Family[] = FAMILY_NAMES,
+  families: readonly Family[] = FAMILIES,
 ): Promise<void> {
   const { parameters, report, log } = step;
   const { run_date, promotion_metric: metric, promotion_tolerance: tolerance } = parameters;
@@ -171,26 +177,26 @@ async function builtInModel(
   const { family, production, calibration } = fit;
   const model_id = modelId(family, production);
   const fitted = typeof calibration === "string" ? [production] : [production, calibration];
-  const toRow = async ({ sample, bgNbd, gammaGamma, customers }: FittedModel): Promise<Row> => ({
+  const toRow = async ({ sample, purchases, gammaGamma, customers }: FittedModel): Promise<Row> => ({
     run_date,
     model_id,
     family,
     sample,
-    ...bgNbd.parameters,
+    ...purchases.parameters,
     ...gammaGamma?.parameters,
-    ...withSuffix(bgNbd.standardErrors),
+    ...withSuffix(purchases.standardErrors),
     ...withSuffix(gammaGamma?.standardErrors ?? {}),
-    bg_nbd_log_likelihood: bgNbd.logLikelihood,
+    bg_nbd_log_likelihood: purchases.logLikelihood,
     gamma_gamma_log_likelihood: gammaGamma?.logLikelihood ?? null,
     customers,
     all_customers: await readCustomerCount(warehouse, run_date, sample),
-    converged: bgNbd.converged,
+    converged: purchases.converged,
     reason: valueNote(fit),
   });
   return {
     model_id,
     family,
-    converged: production.bgNbd.converged,
+    converged: production.purchases.converged,
     metrics: typeof calibration === "string" ? [] : metricsOf(modelOf(family, calibration)),
     rows: await Promise.all(fitted.map(toRow)),
   };
@@ -264,8 +270,8 @@ async function keepChampion(step: TrainStep, champion: Champion): Promise<void> 
   report.outputs.model_id = model_id;
 }
 
-const modelOf = (family: Family, { bgNbd, gammaGamma }: FittedModel): Model => ({
-  bgNbd: { ...bgNbd.parameters, firstDropOut: FAMILIES[family] },
+const modelOf = (family: Family, { purchases, gammaGamma }: FittedModel): Model => ({
+  purchases: modelOfFamily(family, purchases.parameters),
   gammaGamma: gammaGamma?.parameters ?? null,
 });
 
@@ -273,10 +279,10 @@ const modelOf = (family: Family, { bgNbd, gammaGamma }: FittedModel): Model => (
  * Equal parameters have the same id, so that a repeated run names the same model. The digits that rounding can change
  * do not count.
  */
-function modelId(family: Family, { bgNbd, gammaGamma }: FittedModel): string {
+function modelId(family: Family, { purchases, gammaGamma }: FittedModel): string {
   const hash = createHash("sha256")
     .update(
-      JSON.stringify([bgNbd.parameters, gammaGamma?.parameters ?? null], (_, value) =>
+      JSON.stringify([purchases.parameters, gammaGamma?.parameters ?? null], (_, value) =>
         typeof value === "number" ? value.toPrecision(8) : value,
       ),
     )

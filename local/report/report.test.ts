@@ -87,6 +87,26 @@ describe("report", () => {
     assert.doesNotMatch(textOf(page(exampleResults({ drift: ofThisRun }))), /Drift/);
   });
 
+  it("says what the parameters of each family mean", () => {
+    const scoring = exampleResults().scoring!;
+    const { a, b, ...shared } = scoring;
+    const says = (changes: object) =>
+      textOf(page(exampleResults({ scoring: { ...shared, ...changes } as typeof scoring })));
+    assert.match(
+      says({ a, b }),
+      /BG\/NBD for purchases.* 2\.87 repeat purchases a year, and after each repeat purchase 24\.6 %/,
+    );
+    assert.match(says({ a, b, family: "mbgnbd" }), /MBG\/NBD for purchases.*and after each purchase 24\.6 %/);
+    const pareto = says({ family: "paretonbd", r: 0.553, alpha: 10.578, s: 0.606, beta: 11.669 });
+    // 1 - (1 + 52.18 / 11.669) ** -0.606
+    assert.match(
+      pareto,
+      /Pareto\/NBD for purchases.*and 64\.3 % of new customers leave for good within a year/,
+    );
+    assert.match(pareto, /Purchases: shape of the drop-out rate among customers 0\.606/);
+    assert.ok(!pareto.includes("drop-out probability") && !says({ a, b }).includes("drop-out rate"));
+  });
+
   it("gives each chart a description, axis titles and tooltips, and Vega-Lite reports no problems", () => {
     const problems: unknown[] = [];
     const note = (...what: unknown[]) => {

@@ -151,11 +151,20 @@ function trust(results: Results, period: Period | null): Html {
 /** The model that scored, with what its parameters mean for the average customer. */
 function model({ calendar, fitted }: Results, scoring: Model): Html {
   const value = (name: string) => parameterOf(scoring, name);
-  const [r, alpha, a, b] = [value("r"), value("alpha"), value("a"), value("b")];
-  // Means of the gamma distribution of rates and of the beta distribution of drop-out (Fader, Hardie & Lee 2005, section 3).
+  const [r, alpha, a, b, s, beta] = ["r", "alpha", "a", "b", "s", "beta"].map(value);
+  const weeksPerYear = 365.25 / 7;
+  // Means of the distributions among customers: gamma of rates, beta of drop-out (Fader, Hardie & Lee 2005, section 3). Pareto/NBD:
+  // gamma of drop-out rates.
+  const leaving = ((): string => {
+    if (a && b)
+      return `after each ${scoring.family === "mbgnbd" ? "" : "repeat "}purchase ${percent(a / (a + b))} of customers leave for good`;
+    if (s && beta)
+      return `${percent(1 - (1 + weeksPerYear / beta) ** -s)} of new customers leave for good within a year`;
+    return "";
+  })();
   const inWords =
-    r && alpha && a && b
-      ? `On average, an active customer makes ${twoDecimals((r / alpha) * (365.25 / 7))} repeat purchases a year, and after each ${scoring.family === "mbgnbd" ? "" : "repeat "}purchase ${percent(a / (a + b))} of customers leave for good.`
+    r && alpha && leaving
+      ? `On average, an active customer makes ${twoDecimals((r / alpha) * weeksPerYear)} repeat purchases a year, and ${leaving}.`
       : "";
   const content = parameterTable(scoring);
   const kind = content

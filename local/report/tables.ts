@@ -82,15 +82,19 @@ const PARAMETERS = {
   alpha: "Purchases: scale of their rate, weeks",
   a: "Purchases: first shape of the drop-out probability",
   b: "Purchases: second shape of the drop-out probability",
+  s: "Purchases: shape of the drop-out rate among customers",
+  beta: "Purchases: scale of the drop-out rate, weeks",
   p: "Gamma-Gamma: shape of the value of a purchase",
   q: "Gamma-Gamma: shape of its rate among customers",
   gamma: "Gamma-Gamma: scale of its rate among customers",
 };
+const OF_FAMILIES = ["a", "b", "s", "beta"];
 export const parameterOf = (model: Model, name: string): number | null =>
   typeof model[name] === "number" ? model[name] : null;
 
 /** The name of a built-in family. Versions before 0.2 had one. */
-export const familyName = ({ family }: Model): string => (family === "mbgnbd" ? "MBG/NBD" : "BG/NBD");
+export const familyName = ({ family }: Model): string =>
+  family === "paretonbd" ? "Pareto/NBD" : family === "mbgnbd" ? "MBG/NBD" : "BG/NBD";
 
 export function modelTitle({ model_id, customers, all_customers, run_date }: Model): string {
   const of = all_customers === null || all_customers === customers ? "" : ` of ${whole(all_customers)}`;
@@ -103,11 +107,14 @@ export function parameterTable(model: Model): ResultTable | null {
   return {
     title: modelTitle(model),
     columns: ["Parameter", "Estimate", "Standard error"],
-    rows: Object.entries(PARAMETERS).map(([name, note]) => [
-      { text: name, note },
-      fourSignificant(parameterOf(model, name)),
-      fourSignificant(parameterOf(model, `${name}_se`)),
-    ]),
+    rows: Object.entries(PARAMETERS).flatMap(([name, note]) => {
+      const value = parameterOf(model, name);
+      // Each family has its own.
+      if (value === null && OF_FAMILIES.includes(name)) return [];
+      return [
+        [{ text: name, note }, fourSignificant(value), fourSignificant(parameterOf(model, `${name}_se`))],
+      ];
+    }),
   };
 }
 

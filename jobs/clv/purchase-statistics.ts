@@ -1,0 +1,46 @@
+import { type Statistics, totalOf } from "./fit-statistics.ts";
+import { CannotFit } from "./maximum-likelihood.ts";
+import { inOrder } from "./sort.ts";
+
+/** `customers` customers who made `x` repeat purchases, the last `tX` weeks after the first one, in `T` weeks. */
+export type PurchaseStatistics = Statistics<"x" | "tX" | "T">;
+
+/**
+ * The rows in one order, so that rounding does not depend on that of the rows, and the mean time between purchases.
+ * @throws CannotFit when a row is wrong, or the rows do not determine four parameters.
+ */
+export function checkedPurchases(statistics: PurchaseStatistics): {
+  readonly sorted: PurchaseStatistics;
+  readonly weeksPerPurchase: number;
+} {
+  const sorted = inOrder(statistics);
+  const { x, tX, T, customers } = sorted;
+  for (let i = 0; i < x.length; i++) {
+    const isRight =
+      Number.isInteger(x[i]) &&
+      x[i]! >= 0 &&
+      tX[i]! >= 0 &&
+      tX[i]! <= T[i]! &&
+      T[i]! < Infinity &&
+      customers[i]! > 0;
+    if (!isRight)
+      throw new CannotFit(
+        "A customer's statistics need a whole x >= 0, 0 <= tX <= T (weeks) and customers > 0; " +
+          `got ${JSON.stringify({ x: x[i], tX: tX[i], T: T[i], customers: customers[i] })}.`,
+      );
+  }
+  const purchases = totalOf(customers, x);
+  const weeks = totalOf(customers, T);
+  if (x.length === 0) throw new CannotFit("There are no customers to fit the purchase model on.");
+  if (weeks === 0)
+    throw new CannotFit(
+      "Every customer's first purchase is on the last day (all T = 0): wait for more history.",
+    );
+  if (purchases === 0)
+    throw new CannotFit("No customer bought again: there is no repeat purchase to fit on.");
+  const distinct = new Set<string>();
+  for (let i = 0; i < x.length && distinct.size < 4; i++) distinct.add(`${x[i]} ${tX[i]} ${T[i]}`);
+  if (distinct.size < 4)
+    throw new CannotFit(`Four parameters cannot be fitted on ${distinct.size} distinct customer histories.`);
+  return { sorted, weeksPerPurchase: weeks / purchases };
+}
