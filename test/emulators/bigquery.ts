@@ -10,8 +10,17 @@ export interface BigQueryEmulator extends RunningServer {
   readonly endpoint: string;
 }
 
-/** Starts an empty local-bigquery: BigQuery's REST interface on DuckDB. Its dry runs report 0 bytes. */
-export async function startBigQuery(project = "demo"): Promise<BigQueryEmulator> {
+/**
+ * Starts an empty local-bigquery: BigQuery's REST interface on DuckDB. Its dry runs report 0 bytes. It exports to, and
+ * reads files from, the Cloud Storage emulator of this endpoint.
+ */
+export async function startBigQuery({
+  project = "demo",
+  storageEndpoint,
+}: {
+  readonly project?: string;
+  readonly storageEndpoint?: string;
+} = {}): Promise<BigQueryEmulator> {
   const lock = join(import.meta.dirname, "local-bigquery.lock");
   const bin = await pythonEnvironment("local-bigquery", "3.13", lock);
   const home = mkdtempSync(join(tmpdir(), "local-bigquery-"));
@@ -36,7 +45,7 @@ export async function startBigQuery(project = "demo"): Promise<BigQueryEmulator>
       "--data-dir",
       join(home, "data"),
     ],
-    env: { HOME: home },
+    env: { HOME: home, ...(storageEndpoint && { STORAGE_EMULATOR_HOST: storageEndpoint }) },
     isUp: async (port) => (await fetch(`http://127.0.0.1:${port}/$discovery/rest`)).ok,
   });
   return {
