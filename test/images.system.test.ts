@@ -9,10 +9,12 @@ import { Storage } from "@google-cloud/storage";
 import { jobArtifacts } from "../adapters/artifacts.ts";
 import { BigQueryWarehouse } from "../adapters/bigquery.ts";
 import { PROGRAMS, type Program } from "../jobs/bundle.ts";
+import { CANDIDATES, parseCandidates } from "../jobs/candidates.ts";
 import { IMAGES, stepsOf } from "../jobs/pipeline.ts";
 import { createLogger } from "../lib/log.ts";
 import { type LocalStack, startLocalStack } from "../local/runtime/local-stack.ts";
 import { confirmRun, requestRun } from "../local/runtime/orchestrator.ts";
+import { CandidateStep, CUSTOMERS } from "./candidate-step.ts";
 import { cdnow } from "./cdnow.ts";
 import { startBigQuery } from "./emulators/bigquery.ts";
 import { startCloudStorage } from "./emulators/cloud-storage.ts";
@@ -128,6 +130,26 @@ describe("images, built and run", () => {
       measured[program] += `, started in ${seconds(startedAt)}`;
       assert.equal(status, 1);
       assert.match(stderr, /--executor-input: outputs/);
+    });
+
+  for (const candidate of parseCandidates(Object.keys(CANDIDATES).join(",")))
+    it(`the candidate ${candidate} is built, and works from its image`, async () => {
+      const startedAt = performance.now();
+      const image = await images.build(candidate);
+      measured[candidate] = `${image.size}, built in ${seconds(startedAt)}`;
+      assert.equal(image.config.User, "65532");
+      assert.doesNotMatch(image.added.join("\n"), /\.test\.|golden|requirements\.in/);
+      const step = await CandidateStep.open(candidate);
+      try {
+        const command = (env: Readonly<Record<string, string>>) =>
+          image.command({ env: { ...env, HOME: "/tmp" }, volume: step.folder });
+        const { code, log, report } = await step.run(command, "image");
+        assert.equal(code, 0, log);
+        assert.deepEqual(report.rows, { predictions: 2 * CUSTOMERS });
+        assert.equal((await step.predictions("image")).length, 2 * CUSTOMERS);
+      } finally {
+        await step.close();
+      }
     });
 
   it("the invoker serves, and ends soon after it is told to", async () => {

@@ -15,8 +15,10 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { z } from "zod";
+import { planImage } from "../components/image-plan.ts";
 import type { Program } from "../jobs/bundle.ts";
-import { cacheDir } from "../local/runtime/python.ts";
+import type { Candidate } from "../jobs/candidates.ts";
+import { cacheDir, pythonEnvironment } from "../local/runtime/python.ts";
 import { installDebianPackage } from "./debian.ts";
 
 const execute = promisify(execFile);
@@ -38,6 +40,8 @@ const npmConfig = z.object({
 /** How a container runs. */
 export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
+  /** A folder that the container sees at the same path. */
+  readonly volume?: string;
   /** Takes the place of the image's entrypoint. */
   readonly entrypoint?: readonly string[];
 }
@@ -73,21 +77,20 @@ export class Images {
     return new Images();
   }
 
-  /** Builds the image of a program, or a stage of it. Rejects with what the build printed. */
-  async build(program: Program, stage?: string): Promise<Image> {
-    const dockerfile = "jobs/Dockerfile";
-    const text = readFileSync(join(project, dockerfile), "utf8");
-    const runtime = await this.#standIn(text, "RUNTIME", RUNTIME);
-    await this.#standIn(text, "BUILD", BUILD, addNode);
+  /** Builds the image of a program or a candidate, or a stage of it. Rejects with what the build printed. */
+  async build(program: Program | Candidate, stage?: string): Promise<Image> {
+    const { recipe, argument } = planImage(program);
+    const text = readFileSync(join(project, recipe), "utf8");
+    const base = argument === "PROGRAM" ? await this.#nodeBases(text) : await this.#pythonBase(text);
     const name = `localhost/${program}${stage === undefined ? "" : `-${stage}`}`;
     await this.#buildah(
       ...["bud", "--layers", "--pull-never", "--build-arg", "REVISION=test"],
-      ...["--build-arg", `PROGRAM=${program}`, "--file", dockerfile],
+      ...["--build-arg", `${argument}=${program}`, "--file", recipe],
       ...["--tag", name, ...(stage === undefined ? [] : ["--target", stage])],
-      ...(await npmVolumes()),
+      ...base.volumes,
       project,
     );
-    const base = new Set(await this.#files(await this.#from(runtime)));
+    const inBase = new Set(await this.#files(await this.#from(base.name)));
     const container = await this.#from(name);
     const { OCIv1 } = JSON.parse(await this.#buildah("inspect", "--type", "image", name));
     const image = config.partial().required({ WorkingDir: true }).parse(OCIv1.config);
@@ -96,10 +99,11 @@ export class Images {
     return {
       size,
       config: { User, WorkingDir, Entrypoint },
-      added: (await this.#files(container)).filter((file) => !base.has(file)).sort(),
-      command: ({ env = {}, entrypoint = Entrypoint } = {}) => [
+      added: (await this.#files(container)).filter((file) => !inBase.has(file)).sort(),
+      command: ({ env = {}, volume, entrypoint = Entrypoint } = {}) => [
         ...["buildah", ...this.#storage, "run", "--isolation", "chroot"],
         ...Object.entries(env).flatMap(([key, value]) => ["--env", `${key}=${value}`]),
+        ...(volume === undefined ? [] : ["--volume", `${volume}:${volume}`]),
         ...[container, "--", ...entrypoint],
       ],
     };
@@ -110,6 +114,22 @@ export class Images {
     await this.#buildah("rm", "--all");
     await this.#buildah("rmi", "--prune", "--force");
     rmSync(this.#state, { recursive: true, force: true });
+  }
+
+  async #nodeBases(text: string): Promise<Base> {
+    const name = await this.#standIn(text, "RUNTIME", RUNTIME);
+    await this.#standIn(text, "BUILD", BUILD, addNode);
+    return { name, volumes: await npmVolumes() };
+  }
+
+  async #pythonBase(text: string): Promise<Base> {
+    const lock = join(project, "jobs/boosting/requirements.lock");
+    const python = join(await pythonEnvironment("boosting", "3.11", lock), "python");
+    const { stdout } = await execute(python, ["-c", "import sys; print(sys.base_prefix)"]);
+    const prefix = stdout.trim();
+    const libraries = await librariesOf(prefix);
+    const name = await this.#standIn(text, "PYTHON", BUILD, (root) => addPython(root, prefix, libraries));
+    return { name, volumes: await pipVolumes(join(prefix, "bin/python3")) };
   }
 
   async #buildah(...args: string[]): Promise<string> {
@@ -158,6 +178,48 @@ export class Images {
       rmSync(work, { recursive: true });
     }
   }
+}
+
+interface Base {
+  readonly name: string;
+  readonly volumes: readonly string[];
+}
+
+/** Adds a shell, and a Python of this machine with pip. */
+function addPython(root: string, prefix: string, libraries: readonly string[]): void {
+  const local = join(root, "usr/local");
+  symlinkSync("busybox", join(root, "bin/sh"));
+  const unused = /\/(test|tests|idlelib|tkinter|__pycache__)$|\/site-packages\/(?!pip)[^/]+$/;
+  cpSync(prefix, local, { recursive: true, verbatimSymlinks: true, filter: (path) => !unused.test(path) });
+  rmSync(join(local, "bin/python"), { force: true });
+  symlinkSync("python3", join(local, "bin/python"));
+  writeFileSync(join(local, "bin/pip"), '#!/bin/sh\nexec python -m pip "$@"\n', { mode: 0o755 });
+  for (const library of libraries)
+    if (!existsSync(join(root, library))) cpSync(library, join(root, library), { dereference: true });
+}
+
+/** The shared libraries of this machine that the modules of a Python need. */
+async function librariesOf(prefix: string): Promise<string[]> {
+  const modules = globSync(join(prefix, "lib/python3*/lib-dynload/*.so"));
+  const { stdout } = await execute("ldd", [join(prefix, "bin/python3"), ...modules], { maxBuffer: 2 ** 24 });
+  const paths = [...stdout.matchAll(/=> (\/\S+)/g)].map(([, path]) => path!);
+  return [...new Set(paths)].filter((path) => !path.startsWith(prefix));
+}
+
+/** pip in a build has the settings of pip on this machine, which do not get into the image. */
+async function pipVolumes(python: string): Promise<string[]> {
+  const { stdout } = await execute(python, ["-m", "pip", "config", "list"]);
+  const settings = [...stdout.matchAll(/^(?:global|:env:)\.([\w-]+)='(.*)'$/gm)].map(
+    ([, name = "", value = ""]) => [name, value] as const,
+  );
+  const file = join(folder, "pip.conf");
+  const lines = new Map(settings.map(([name, value]) => [name, `${name} = ${value}`]));
+  writeFileSync(file, ["[global]", ...lines.values(), ""].join("\n"));
+  const paths = new Set(settings.map(([, value]) => value).filter((value) => value.startsWith("/")));
+  return [
+    ...["--volume", `${file}:/etc/pip.conf:ro`],
+    ...[...paths].filter((path) => existsSync(path)).flatMap((path) => ["--volume", `${path}:${path}:ro`]),
+  ];
 }
 
 /** Adds a shell, env, and the Node and npm that run this. */

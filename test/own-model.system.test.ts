@@ -61,7 +61,7 @@ describe("bring your own model", () => {
         await copy.run(`npm run new-job -- ${name} --language ${language}`);
         await copy.run("npx tsc --noEmit && npx biome check jobs && npm run layers --silent");
         const printed = await copy.run(
-          `npx mocha --no-config --timeout 300000 --grep "${name}|^images" jobs/candidates.test.ts jobs/images.test.ts`,
+          `npx mocha --no-config --timeout 300000 --grep "${name}|of candidates" jobs/candidates.test.ts jobs/images.test.ts`,
         );
         assert.match(printed, RegExp(`the candidate ${name}\\n.*gives one prediction for each customer`));
       });

@@ -16,10 +16,17 @@ export interface BigQueryEmulator {
 }
 
 /**
- * Starts an empty local-bigquery: BigQuery's REST interface on DuckDB. Its dry runs report 0 bytes.
- * Every request of every client is checked by Google's own description of the API.
+ * Starts an empty local-bigquery: BigQuery's REST interface on DuckDB. Its dry runs report 0 bytes. It exports to, and
+ * reads files from, the Cloud Storage emulator of this endpoint. Every request of every client is checked by Google's own
+ * description of the API.
  */
-export async function startBigQuery(project = "demo"): Promise<BigQueryEmulator> {
+export async function startBigQuery({
+  project = "demo",
+  storageEndpoint,
+}: {
+  readonly project?: string;
+  readonly storageEndpoint?: string;
+} = {}): Promise<BigQueryEmulator> {
   const lock = join(import.meta.dirname, "local-bigquery.lock");
   const bin = await pythonEnvironment("local-bigquery", "3.13", lock);
   const home = mkdtempSync(join(tmpdir(), "local-bigquery-"));
@@ -44,7 +51,7 @@ export async function startBigQuery(project = "demo"): Promise<BigQueryEmulator>
       "--data-dir",
       join(home, "data"),
     ],
-    env: { HOME: home },
+    env: { HOME: home, ...(storageEndpoint && { STORAGE_EMULATOR_HOST: storageEndpoint }) },
     isUp: async (port) => (await fetch(`http://127.0.0.1:${port}/$discovery/rest`)).ok,
   });
   const faults = await startFaultProxy(`http://127.0.0.1:${server.port}`, "bigquery.googleapis.com");

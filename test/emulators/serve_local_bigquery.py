@@ -1,11 +1,20 @@
-"""Starts local-bigquery with one thread for DuckDB.
+"""Starts local-bigquery with one thread for DuckDB, and with what it lacks: temporary external tables.
 
 With more threads, a query that calls a JavaScript function can deadlock: each thread needs Python's global lock, and one
 can hold it while it waits for the others.
 """
 
+import fnmatch
+import json
+import os
+import tempfile
+import urllib.parse
+import urllib.request
+from pathlib import Path
+
 import duckdb
 from local_bigquery.cli import main
+from local_bigquery.jobs import query
 
 connect = duckdb.connect
 
@@ -14,5 +23,36 @@ def connect_on_one_thread(*args, config=None, **more):
     return connect(*args, config={**(config or {}), "threads": 1}, **more)
 
 
+execute = query.execute
+
+
+def execute_with_external_tables(cur, project_id, job_id, config, *args, **more):
+    """Parquet files at gs: URLs in the storage emulator are tables, for one job.
+
+    cloud.google.com/bigquery/docs/reference/rest/v2/Job#JobConfigurationQuery, tableDefinitions
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        for name, definition in (config.tableDefinitions or {}).items():
+            files = [copy for uri in definition.sourceUris for copy in local_copies(uri, Path(folder) / name)]
+            cur.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS FROM read_parquet({files})")
+        return execute(cur, project_id, job_id, config, *args, **more)
+
+
+def local_copies(uri, folder):
+    """The objects that a gs: URL with one * names, as files in the folder."""
+    bucket, _, pattern = uri.removeprefix("gs://").partition("/")
+    objects = f"{os.environ['STORAGE_EMULATOR_HOST']}/storage/v1/b/{bucket}/o"
+    prefix = urllib.parse.quote(pattern.split("*")[0])
+    with urllib.request.urlopen(f"{objects}?prefix={prefix}") as answer:
+        names = [each["name"] for each in json.load(answer).get("items", [])]
+    folder.mkdir()
+    copies = []
+    for name in fnmatch.filter(names, pattern):
+        copies.append(str(folder / f"{len(copies)}.parquet"))
+        urllib.request.urlretrieve(f"{objects}/{urllib.parse.quote(name, safe='')}?alt=media", copies[-1])
+    return copies
+
+
 duckdb.connect = connect_on_one_thread
+query.execute = execute_with_external_tables
 main()
