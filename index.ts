@@ -96,6 +96,7 @@ const workload = new Workload(
     },
     accounts,
     candidates: settings.candidates,
+    registeredModel: settings.modelRegistry === "vertex-ai" ? dagId : undefined,
     retraining: settings.retraining,
     callers: {
       push: accounts.push.member,

@@ -112,6 +112,7 @@ describe("settings", () => {
       notificationEmails: [],
       protectData: false,
       candidates: [],
+      modelRegistry: "off",
       bytesBilledLimit: 1e11,
       dailyBytesBilledLimit: 1e12,
       budget: undefined,

@@ -83,6 +83,7 @@ export const declared = z.object({
   candidates: list(z.enum(Object.keys(CANDIDATES) as [Candidate, ...Candidate[]])).meta({
     example: "boosting",
   }),
+  modelRegistry: z.enum(["off", "vertex-ai"]).default("off").meta({ example: "vertex-ai" }),
   bytesBilledLimit: bytes("100 GB"),
   dailyBytesBilledLimit: bytes("1 TB"),
   messageRetention: z
@@ -219,6 +220,7 @@ export function readSettings(config: ConfigReader, stack: string) {
     protectData:
       (values.onDestroy ?? (environment === "prod" ? "keep-data" : "destroy-data")) === "keep-data",
     candidates: values.candidates,
+    modelRegistry: values.modelRegistry,
     bytesBilledLimit: toBytes(values.bytesBilledLimit),
     dailyBytesBilledLimit: toBytes(values.dailyBytesBilledLimit),
     budget: spending && { billingAccount: spending.billingAccount, monthly: spending.monthlyBudget },

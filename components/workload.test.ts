@@ -167,6 +167,19 @@ describe("Workload", () => {
     assert.equal(await unwrap(result.url), "https://invoker.run.app");
   });
 
+  it("registers champions only where the stack says so", async () => {
+    const envOf = async (registeredModel?: string) => {
+      const { get } = await workload({ registeredModel });
+      const { deploymentSpec } = JSON.parse(String(get(OBJECT, "workload-pipeline").inputs.content));
+      const { env } = deploymentSpec.executors["exec-train"].container as {
+        env: { name: string; value: string }[];
+      };
+      return env.find(({ name }) => name === "MODEL_REGISTRY_URL")?.value;
+    };
+    assert.equal(await envOf(), undefined);
+    assert.equal(await envOf("customer-value-dev"), "vertex-ai://my-project/europe-west1/customer-value-dev");
+  });
+
   it("says to the invoker when runs fit a new model", async () => {
     const retraining = { schedule: "0 6 * * *", retrain_schedule: "0 6 1 * *", time_zone: "Europe/Paris" };
     const { get } = await workload({ retraining });
@@ -186,6 +199,7 @@ describe("Workload", () => {
       uniformBucketLevelAccess: true,
       publicAccessPrevention: "enforced",
       forceDestroy: false,
+      // Not models/: the champion's files are there.
       lifecycleRules: [{ action: { type: "Delete" }, condition: { age: 30, matchesPrefixes: ["runs/"] } }],
     });
   });

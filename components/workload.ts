@@ -35,6 +35,8 @@ export interface WorkloadArgs {
   };
   /** The candidates that compete with the built-in model. @default none */
   readonly candidates?: readonly Candidate[];
+  /** Name of a model in Vertex AI Model Registry, whose versions are the champions. @default none */
+  readonly registeredModel?: string | undefined;
   /** When runs fit a new model. @default as the settings of each run say */
   readonly retraining?: RetrainingSchedule | undefined;
   /** Who may call the invoker: IAM members by what they are. */
@@ -168,7 +170,7 @@ export class Workload extends Component<WorkloadArgs> {
   }
 
   #pipeline(): gcp.storage.BucketObject {
-    const { project, names, warehouse, candidates = [] } = this.args;
+    const { project, region, names, warehouse, candidates = [], registeredModel } = this.args;
     const { orders, marketing } = warehouse;
     const digests = pulumi.all(
       Object.fromEntries([...IMAGES, ...candidates].map((image) => [image, this.images[image]!.repoDigest])),
@@ -188,6 +190,9 @@ export class Workload extends Component<WorkloadArgs> {
               orders_table: orders.table,
               marts_project: marketing.project,
               marts_dataset: marketing.dataset,
+            }),
+            ...(registeredModel && {
+              MODEL_REGISTRY_URL: `vertex-ai://${project}/${region}/${registeredModel}`,
             }),
             GIT_COMMIT: this.#revision(),
             IMAGES: JSON.stringify(images),

@@ -57,6 +57,8 @@ export interface Step<P> {
   publisher(): Promise<Publisher>;
   /** Writes an output artifact of the step. @throws Error when the pipeline does not declare it. */
   writeArtifact(name: string, text: string): Promise<void>;
+  /** Writes a file below ARTIFACTS_URL. Those in runs/ expire, others do not. */
+  writeFile(path: string, text: string): Promise<void>;
 }
 
 /**
@@ -127,6 +129,7 @@ export async function runJob<S extends z.ZodType<object>>(
         if (uri === undefined) throw new Error(`the pipeline declares no output artifact ${name} of ${step}`);
         await jobArtifacts.write(uri, text);
       },
+      writeFile: (path, text) => jobArtifacts.write(`${env.ARTIFACTS_URL.replace(/\/$/, "")}/${path}`, text),
     });
     await Promise.race([done, limit.promise]);
     await succeed();

@@ -83,10 +83,10 @@ export class CandidateStep {
     const [program = "", ...args] = [...command(env), "--executor-input", JSON.stringify(input)];
     const child = spawn(program, args, {
       env: { PATH: process.env.PATH, ...env },
-      stdio: ["ignore", "ignore", "pipe"],
+      stdio: ["ignore", "pipe", "inherit"],
     });
     const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
-    const log = await text(child.stderr);
+    const log = await text(child.stdout);
     const file = join(this.folder, "runs", runId, "steps", `${this.#name}.json`);
     const report = stepReport.parse(JSON.parse(readFileSync(file, "utf8")));
     return { code: await ended, log, report, outputFile };

@@ -15,6 +15,7 @@ export function modelStep<P extends { run_date: string }>(name: string, paramete
     artifactUrls: { inputs: {}, outputs: {} },
     warehouse: unused,
     publisher: unused,
+    writeFile: async (path, text) => void artifacts.set(path, text),
     writeArtifact: async (artifact, text) => void artifacts.set(artifact, text),
   };
   return { ...step, artifacts };

@@ -3,9 +3,14 @@ import { runSettings } from "../../contracts/run.ts";
 import { UserError } from "../../lib/user-error.ts";
 import { runJob } from "../job.ts";
 import { backtest } from "./backtest.ts";
+import { registerNewChampion } from "./register.ts";
 import { train } from "./train.ts";
 
-const work = { train, backtest };
+const work = {
+  train: async (...[step, warehouse]: Parameters<typeof train>) =>
+    await registerNewChampion(step, await train(step, warehouse), process.env),
+  backtest,
+};
 
 /** Fits and evaluates the model (step train), or compares what it expected with what then happened (step backtest). */
 await runJob(

@@ -163,7 +163,7 @@ describe("train", () => {
           is_champion: true,
           reason,
           family: "bgnbd",
-          files: null,
+          files: `models/${scoring}`,
           s: null,
           beta: null,
           s_se: null,
@@ -529,6 +529,17 @@ describe("train", () => {
     const expected = evaluated(model, samples.calibration);
     const total = expected.find((row) => row.predictor === "model" && row.metric === "total_revenue");
     assert.ok(Math.abs(Number(figure("total_revenue")) / total!.value - 1) < 1e-9);
+  });
+
+  it("keeps the files of a new champion where they do not expire, and returns it", async () => {
+    const step = modelStep("train", { run_date: DAY });
+    const promoted = await train(step, tables.warehouse, ["bgnbd"]);
+    const { model_id } = step.report.outputs;
+    assert.deepEqual(promoted, { model_id, family: "bgnbd", files: `models/${model_id}` });
+    assert.equal(step.artifacts.get(`models/${model_id}/model.json`), step.artifacts.get("model"));
+    await champion({ r: 0.2, alpha: 4, a: 0.8, b: 2.4, p: 6, q: 4, gamma: 15 });
+    const kept = modelStep("train", { run_date: DAY, retrain: "no" as const });
+    assert.equal(await train(kept, tables.warehouse, ["bgnbd"]), undefined);
   });
 
   describe("with retrain no", () => {

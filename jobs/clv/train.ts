@@ -31,6 +31,16 @@ import { outcomes, predictHoldout } from "./predictions.ts";
 
 type TrainStep = Step<RunSettings & { candidates: string }>;
 
+/** A model that takes the place of the champion. `files` is a folder, relative to the artifacts. */
+export interface NewChampion {
+  readonly model_id: string;
+  readonly family: string;
+  readonly files: string;
+}
+
+/** Folder of a model's files. */
+const filesOf = ({ model_id }: { readonly model_id: string }): string => `models/${model_id}`;
+
 /** A model that was made now, with its rows of rfm.models, but for whether it is the champion and why. */
 interface NewModel extends Challenger {
   readonly rows: readonly Row[];
@@ -39,18 +49,18 @@ interface NewModel extends Challenger {
 /**
  * Fits the built-in models, evaluates them, the models of the candidates and the champion on the hold-out, and decides which
  * of them scores. The id of that model is the step's output; it is empty when there is none, and the run then gives RFM
- * only.
+ * only. A new champion is returned, and kept in the folder of its files.
  */
 export async function train(
   step: TrainStep,
   warehouse: Warehouse,
   families: readonly Family[] = FAMILIES,
-): Promise<void> {
+): Promise<NewChampion | undefined> {
   const { parameters, report, log } = step;
   const { run_date, promotion_metric: metric, promotion_tolerance: tolerance } = parameters;
   if (parameters.retrain === "no") {
     const kept = await readChampion(warehouse, run_date, "until");
-    if (kept !== undefined) return await keepChampion(step, kept);
+    if (kept !== undefined) return void (await keepChampion(step, kept));
     report.warnings.push(
       `There is no champion up to ${run_date}, so a model is fitted although retrain is no.`,
     );
@@ -59,7 +69,7 @@ export async function train(
   const weeks = await readHoldoutWeeks(warehouse, run_date);
   const { fits, reason } = await fitBuiltIn(warehouse, run_date, weeks, families);
   const predicted = await evaluateCandidates(step, warehouse, weeks);
-  if (fits.length === 0 && predicted.length === 0) return await giveRfmOnly(step, warehouse, reason);
+  if (fits.length === 0 && predicted.length === 0) return void (await giveRfmOnly(step, warehouse, reason));
   if (fits.length === 0) report.warnings.push(`The built-in model could not be fitted. ${reason}`);
   report.warnings.push(...warningsOf(fits));
 
@@ -83,6 +93,7 @@ export async function train(
     );
   else if (best !== undefined) report.warnings.push(...worseThanBaselines(best));
 
+  const promoted = decision.promoted ? best : undefined;
   const rows = models.flatMap((model) => {
     const reason =
       model === best || best === undefined
@@ -90,7 +101,8 @@ export async function train(
         : `${best.model_id} is better: ${compare(model, best, metric)}.`;
     return model.rows.map((row) => ({
       ...row,
-      is_champion: decision.promoted && model === best,
+      ...(model === promoted && { files: filesOf(model) }),
+      is_champion: model === promoted,
       reason: [reason, row.reason ?? ""].join(" ").trimEnd(),
     }));
   });
@@ -118,8 +130,12 @@ export async function train(
     fits: rows,
     holdout: best?.metrics ?? [],
   };
-  await step.writeArtifact("model", JSON.stringify(artifact, null, 2));
+  const text = JSON.stringify(artifact, null, 2);
+  await step.writeArtifact("model", text);
   report.outputs.model_id = scoring;
+  if (promoted === undefined) return undefined;
+  await step.writeFile(`${filesOf(promoted)}/model.json`, text);
+  return { model_id: promoted.model_id, family: promoted.family, files: filesOf(promoted) };
 
   function decide() {
     if (models.length === 0) {
@@ -213,7 +229,7 @@ async function evaluateCandidates(step: TrainStep, warehouse: Warehouse, weeks: 
     const { x, expected_purchases, expected_value } = customers;
     const compared = outcomes(customers, x.slice().fill(weeks), expected_purchases, expected_value);
     const row = {
-      ...{ run_date, model_id, family, files: `models/${model_id}`, sample: "production", converged: true },
+      ...{ run_date, model_id, family, files: filesOf({ model_id }), sample: "production", converged: true },
       // Its outcomes are those of the hold-out's customers.
       customers: x.length,
     };

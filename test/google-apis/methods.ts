@@ -2,6 +2,8 @@
 export const METHODS: Readonly<Record<string, readonly string[]>> = {
   "aiplatform/v1": [
     "projects.locations.list",
+    "projects.locations.models.get",
+    "projects.locations.models.upload",
     "projects.locations.pipelineJobs.cancel",
     "projects.locations.pipelineJobs.create",
     "projects.locations.pipelineJobs.get",

@@ -85,6 +85,13 @@ export const CALLS: Readonly<Record<string, readonly Call[]>> = {
     ...calls("adapters/bigquery.ts", "table raw.orders", "bigquery.tables.getData"),
     ...calls("adapters/pubsub.ts", "topic events", "pubsub.projects.topics.publish"),
     ...calls("adapters/cloud-storage.ts", "bucket artifacts", ...WRITE_OBJECTS),
+    // roles/aiplatform.user has these, too.
+    ...calls(
+      "adapters/model-registry.ts",
+      "project",
+      "aiplatform.projects.locations.models.get",
+      "aiplatform.projects.locations.models.upload",
+    ),
   ],
   composer: orchestrator("composer/dags/customer_value.py", "bigquery.jobs.insert"),
   workflow: [
