@@ -284,7 +284,7 @@ describe("local commands", function () {
     assert.doesNotMatch(page, /(src|href)="https?:/);
     writeFileSync(
       join(copy, "definitions", "staging", "purchases.sqlx"),
-      'config { type: "view" }\nSELECT\n  nothing FROM ${ref("stg_orders")}',
+      'config { type: "view" }\nSELECT\n  nothing FROM ${ref("checked_orders")}',
     );
     const response = await fetch(url);
     assert.equal(response.status, 500);

@@ -89,5 +89,15 @@ export const runSettings = z.strictObject({
     1e6,
     "Most customers that the model is fitted and evaluated on. A hash of the customer id selects them; all customers are scored. 0: all.",
   ),
+  late_orders_days: wholeNumber(
+    0,
+    36_500,
+    35,
+    "Days before the last order, or before the run date if that is earlier, whose orders a run reads again: an order may come into the log, change or go this late.",
+  ),
+  full_refresh: z
+    .enum(["yes", "no"])
+    .default("no")
+    .describe("Whether to read the whole order log again, and not only what is new."),
 });
 export type RunSettings = z.output<typeof runSettings>;
