@@ -98,6 +98,7 @@ export class DuckDbWarehouse implements Warehouse {
       });
       const query = casts.length === 0 ? select : `SELECT * REPLACE (${casts.join(", ")}) FROM (${select})`;
 
+      await dropOtherKind(connection, model);
       if (model.materialization === "view") {
         await connection.run(`CREATE OR REPLACE VIEW ${path} AS ${query}`);
         return { rows: 0, bytesBilled: 0 };
@@ -293,6 +294,19 @@ const unreadable = ({ dataset, name }: Target, folder: string, cause: Error): Us
       cause,
     },
   );
+
+/** Drops the view of a model that is now a table, or the other way round: DuckDB replaces neither by the other. */
+async function dropOtherKind(
+  connection: DuckDBConnection,
+  { target, materialization }: Model,
+): Promise<void> {
+  const kind = materialization === "view" ? "table" : "view";
+  const found = await connection.runAndReadAll(
+    `SELECT 1 FROM duckdb_${kind}s() WHERE database_name = $project AND schema_name = $dataset AND ${kind}_name = $name`,
+    { ...target },
+  );
+  if (found.currentRowCount > 0) await connection.run(`DROP ${kind} ${pathOf(target)}`);
+}
 
 /** Adds the query's new columns to the table, so that an edited model takes effect at once. */
 async function addColumns(

@@ -4,6 +4,12 @@ import type { Parameters } from "../../contracts/warehouse.ts";
 /** Earlier days are what tools write for no date. A run that reads since this day reads all orders. */
 export const FIRST_DAY = "1971-01-01";
 
+/** The parameters of a run that reads all orders. */
+export const allOrders: Parameters = {
+  first_day: { type: "DATE", value: FIRST_DAY },
+  read_since: { type: "DATE", value: FIRST_DAY },
+};
+
 /**
  * The parameters that the queries of the SQL project may use, typed: @run_date, the settings of the run, @first_day, and
  * @read_since, the first day of which the run reads the orders again.
@@ -14,7 +20,7 @@ export function sqlParameters(
 ): Parameters {
   return {
     run_date: { type: "DATE", value: run.run_date },
-    first_day: { type: "DATE", value: FIRST_DAY },
+    ...allOrders,
     read_since: { type: "DATE", value: readSince },
     horizon_weeks: { type: "INT64", value: run.horizon_weeks },
     holdout_weeks: { type: "INT64", value: run.holdout_weeks },
