@@ -8,6 +8,7 @@ import {
   pathOf,
   type Row,
   type Target,
+  timePartitioning,
   type Warehouse,
 } from "../contracts/warehouse.ts";
 import { mapValues } from "../lib/map-values.ts";
@@ -44,10 +45,9 @@ export class BigQueryWarehouse implements Warehouse {
       );
     await this.#provideTable(model, fields);
     if (model.materialization === "append") return { rows: 0, bytesBilled: 0 };
-    const replaced =
-      model.materialization === "partition"
-        ? `${quote(model.partitionBy ?? "run_date")} = @run_date`
-        : "TRUE";
+    const { updatePartitionFilter: filter, partitionBy = "run_date" } = model;
+    const partition = filter === undefined ? `${quote(partitionBy)} = @run_date` : `(${filter})`;
+    const replaced = model.materialization === "partition" ? partition : "TRUE";
     const columns = fields.map(({ name }) => name!);
     return await this.#replace(path, replaced, columns, model.query, parameters);
   }
@@ -181,7 +181,7 @@ WHEN NOT MATCHED BY TARGET THEN INSERT (${names}) VALUES (${names})`;
         .dataset(target.dataset, { projectId: target.project })
         .createTable(target.name, {
           schema: { fields: [...fields] },
-          ...(partitionBy === undefined ? {} : { timePartitioning: { type: "DAY", field: partitionBy } }),
+          ...(partitionBy === undefined ? {} : { timePartitioning: timePartitioning(partitionBy) }),
           ...(clusterBy.length === 0 ? {} : { clustering: { fields: [...clusterBy] } }),
         })
         .catch((error) => {

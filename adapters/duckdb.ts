@@ -13,6 +13,7 @@ import {
 import { translate } from "dataform-check/googlesql-to-duckdb";
 import pRetry from "p-retry";
 import {
+  pathOf as googleSqlPathOf,
   type Model,
   type Outcome,
   type Parameters,
@@ -77,6 +78,15 @@ export class DuckDbWarehouse implements Warehouse {
     const path = pathOf(model.target);
     const select = await translate(model.query, parameters, this.#translations);
     const values = bindingsOf(model.query, parameters);
+    const condition = model.updatePartitionFilter ?? `\`${model.partitionBy ?? "run_date"}\` = @run_date`;
+    const replaced =
+      model.materialization === "partition"
+        ? await translate(
+            `DELETE FROM ${googleSqlPathOf(model.target)} WHERE ${condition}`,
+            parameters,
+            this.#translations,
+          )
+        : "";
     await this.#makeDataset(model.target.dataset);
     return await this.#transaction(model.query, async (connection) => {
       // DuckDB's literals are INTEGER and its sums HUGEINT. GoogleSQL's only integer is INT64.
@@ -88,6 +98,7 @@ export class DuckDbWarehouse implements Warehouse {
       });
       const query = casts.length === 0 ? select : `SELECT * REPLACE (${casts.join(", ")}) FROM (${select})`;
 
+      await dropOtherKind(connection, model);
       if (model.materialization === "view") {
         await connection.run(`CREATE OR REPLACE VIEW ${path} AS ${query}`);
         return { rows: 0, bytesBilled: 0 };
@@ -103,10 +114,7 @@ export class DuckDbWarehouse implements Warehouse {
       }
       if (model.materialization === "append") return { rows: 0, bytesBilled: 0 };
       if (model.materialization === "partition") {
-        const date = quote(model.partitionBy ?? "run_date");
-        await connection.run(`DELETE FROM ${path} WHERE ${date} = CAST($run_date AS DATE)`, {
-          run_date: parameters.run_date?.value ?? null,
-        });
+        await connection.run(replaced, bindingsOf(condition, parameters));
         const inserted = await connection.run(`INSERT INTO ${path} BY NAME ${query}`, values);
         return { rows: inserted.rowsChanged, bytesBilled: 0 };
       }
@@ -286,6 +294,19 @@ const unreadable = ({ dataset, name }: Target, folder: string, cause: Error): Us
       cause,
     },
   );
+
+/** Drops the view of a model that is now a table, or the other way round: DuckDB replaces neither by the other. */
+async function dropOtherKind(
+  connection: DuckDBConnection,
+  { target, materialization }: Model,
+): Promise<void> {
+  const kind = materialization === "view" ? "table" : "view";
+  const found = await connection.runAndReadAll(
+    `SELECT 1 FROM duckdb_${kind}s() WHERE database_name = $project AND schema_name = $dataset AND ${kind}_name = $name`,
+    { ...target },
+  );
+  if (found.currentRowCount > 0) await connection.run(`DROP ${kind} ${pathOf(target)}`);
+}
 
 /** Adds the query's new columns to the table, so that an edited model takes effect at once. */
 async function addColumns(

@@ -1,4 +1,4 @@
-import { Command, InvalidArgumentError } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { type RunSettings, runSettings } from "../contracts/run.ts";
 import { formatError, isUserError, parse, UserError } from "../lib/user-error.ts";
 
@@ -15,8 +15,13 @@ const optionOf = (setting: string): string => `--${setting.replaceAll("_", "-")}
 /** Adds an option for each setting of a run. */
 export function withRunSettings(command: Command): Command {
   const defaults: Record<string, unknown> = runSettings.parse({});
-  for (const [name, { description }] of Object.entries(runSettings.shape))
-    command.option(`${optionOf(name)} <value>`, `${description} (default: ${defaults[name]})`);
+  for (const [name, { description }] of Object.entries(runSettings.shape)) {
+    const text = `${description} (default: ${defaults[name]})`;
+    // Without a value it is a yes.
+    if (name === "full_refresh")
+      command.addOption(new Option(`${optionOf(name)} [value]`, text).preset("yes"));
+    else command.option(`${optionOf(name)} <value>`, text);
+  }
   return command;
 }
 

@@ -234,7 +234,7 @@ describe("local commands", function () {
       const { child, says } = start("sql-tool", "check", "--sql-dir", watched, "--watch");
       await says("Watching");
       writeFileSync(purchases, source.replace("SUM(amount_cents)", "MAX(amount_cents)"));
-      await says(/350 → 250[\s\S]*\n1 queries checked, 1 unit tests run in .*: 1 problems/);
+      await says(/350 → 250[\s\S]*\n1 queries checked, 2 unit tests run in .*: 1 problems/);
       writeFileSync(purchases, source.replace("SELECT", "SELEC"));
       await says(/Syntax error/);
       writeFileSync(purchases, `${source}\${ref("nowhere")}`);
@@ -284,7 +284,7 @@ describe("local commands", function () {
     assert.doesNotMatch(page, /(src|href)="https?:/);
     writeFileSync(
       join(copy, "definitions", "staging", "purchases.sqlx"),
-      'config { type: "view" }\nSELECT\n  nothing FROM ${ref("stg_orders")}',
+      'config { type: "view" }\nSELECT\n  nothing FROM ${ref("checked_orders")}',
     );
     const response = await fetch(url);
     assert.equal(response.status, 500);

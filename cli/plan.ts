@@ -13,6 +13,7 @@ import { BigQueryWarehouse } from "../adapters/bigquery.ts";
 import type { DuckDbWarehouse } from "../adapters/duckdb.ts";
 import type { Parameters } from "../contracts/warehouse.ts";
 import { type LastRun, readLastRun } from "../jobs/sql-runner/last-run.ts";
+import { allOrders } from "../jobs/sql-runner/parameters.ts";
 import { compileToRun, runActions } from "../jobs/sql-runner/runner.ts";
 import { createLogger } from "../lib/log.ts";
 import { sqlDir } from "../lib/project.ts";
@@ -103,7 +104,12 @@ async function compareData(
 ): Promise<NonNullable<Plan["data"]>> {
   const runDate = String(lastRun.parameters.run_date?.value);
   const modelId = await lastChampion(warehouse, runDate);
-  const parameters: Parameters = { ...lastRun.parameters, model_id: { type: "STRING", value: modelId } };
+  const parameters: Parameters = {
+    ...lastRun.parameters,
+    // An edited query is new for all orders.
+    ...allOrders,
+    model_id: { type: "STRING", value: modelId },
+  };
   const log = createLogger({ component: "plan" }, "silent");
   const run = ({ graph, dir }: Version) =>
     runActions(warehouse, dir, touchedActions(graph, changes), parameters, log);
@@ -125,8 +131,12 @@ async function compareData(
   const { failures } = await run(after);
   const tables = await warehouse.withConnection(async (connection) => {
     const diffs: RowDiff[] = [];
-    for (const { target, materialization, partitionBy = "run_date", clusterBy } of models) {
-      const partition = materialization === "partition" ? `"${partitionBy}" = DATE '${runDate}'` : undefined;
+    for (const model of models) {
+      const { target, materialization, partitionBy = "run_date", clusterBy, updatePartitionFilter } = model;
+      const partition =
+        materialization === "partition" && updatePartitionFilter === undefined
+          ? `"${partitionBy}" = DATE '${runDate}'`
+          : undefined;
       diffs.push(await rowDiff(connection, target, clusterBy, partition));
     }
     return diffs;

@@ -8,8 +8,9 @@ import type { DuckDbWarehouse } from "../adapters/duckdb.ts";
 import { runDate } from "../contracts/run.ts";
 import type { Parameters } from "../contracts/warehouse.ts";
 import { saveLastRun } from "../jobs/sql-runner/last-run.ts";
+import { startOrderRead } from "../jobs/sql-runner/order-reads.ts";
 import { sqlParameters } from "../jobs/sql-runner/parameters.ts";
-import { compileToRun, runActions } from "../jobs/sql-runner/runner.ts";
+import { actionsOfStep, compileToRun, runActions } from "../jobs/sql-runner/runner.ts";
 import { createLogger } from "../lib/log.ts";
 import { makeFolder } from "../lib/make-folder.ts";
 import { formatError, parse } from "../lib/user-error.ts";
@@ -56,7 +57,17 @@ await runCommand(async () => {
   });
 
   const runAndSave = async (graph: Graph, actions: readonly Action[]): Promise<number> => {
+    // Reads all orders. If it breaks off, the next run does so, too.
+    const step = "features";
+    const read = await startOrderRead(warehouse, graph, actionsOfStep(graph, step), {
+      ...settings,
+      full_refresh: "yes",
+      run_id: "sql",
+      run_date,
+      step,
+    });
     const failures = await run(warehouse, actions, parameters);
+    await read.done();
     await saveLastRun(fileArtifacts, pathToFileURL(dataDir).href, graph, actions, parameters);
     return failures;
   };

@@ -3,6 +3,7 @@ import * as gcp from "@pulumi/gcp";
 import type * as pulumi from "@pulumi/pulumi";
 import { load } from "js-yaml";
 import { z } from "zod";
+import { timePartitioning } from "../contracts/warehouse.ts";
 import { routines } from "../jobs/clv/routines.ts";
 import { UserError } from "../lib/user-error.ts";
 import { Component } from "./component.ts";
@@ -127,10 +128,13 @@ export class Warehouse extends Component<WarehouseArgs> {
       schema: JSON.stringify(plan.columns.map((column) => ({ ...column, mode: "NULLABLE" }))),
       ...(plan.clusterBy.length === 0 ? {} : { clusterings: plan.clusterBy }),
       deletionProtection: protectData,
-      // A query that names no run date would read every run there ever was.
       ...(plan.partitionBy === undefined
         ? {}
-        : { timePartitioning: { type: "DAY", field: plan.partitionBy }, requirePartitionFilter: true }),
+        : {
+            timePartitioning: timePartitioning(plan.partitionBy),
+            // A query that names no run date would read every run there ever was.
+            requirePartitionFilter: plan.partitionBy === "run_date",
+          }),
     };
     const name = `${plan.dataset}.${plan.name}`;
     return new gcp.bigquery.Table(

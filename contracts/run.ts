@@ -97,5 +97,15 @@ export const runSettings = z.strictObject({
     .describe(
       "The run warns when a feature or score differs more from those of the run that fitted the model, by the population stability index.",
     ),
+  late_orders_days: wholeNumber(
+    0,
+    36_500,
+    35,
+    "Days before the last order, or before the run date if that is earlier, whose orders a run reads again: an order may come into the log, change or go this late.",
+  ),
+  full_refresh: z
+    .enum(["yes", "no"])
+    .default("no")
+    .describe("Whether to read the whole order log again, and not only what is new."),
 });
 export type RunSettings = z.output<typeof runSettings>;

@@ -12,6 +12,12 @@ export {
   type Target,
 } from "dataform-check/query";
 
+/** How BigQuery partitions a table by a model's partitionBy: a date column, or DATE_TRUNC(column, MONTH). */
+export function timePartitioning(partitionBy: string): { type: "DAY" | "MONTH"; field: string } {
+  const month = /^DATE_TRUNC\((\w+), MONTH\)$/.exec(partitionBy)?.[1];
+  return month === undefined ? { type: "DAY", field: partitionBy } : { type: "MONTH", field: month };
+}
+
 /** What a statement did. */
 export interface Outcome {
   readonly rows: number;
@@ -25,7 +31,10 @@ export interface Outcome {
 export interface Warehouse {
   /** Project (BigQuery) or database (DuckDB) of tables that name none. */
   readonly project: string;
-  /** Creates or replaces the view, the table or the partition of parameter run_date, or creates the append table; atomically. */
+  /**
+   * Creates or replaces the view, the table, the partition of parameter run_date or the rows of the model's
+   * updatePartitionFilter, or creates the append table; atomically.
+   */
   materialize(model: Model, parameters: Parameters): Promise<Outcome>;
   query(sql: string, parameters?: Parameters): Promise<Row[]>;
   /**

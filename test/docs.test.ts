@@ -9,7 +9,9 @@ import { projectDir } from "../lib/project.ts";
 
 const root = new URL("../", import.meta.url);
 const read = (path: string) => readFileSync(new URL(path, root), "utf8");
-const PAGES = globSync(["*.md", "docs/**/*.md", "data/*.md", "examples/*/*.md", ".github/*.md"], { cwd: projectDir }).sort();
+const PAGES = globSync(["*.md", "docs/**/*.md", "data/*.md", "examples/*/*.md", ".github/*.md"], {
+  cwd: projectDir,
+}).sort();
 const matches = (text: string, pattern: RegExp) => [...text.matchAll(pattern)].map(([, found = ""]) => found);
 /** Blocks that a person copies. */
 const blocksOf = (text: string) => matches(text, /```sh\n([\s\S]*?)```/g);

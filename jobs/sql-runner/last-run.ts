@@ -13,6 +13,7 @@ const action = z.object({
   query: z.string(),
   partitionBy: z.string().optional(),
   clusterBy: z.array(z.string()),
+  updatePartitionFilter: z.string().optional(),
   tags: z.array(z.string()),
   description: z.string(),
   columns: z.record(z.string(), z.string()),
@@ -47,7 +48,14 @@ export async function readLastRun(
   if (text === undefined) return undefined;
   const remedy = "Run again: the run replaces the file.";
   const { actions, parameters } = parse(lastRun, json(text), urlIn(artifactsUrl), remedy);
-  return { parameters, actions: actions.map((each) => ({ ...each, partitionBy: each.partitionBy })) };
+  return {
+    parameters,
+    actions: actions.map(({ updatePartitionFilter, ...each }) => ({
+      ...each,
+      partitionBy: each.partitionBy,
+      ...(updatePartitionFilter === undefined ? {} : { updatePartitionFilter }),
+    })),
+  };
 }
 
 function json(text: string): unknown {

@@ -4,6 +4,7 @@ import { runSettings } from "../../contracts/run.ts";
 import { parse, UserError } from "../../lib/user-error.ts";
 import { runJob } from "../job.ts";
 import { saveLastRun } from "./last-run.ts";
+import { startOrderRead } from "./order-reads.ts";
 import { sqlParameters } from "./parameters.ts";
 import { exportModels, loadPredictions } from "./parquet.ts";
 import { actionsOfStep, compileToRun, runActions } from "./runner.ts";
@@ -32,12 +33,15 @@ await runJob(
     if (actions.length === 0)
       throw new UserError(`No model or assertion in ${env.SQL_DIR} has the tag ${parameters.step}.`);
 
-    const values = sqlParameters(parameters);
+    const read = await startOrderRead(warehouse, graph, actions, parameters);
+    log.debug({ read_since: read.since }, `reads orders since ${read.since}`);
+    const values = sqlParameters(parameters, read.since);
     Object.assign(
       report.rows,
       await loadPredictions(warehouse, graph, parameters.run_date, artifactUrls.inputs),
     );
     const result = await runActions(warehouse, env.SQL_DIR, actions, values, log);
+    await read.done();
     if (result.failures.length === 0) await exportModels(warehouse, actions, values, artifactUrls.outputs);
     await saveLastRun(jobArtifacts, artifactsUrl, graph, actions, values);
     const checks = graph.actions.find(

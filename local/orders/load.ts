@@ -120,10 +120,11 @@ export async function loadOrders(
       amounts.type === "VARCHAR"
         ? `nullif(regexp_replace(${amounts.text}, '[\\d\\s\\p{Z}.,''’()+−-]|\\d[eE]', '', 'g'), '')`
         : "NULL::VARCHAR";
+    const ids = [await wholeIds(connection, "order_id"), await wholeIds(connection, "customer_id")];
     await connection.run(
       `CREATE OR REPLACE TEMP TABLE order_rows AS
       SELECT row, content, ${keptBy(filters)} AS kept,
-        ${await wholeIds(connection, "order_id")}, ${await wholeIds(connection, "customer_id")},
+        ${ids.join(", ")},
         time AS ordered_at, CASE WHEN time IS NULL THEN ordered_at END AS no_date,
         ${onOtherDay("ordered_at", "time")} AS on_other_day,
         ${priced ? "round(value * pieces, 6)" : "value"} AS amount, ${amounts.text} IS NOT NULL AS has_amount,
@@ -156,6 +157,7 @@ export async function loadOrders(
       path,
       `WITH orders AS (${orders})
       SELECT order_id, customer_id, ordered_at, amount, payment_method, quantity FROM (FROM orders ${net}) ORDER BY row`,
+      JSON.stringify([options, columns, dateFormat, decimal, ids]),
     );
     return {
       file: path,
@@ -272,10 +274,25 @@ async function daysOf(connection: DuckDBConnection): Promise<OrderDays | undefin
   return first_order_on === null || last_order_on === null ? undefined : { first_order_on, last_order_on };
 }
 
-async function replaceOrders(connection: DuckDBConnection, path: string, select: string): Promise<void> {
+/** When the log is read in another way, old orders change, too: the next run then reads all of them (rfm.order_reads). */
+async function replaceOrders(
+  connection: DuckDBConnection,
+  path: string,
+  select: string,
+  wayOfReading: string,
+): Promise<void> {
   try {
+    const tables = await connection.runAndReadAll(
+      "SELECT schema_name || '.' || table_name, comment FROM duckdb_tables() WHERE database_name = current_database()",
+    );
+    const comments = new Map(tables.getRows().map(([table, comment]) => [String(table), comment]));
+    const forget =
+      comments.has("rfm.order_reads") && comments.get("raw.orders") !== wayOfReading
+        ? "DELETE FROM rfm.order_reads;"
+        : "";
     await connection.run(
-      `BEGIN; CREATE SCHEMA IF NOT EXISTS raw; CREATE OR REPLACE TABLE raw.orders AS ${select}; COMMIT`,
+      `BEGIN; CREATE SCHEMA IF NOT EXISTS raw; CREATE OR REPLACE TABLE raw.orders AS ${select};
+       COMMENT ON TABLE raw.orders IS ${quotedString(wayOfReading)}; ${forget} COMMIT`,
     );
   } catch (error) {
     await connection.run("ROLLBACK").catch(() => undefined);

@@ -20,6 +20,8 @@ export interface Model {
   readonly query: string;
   readonly partitionBy: string | undefined;
   readonly clusterBy: readonly string[];
+  /** Of a partition: the rows that a run replaces, as a condition. @default those of its run date */
+  readonly updatePartitionFilter?: string;
 }
 
 /** A model or assertion of the project, compiled to GoogleSQL. */
@@ -83,7 +85,11 @@ interface CompiledQuery extends Compiled {
   readonly preOps?: readonly string[];
   readonly postOps?: readonly string[];
   readonly dependencyTargets: readonly CompiledTarget[];
-  readonly bigquery?: { readonly partitionBy: string; readonly clusterBy: readonly string[] } | null;
+  readonly bigquery?: {
+    readonly partitionBy: string;
+    readonly clusterBy: readonly string[];
+    readonly updatePartitionFilter: string;
+  } | null;
   readonly actionDescriptor: Descriptor | null;
 }
 interface CompiledGraph {
@@ -173,6 +179,7 @@ function toAction(compiled: CompiledQuery, kind: Action["kind"]): Action {
     query,
     partitionBy: bigquery?.partitionBy || undefined,
     clusterBy: bigquery?.clusterBy ?? [],
+    ...(bigquery?.updatePartitionFilter ? { updatePartitionFilter: bigquery.updatePartitionFilter } : {}),
     tags,
     description: actionDescriptor?.description ?? "",
     columns: Object.fromEntries(

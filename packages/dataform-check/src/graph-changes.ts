@@ -36,7 +36,8 @@ export function changesOf(before: readonly Action[], after: readonly Action[]): 
   return { added, changed, removed, affected: [...affected] };
 }
 
-function meaning({ query, materialization, partitionBy, clusterBy, target, tags }: Action): string {
+function meaning(action: Action): string {
+  const { query, materialization, partitionBy, clusterBy, updatePartitionFilter, target, tags } = action;
   const words = tokensOf(query).filter(({ kind }) => kind !== "space" && kind !== "comment");
   const severity = tags.includes("warning");
   return JSON.stringify([
@@ -44,6 +45,7 @@ function meaning({ query, materialization, partitionBy, clusterBy, target, tags 
     materialization,
     partitionBy,
     clusterBy,
+    updatePartitionFilter,
     target,
     severity,
   ]);

@@ -73,6 +73,13 @@ describe("lint", () => {
       model('SELECT score FROM ${ref("history")} WHERE (score > 1 AND @run_date >= run_date)'),
     ],
     [
+      "partition-filter", // An OR selects partitions when all its conditions are about them.
+      "m.sqlx",
+      model('SELECT score FROM ${ref("history")} WHERE run_date >= @run_date OR score > 1'),
+      /partition-filter/,
+      model('SELECT score FROM ${ref("history")} WHERE (run_date >= @run_date OR run_date IS NULL)'),
+    ],
+    [
       "partition-filter",
       "m.sqlx",
       model(

@@ -123,25 +123,31 @@ function selectStars({ columns }: Action, code: readonly Word[]): Breach[] {
   });
 }
 
-const COMPARISONS = /^ZetaSQL:\$(equal|less|less_or_equal|greater|greater_or_equal|between|in)$/;
+const COMPARISONS = /^ZetaSQL:\$(equal|less|less_or_equal|greater|greater_or_equal|between|in|is_null)$/;
+
+/** The column that a condition compares with constants or parameters; of an OR, when all its conditions do so for the same one. */
+function filteredColumn(condition: unknown): string | undefined {
+  const call = callOf(condition);
+  if (call === undefined) return undefined;
+  const args = call.argument_list as Node[];
+  if (functionName(call) === "ZetaSQL:$or") {
+    const columns = new Set(args.map(filteredColumn));
+    return columns.size === 1 ? [...columns][0] : undefined;
+  }
+  if (!COMPARISONS.test(functionName(call)) || args.flatMap(columnIdsIn).length !== 1) return undefined;
+  return args.filter((arg) => arg.resolved_column_ref_node !== undefined).flatMap(columnIdsIn)[0];
+}
 
 function missingPartitionFilters(query: string, statement: Node, partitions: Partitions): Breach[] {
   const nodes = [...nodesOf(statement)];
   /** Ids of columns that a condition compares with constants or parameters. */
-  const filtered = new Set(
-    conditionsOf(statement).flatMap((condition) => {
-      const call = callOf(condition);
-      if (call === undefined || !COMPARISONS.test(functionName(call))) return [];
-      const args = call.argument_list as Node[];
-      const columns = args.filter((arg) => arg.resolved_column_ref_node !== undefined).flatMap(columnIdsIn);
-      return args.flatMap(columnIdsIn).length === 1 ? columns : [];
-    }),
-  );
+  const filtered = new Set(conditionsOf(statement).flatMap((condition) => filteredColumn(condition) ?? []));
   return nodes.flatMap(([field, node]) => {
     if (field !== "resolved_table_scan_node") return [];
     const { full_name, name } = node.table as { full_name: string; name: string };
-    const partition = partitions.get(full_name);
-    if (partition === undefined) return [];
+    const partitionBy = partitions.get(full_name);
+    if (partitionBy === undefined) return [];
+    const partition = /^\w+_TRUNC\((\w+), *\w+\)$/i.exec(partitionBy)?.[1] ?? partitionBy;
     if (columnsOf(node).some((column) => column.name === partition && filtered.has(idOf(column)))) return [];
     return [
       {
