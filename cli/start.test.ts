@@ -142,7 +142,7 @@ describe("npm start", function () {
       }
     });
 
-    it("scores with the existing champion when it does not fit a model", async () => {
+    it("scores with the existing champion when it does not fit a model, and warns of drift", async () => {
       const run = await npmStart(
         "--json",
         "--data-dir",
@@ -153,9 +153,14 @@ describe("npm start", function () {
         "no",
       );
       assert.equal(run.code, 0, run.stderr);
-      const { model_id, model, steps } = parsed(run);
+      const { model_id, model, steps, drift, warnings } = parsed(run);
       assert.equal(model_id, parsed(first).model_id);
       assert.equal(model.run_date, "1997-10-01");
+      // A quarter later, with hardly a new customer: the same customers are 13 weeks older.
+      const age = drift.find((row: { column_name: string }) => row.column_name === "age_weeks");
+      assert.deepEqual([age.training_run_date, age.reason], ["1997-10-01", null]);
+      assert.ok(Math.abs(age.mean - age.training_mean - 13) < 1 && age.psi > 1, JSON.stringify(age));
+      assert.match(warnings.join(), /drift_is_small does not hold: .*"column_name":"/);
       assert.deepEqual(steps.find((step: { step: string }) => step.step === "train").rows, {});
     });
 

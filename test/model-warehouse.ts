@@ -7,7 +7,7 @@ import type { Row } from "../contracts/warehouse.ts";
 
 /** The tables that the jobs read; the SQL project fills them. */
 const INPUTS = {
-  run_calendar: "run_date DATE, holdout_weeks BIGINT",
+  run_calendar: "run_date DATE, holdout_weeks BIGINT, first_order_on DATE, calibration_end DATE",
   customer_history: "run_date DATE, sample VARCHAR",
   model_statistics: "run_date DATE, sample VARCHAR, x BIGINT, t_x DOUBLE, t DOUBLE, customers BIGINT",
   value_statistics: "run_date DATE, sample VARCHAR, x BIGINT, mean_value DOUBLE, customers BIGINT",

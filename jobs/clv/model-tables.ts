@@ -35,6 +35,19 @@ export async function readHoldoutWeeks(warehouse: Warehouse, runDate: string): P
   return row === undefined ? 0 : z.object({ holdout_weeks: z.number() }).parse(row).holdout_weeks;
 }
 
+/** The days of the orders that the models of each sample are fitted on; YYYY-MM-DD, the last one excluded. */
+export async function readDataWindow(warehouse: Warehouse, runDate: string) {
+  const [row] = await warehouse.query(
+    `SELECT first_order_on, calibration_end FROM ${DATASET}.run_calendar WHERE run_date = @run_date`,
+    on(runDate),
+  );
+  const day = z.string().nullable();
+  const { first_order_on, calibration_end } = z
+    .object({ first_order_on: day, calibration_end: day })
+    .parse(row ?? { first_order_on: null, calibration_end: null });
+  return { first_order_on, ends: { production: runDate, calibration: calibration_end } };
+}
+
 /** What the models of a sample are fitted on. */
 export async function readStatistics(
   warehouse: Warehouse,

@@ -80,7 +80,9 @@ describe("train", () => {
     holdout_weeks = WEEKS,
   ) {
     const entries = Object.entries(samples);
-    await tables.fill("run_calendar", DAY, [{ holdout_weeks }]);
+    await tables.fill("run_calendar", DAY, [
+      { holdout_weeks, first_order_on: "2023-01-02", calibration_end: "2024-03-02" },
+    ]);
     // Two customers more than the model is fitted on.
     await tables.fill(
       "customer_history",
@@ -135,7 +137,10 @@ describe("train", () => {
 
   describe("the first model", () => {
     it("is fitted on both samples, becomes the champion and scores", async () => {
-      const { models, scoring, warnings, rows, artifact } = await run();
+      process.env.GIT_COMMIT = "0123abc";
+      const { models, scoring, warnings, rows, artifact } = await run().finally(
+        () => delete process.env.GIT_COMMIT,
+      );
       assert.deepEqual(warnings, []);
       assert.match(scoring!, /^bgnbd-gg-[0-9a-f]{12}$/);
       assert.equal(rows["rfm.models"], 2);
@@ -168,6 +173,9 @@ describe("train", () => {
           beta: null,
           s_se: null,
           beta_se: null,
+          first_order_on: "2023-01-02",
+          orders_before: sample === "production" ? DAY : "2024-03-02",
+          git_commit: "0123abc",
         });
       }
       assert.equal(artifact.model_id, scoring);

@@ -20,6 +20,7 @@ import {
   type Model,
   readChampion,
   readCustomerCount,
+  readDataWindow,
   readHoldout,
   readHoldoutWeeks,
   readPredictedHoldouts,
@@ -93,6 +94,7 @@ export async function train(
     );
   else if (best !== undefined) report.warnings.push(...worseThanBaselines(best));
 
+  const { first_order_on, ends } = await readDataWindow(warehouse, run_date);
   const promoted = decision.promoted ? best : undefined;
   const rows = models.flatMap((model) => {
     const reason =
@@ -101,6 +103,8 @@ export async function train(
         : `${best.model_id} is better: ${compare(model, best, metric)}.`;
     return model.rows.map((row) => ({
       ...row,
+      ...{ first_order_on, orders_before: ends[row.sample as keyof typeof ends] },
+      git_commit: process.env.GIT_COMMIT || null,
       ...(model === promoted && { files: filesOf(model) }),
       is_champion: model === promoted,
       reason: [reason, row.reason ?? ""].join(" ").trimEnd(),
