@@ -33,10 +33,8 @@ await runJob(
       throw new UserError(`No model or assertion in ${env.SQL_DIR} has the tag ${parameters.step}.`);
 
     const values = sqlParameters(parameters);
-    Object.assign(
-      report.rows,
-      await loadPredictions(warehouse, graph, parameters.run_date, artifactUrls.inputs),
-    );
+    const loaded = await loadPredictions(warehouse, graph, parameters.run_date, artifactUrls.inputs);
+    Object.assign(report.rows, loaded.rows);
     const result = await runActions(warehouse, env.SQL_DIR, actions, values, log);
     if (result.failures.length === 0) await exportModels(warehouse, actions, values, artifactUrls.outputs);
     await saveLastRun(jobArtifacts, artifactsUrl, graph, actions, values);
@@ -50,8 +48,9 @@ await runJob(
     }
     Object.assign(report.rows, result.rows);
     report.bytes_billed = result.bytesBilled;
-    report.warnings.push(...result.warnings);
-    for (const warning of result.warnings) log.warn(warning);
+    const warnings = [...loaded.warnings, ...result.warnings];
+    report.warnings.push(...warnings);
+    for (const warning of warnings) log.warn(warning);
     if (result.failures.length > 0) throw new UserError(result.failures.join("\n"));
   },
 );
