@@ -73,7 +73,9 @@ describe("BigQuery warehouse", () => {
         columns: ["value"],
         constants: { family },
       });
-      await warehouse.replaceByParquet(target, "2024-01-01", [set("one"), set("two")]);
+      fake.results = { totalRows: "7" };
+      const { rows } = await warehouse.replaceByParquet(target, "2024-01-01", [set("one"), set("two")]);
+      assert.equal(rows, 7);
       const { query } = fake.inserted[0]!.configuration;
       const select = (index: number) =>
         `SELECT CAST(@run_date_${index} AS DATE) AS \`run_date\`, CAST(@family_${index} AS STRING) AS \`family\`, CAST(\`value\` AS FLOAT64) AS \`value\`, CAST(NULL AS INT64) AS \`not_in_files\` FROM files_${index}`;

@@ -130,7 +130,7 @@ export class BigQueryWarehouse implements Warehouse {
       });
       return `SELECT ${select.join(", ")} FROM files_${index}`;
     });
-    const { rows, bytesBilled } = await this.#jobs.run(selects.join("\nUNION ALL\n"), parameters, 0, {
+    const { job, bytesBilled } = await this.#jobs.run(selects.join("\nUNION ALL\n"), parameters, 0, {
       destination: this.#table({ ...target, name: `${target.name}$${runDate.replaceAll("-", "")}` }),
       writeDisposition: "WRITE_TRUNCATE",
       tableDefinitions: Object.fromEntries(
@@ -140,7 +140,9 @@ export class BigQueryWarehouse implements Warehouse {
         ]),
       ),
     });
-    return { rows, bytesBilled };
+    // A query reports no inserted rows.
+    const [, , results] = await job.getQueryResults({ maxResults: 0, autoPaginate: false });
+    return { rows: Number(results?.totalRows ?? 0), bytesBilled };
   }
 
   async close(): Promise<void> {}

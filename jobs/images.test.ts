@@ -6,9 +6,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { PROGRAMS, type Program } from "./bundle.ts";
-import { CANDIDATES } from "./candidates.ts";
+import { CANDIDATES, type Candidate, parseCandidates } from "./candidates.ts";
 import { IMAGES } from "./pipeline.ts";
 
+const candidates = parseCandidates(Object.keys(CANDIDATES).join(","));
 const root = new URL("../", import.meta.url).pathname;
 
 describe("images", function () {
@@ -17,7 +18,7 @@ describe("images", function () {
   after(() => rmSync(folder, { recursive: true }));
 
   /** The script of an image, by the command of its Dockerfile. */
-  function bundle(program: Program): string {
+  function bundle(program: Program | Candidate): string {
     const out = join(folder, program);
     execFileSync("npm", ["run", "bundle", "--silent", "--", program, "--out", out], { cwd: root });
     return join(out, "main.mjs");
@@ -40,8 +41,8 @@ describe("images", function () {
     assert.match(text, /^ARG PYTHON=docker\.io\/library\/python:3\.11\.\d+-slim-bookworm$/m);
     assert.match(text, /pip install .*--only-binary=:all: --require-hashes/);
     assert.match(text, /^USER 65532$/m);
-    for (const [name, { language }] of Object.entries(CANDIDATES)) {
-      if (language !== "python") continue;
+    for (const name of candidates) {
+      if (CANDIDATES[name].language !== "python") continue;
       const lock = readFileSync(join(root, "jobs", name, "requirements.lock"), "utf8");
       for (const [requirement] of lock.matchAll(/^[a-z].*$/gm)) assert.match(requirement, /==.* \\$/);
       assert.match(lock, /--hash=sha256:/);
@@ -52,7 +53,8 @@ describe("images", function () {
     assert.deepEqual(Object.keys(PROGRAMS).sort(), ["invoker", ...IMAGES].sort());
   });
 
-  for (const image of IMAGES)
+  const inTypeScript = candidates.filter((name) => CANDIDATES[name].language === "typescript");
+  for (const image of [...IMAGES, ...inTypeScript])
     it(`${image} is one script that runs alone, and reports what is not set`, () => {
       const run = spawnSync(process.execPath, [bundle(image)], { encoding: "utf8", env });
       assert.equal(run.status, 1, run.stderr);

@@ -1,5 +1,6 @@
 import { execFile } from "node:child_process";
 import {
+  copyFileSync,
   cpSync,
   existsSync,
   globSync,
@@ -12,7 +13,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { z } from "zod";
 import { planImage } from "../components/image-plan.ts";
@@ -194,8 +195,11 @@ function addPython(root: string, prefix: string, libraries: readonly string[]): 
   rmSync(join(local, "bin/python"), { force: true });
   symlinkSync("python3", join(local, "bin/python"));
   writeFileSync(join(local, "bin/pip"), '#!/bin/sh\nexec python -m pip "$@"\n', { mode: 0o755 });
+  // Found there without the cache of ldconfig.
+  for (const library of globSync(join(prefix, "lib/libpython*.so*")))
+    copyFileSync(library, join(root, "lib", basename(library)));
   for (const library of libraries)
-    if (!existsSync(join(root, library))) cpSync(library, join(root, library), { dereference: true });
+    if (!existsSync(join(root, library))) copyFileSync(library, join(root, library));
 }
 
 /** The shared libraries of this machine that the modules of a Python need. */

@@ -36,10 +36,8 @@ await runJob(
     const read = await startOrderRead(warehouse, graph, actions, parameters);
     log.debug({ read_since: read.since }, `reads orders since ${read.since}`);
     const values = sqlParameters(parameters, read.since);
-    Object.assign(
-      report.rows,
-      await loadPredictions(warehouse, graph, parameters.run_date, artifactUrls.inputs),
-    );
+    const loaded = await loadPredictions(warehouse, graph, parameters.run_date, artifactUrls.inputs);
+    Object.assign(report.rows, loaded.rows);
     const result = await runActions(warehouse, env.SQL_DIR, actions, values, log);
     await read.done();
     if (result.failures.length === 0) await exportModels(warehouse, actions, values, artifactUrls.outputs);
@@ -54,8 +52,9 @@ await runJob(
     }
     Object.assign(report.rows, result.rows);
     report.bytes_billed = result.bytesBilled;
-    report.warnings.push(...result.warnings);
-    for (const warning of result.warnings) log.warn(warning);
+    const warnings = [...loaded.warnings, ...result.warnings];
+    report.warnings.push(...warnings);
+    for (const warning of warnings) log.warn(warning);
     if (result.failures.length > 0) throw new UserError(result.failures.join("\n"));
   },
 );

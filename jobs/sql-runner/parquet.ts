@@ -26,15 +26,18 @@ export async function exportModels(
   }
 }
 
-/** Replaces the predictions of the run date by those of these candidates; returns how many rows were written. */
+/**
+ * Replaces the predictions of the run date by those of these candidates. Returns how many rows were written, and a warning
+ * for each candidate that has none afterwards: it does not compete, which no later step would notice.
+ */
 export async function loadPredictions(
   warehouse: Warehouse,
   graph: Graph,
   runDate: string,
   folders: Readonly<Record<string, string>>,
-): Promise<Record<string, number>> {
+): Promise<{ rows: Record<string, number>; warnings: string[] }> {
   const candidates = Object.entries(folders);
-  if (candidates.length === 0) return {};
+  if (candidates.length === 0) return { rows: {}, warnings: [] };
   const table = graph.actions.find(({ target }) => target.name === "predictions")!;
   const columns = Object.keys(table.columns).filter((column) => !ADDED.includes(column));
   const { rows } = await warehouse.replaceByParquet(
@@ -42,5 +45,15 @@ export async function loadPredictions(
     runDate,
     candidates.map(([family, folder]) => ({ folder, columns, constants: { family } })),
   );
-  return { [nameOf(table.target)]: rows };
+  const families = await warehouse.query(
+    `SELECT DISTINCT family FROM ${pathOf(table.target)} WHERE run_date = @run_date`,
+    { run_date: { type: "DATE", value: runDate } },
+  );
+  const absent = candidates.filter(([name]) => !families.some(({ family }) => family === name));
+  return {
+    rows: { [nameOf(table.target)]: rows },
+    warnings: absent.map(
+      ([name]) => `The candidate ${name} made no predictions, so it does not compete in this run.`,
+    ),
+  };
 }

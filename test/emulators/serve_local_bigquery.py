@@ -1,4 +1,5 @@
-"""Starts local-bigquery with one thread for DuckDB, and with what it lacks: temporary external tables.
+"""Starts local-bigquery with one thread for DuckDB, and with what it lacks: temporary external tables, and queries that
+replace one partition.
 
 With more threads, a query that calls a JavaScript function can deadlock: each thread needs Python's global lock, and one
 can hold it while it waits for the others.
@@ -13,7 +14,9 @@ import urllib.request
 from pathlib import Path
 
 import duckdb
+from local_bigquery.catalog import tables
 from local_bigquery.cli import main
+from local_bigquery.engine import database
 from local_bigquery.jobs import query
 
 connect = duckdb.connect
@@ -26,16 +29,28 @@ def connect_on_one_thread(*args, config=None, **more):
 execute = query.execute
 
 
-def execute_with_external_tables(cur, project_id, job_id, config, *args, **more):
-    """Parquet files at gs: URLs in the storage emulator are tables, for one job.
+def execute_more(cur, project_id, job_id, config, *args, **more):
+    """Parquet files at gs: URLs in the storage emulator are tables, for one job. A destination T$YYYYMMDD is a partition.
 
     cloud.google.com/bigquery/docs/reference/rest/v2/Job#JobConfigurationQuery, tableDefinitions
+    cloud.google.com/bigquery/docs/managing-partitioned-table-data, partition decorator
     """
+    destination = config.destinationTable
+    table, _, day = destination.tableId.partition("$") if destination else ("", "", "")
+    if day:
+        config = config.replace(destinationTable=None, writeDisposition=None)
     with tempfile.TemporaryDirectory() as folder:
         for name, definition in (config.tableDefinitions or {}).items():
             files = [copy for uri in definition.sourceUris for copy in local_copies(uri, Path(folder) / name)]
             cur.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS FROM read_parquet({files})")
-        return execute(cur, project_id, job_id, config, *args, **more)
+        statistics, children, result = execute(cur, project_id, job_id, config, *args, **more)
+    if day:
+        target = tables.reference(destination.replace(tableId=table))
+        column = tables.load(*target).timePartitioning.field
+        with database.writing(*target):
+            cur.execute(f"DELETE FROM {tables.name(*target)} WHERE {column} = strptime('{day}', '%Y%m%d')::DATE")
+            cur.execute(f"INSERT INTO {tables.name(*target)} BY NAME FROM {tables.name(*tables.reference(result))}")
+    return statistics, children, result
 
 
 def local_copies(uri, folder):
@@ -54,5 +69,5 @@ def local_copies(uri, folder):
 
 
 duckdb.connect = connect_on_one_thread
-query.execute = execute_with_external_tables
+query.execute = execute_more
 main()
