@@ -41,9 +41,13 @@ export function valueQuantile(
   const exceeds = (1 - probability) / pActive;
   const tails = tailsIfActive(model, x, T, t, RARE * exceeds);
   const customer = cubeRoot(q + p * valueCount);
-  const counts = tails.map((tail, n) => ({ share: tail - (tails[n + 1] ?? 0), ...cubeRoot(p * (n + 1)) }));
+  // Of many counts, those next to each other are taken together.
+  const width = Math.ceil(tails.length / MOST_COUNTS);
+  const counts = [];
+  for (let n = 0; n < tails.length; n += width)
+    counts.push({ share: tails[n]! - (tails[n + width] ?? 0), ...cubeRoot(p * (n + (width + 1) / 2)) });
   // The cube root of the result, by Newton's method between bounds.
-  let root = counts[start - 1]!.mean / customer.mean;
+  let root = cubeRoot(p * start).mean / customer.mean;
   let [low, high] = [0, Number.POSITIVE_INFINITY];
   for (let i = 0; i < MOST_STEPS; i++) {
     let above = -exceeds;
@@ -68,6 +72,7 @@ export function valueQuantile(
 
 /** Counts that are more than this part of what is asked for are told apart. */
 const RARE = 0.01;
+const MOST_COUNTS = 64;
 const MOST_STEPS = 60;
 const PRECISION = 1e-4;
 const ROOT_TAU = Math.sqrt(2 * Math.PI);

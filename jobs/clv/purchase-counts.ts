@@ -1,8 +1,8 @@
 import { gaussLegendre, type Quadrature } from "./gauss-legendre.ts";
 import type { PurchaseModel } from "./purchase-model.ts";
 
-/** Counts above this are not told apart: no plausible number of purchases is larger. */
-const LARGEST_COUNT = 100_000;
+/** Counts above this are not told apart: a purchase is a day, and the longest horizon has 3,640 days. */
+const LARGEST_COUNT = 5000;
 
 /**
  * P(Y > n), n = 0, 1, ..., where Y is the number of purchases in the t weeks after T of a customer who is active at T, with x
