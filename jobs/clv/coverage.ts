@@ -28,7 +28,10 @@ export function intervalCoverage(
   const order = sortedBy([x, t_x, t, value_count, mean_value.map((mean) => mean || 0), actual_value]);
   const step = Math.ceil(order.length / MOST_CUSTOMERS);
   const compared = order.filter((_, i) => i % step === 0);
-  const [held, expected] = [{ purchases: 0, value: 0 }, { purchases: 0, value: 0 }];
+  const [held, expected] = [
+    { purchases: 0, value: 0 },
+    { purchases: 0, value: 0 },
+  ];
   for (const i of compared) {
     const [k, T] = [x[i]!, t[i]!];
     const pActive = probabilityAlive(purchases, k, t_x[i]!, T);
@@ -38,9 +41,10 @@ export function intervalCoverage(
     if (actual_purchases[i]! >= low! && actual_purchases[i]! <= high!) held.purchases++;
     expected.purchases += atMost(high!) - atMost(low! - 1);
     if (gammaGamma === null) continue;
-    const [lowValue, highValue] = [LOW, HIGH].map((end) =>
-      valueOf(gammaGamma, value_count[i]!, mean_value[i]!) *
-      valueQuantile(purchases, gammaGamma, pActive, k, T, weeks, value_count[i]!, end),
+    const [lowValue, highValue] = [LOW, HIGH].map(
+      (end) =>
+        valueOf(gammaGamma, value_count[i]!, mean_value[i]!) *
+        valueQuantile(purchases, gammaGamma, pActive, k, T, weeks, value_count[i]!, end),
     );
     if (actual_value[i]! >= lowValue! && actual_value[i]! <= highValue!) held.value++;
     expected.value += (highValue! > 0 ? HIGH : atMost(0)) - (lowValue! > 0 ? LOW : 0);

@@ -36,10 +36,11 @@ export function valueQuantile(
   valueCount: number,
   probability: number,
 ): number {
-  const start = purchasesQuantile(model, pActive, x, T, t, probability);
-  if (start === 0) return 0;
   const exceeds = (1 - probability) / pActive;
-  const tails = tailsIfActive(model, x, T, t, RARE * exceeds);
+  if (exceeds >= 1) return 0;
+  const tails = tailsIfActive(model, x, T, t, RARE * exceeds, exceeds);
+  const start = tails.findIndex((tail) => tail <= exceeds);
+  if (start === 0) return 0;
   const customer = cubeRoot(q + p * valueCount);
   // Of many counts, those next to each other are taken together.
   const width = Math.ceil(tails.length / MOST_COUNTS);
@@ -47,7 +48,7 @@ export function valueQuantile(
   for (let n = 0; n < tails.length; n += width)
     counts.push({ share: tails[n]! - (tails[n + width] ?? 0), ...cubeRoot(p * (n + (width + 1) / 2)) });
   // The cube root of the result, by Newton's method between bounds.
-  let root = cubeRoot(p * start).mean / customer.mean;
+  let root = cubeRoot(p * (start < 0 ? tails.length : start)).mean / customer.mean;
   let [low, high] = [0, Number.POSITIVE_INFINITY];
   for (let i = 0; i < MOST_STEPS; i++) {
     let above = -exceeds;

@@ -6,7 +6,8 @@ const LARGEST_COUNT = 5000;
 
 /**
  * P(Y > n), n = 0, 1, ..., where Y is the number of purchases in the t weeks after T of a customer who is active at T, with x
- * repeat purchases until then: as long as it is above `least`, and the first value that is not.
+ * repeat purchases until then: as long as it is above `least`, and the first value that is not. Only P(Y > 0) when that is at
+ * most `enough`, so that a caller who then needs no more does not wait for it.
  */
 export function tailsIfActive(
   model: PurchaseModel,
@@ -14,14 +15,31 @@ export function tailsIfActive(
   T: number,
   t: number,
   least: number,
+  enough = least,
 ): number[] {
   return "s" in model
-    ? paretoNbdTails(model.r + x, model.alpha + T, model.s, model.beta + T, t, least)
-    : bgNbdTails(model.r + x, model.alpha + T, model.a, model.b + x + 1 - (model.firstDropOut ?? 1), t, least);
+    ? paretoNbdTails(model.r + x, model.alpha + T, model.s, model.beta + T, t, least, enough)
+    : bgNbdTails(
+        model.r + x,
+        model.alpha + T,
+        model.a,
+        model.b + x + 1 - (model.firstDropOut ?? 1),
+        t,
+        least,
+        enough,
+      );
 }
 
 /** Who makes n + 1 purchases would also if never leaving (negative binomial), and has not left after any of the first n. */
-function bgNbdTails(r: number, alpha: number, a: number, b: number, t: number, least: number): number[] {
+function bgNbdTails(
+  r: number,
+  alpha: number,
+  a: number,
+  b: number,
+  t: number,
+  least: number,
+  enough: number,
+): number[] {
   const logZ = Math.log(t / (alpha + t));
   const tails: number[] = [];
   let logTerm = -r * Math.log1p(t / alpha);
@@ -31,7 +49,7 @@ function bgNbdTails(r: number, alpha: number, a: number, b: number, t: number, l
     more -= Math.exp(logTerm);
     logTerm += logZ + Math.log((r + n) / (n + 1));
     tails.push(Math.max(more, 0) * stays);
-    if (!(tails[n]! > least)) break;
+    if (!(tails[n]! > (n === 0 ? enough : least))) break;
     stays *= (b + n) / (a + b + n);
   }
   return tails;
@@ -41,7 +59,15 @@ function bgNbdTails(r: number, alpha: number, a: number, b: number, t: number, l
  * The integral over the time u of purchase n + 1, 0 to t, of its density for a gamma distributed rate, times the part
  * (beta / (beta + u)) ** s that has not left.
  */
-function paretoNbdTails(r: number, alpha: number, s: number, beta: number, t: number, least: number): number[] {
+function paretoNbdTails(
+  r: number,
+  alpha: number,
+  s: number,
+  beta: number,
+  t: number,
+  least: number,
+  enough: number,
+): number[] {
   const { nodes, weights } = ruleFor(r + (r * t) / alpha);
   // The substitution of pareto-nbd.ts, which keeps the singularities away.
   const scale = 1 / (1 / alpha + 1 / beta);
@@ -66,7 +92,7 @@ function paretoNbdTails(r: number, alpha: number, s: number, beta: number, t: nu
       logTerms[i]! += logSteps[i]! + logRatio;
     }
     tails.push(Math.min(sum, 1));
-    if (!(sum > least)) break;
+    if (!(sum > (n === 0 ? enough : least))) break;
   }
   return tails;
 }
