@@ -1,4 +1,4 @@
-import { evaluate, FIELDS } from "../jobs/clv/metrics.ts";
+import { evaluate, FIELDS, type Metric } from "../jobs/clv/metrics.ts";
 import { seededRandom } from "../jobs/clv/random.ts";
 import type { ReportContext } from "../local/report/report.ts";
 import type { Model, Results } from "../local/report/results.ts";
@@ -13,6 +13,18 @@ export function exampleResults(changes: Partial<Results> = {}): Results {
       ...row,
     })),
   );
+  const intervals = {
+    purchases_interval_coverage: 0.9131,
+    purchases_interval_coverage_expected: 0.9256,
+    value_interval_coverage: 0.8642,
+    value_interval_coverage_expected: 0.8875,
+  };
+  for (const [metric, value] of Object.entries(intervals))
+    metrics.push({
+      ...{ model_id: MODEL.model_id, evaluation: "holdout", predictor: "model", bucket: null },
+      metric: metric as Metric,
+      value,
+    });
   return {
     calendar: {
       run_date: "2024-06-01",
@@ -51,6 +63,7 @@ export function exampleResults(changes: Partial<Results> = {}): Results {
       p_active: 0.99,
       expected_purchases: 20 - i,
       expected_value: 2000 - i,
+      ...{ purchases_low: 4, purchases_high: 30, value_low: 400, value_high: 3100 + i },
     })),
     cells: [
       { r_score: 5, f_score: 5, segment: "Champions", customers: 150, monetary_value: 60_000 },
@@ -78,6 +91,7 @@ export function rfmOnlyResults(): Results {
       p_active: null,
       expected_purchases: null,
       expected_value: null,
+      ...{ purchases_low: null, purchases_high: null, value_low: null, value_high: null },
     })),
   };
 }

@@ -49,6 +49,11 @@ export const METRICS = [
   /** Mean purchases, and number, of the customers with `bucket` repeat purchases before; bucket 7 is 7 or more. */
   "purchases_by_frequency",
   "customers_by_frequency",
+  /** Share of customers within the 80 % interval of their purchases, and of their value, and the share that the model expects. */
+  "purchases_interval_coverage",
+  "purchases_interval_coverage_expected",
+  "value_interval_coverage",
+  "value_interval_coverage_expected",
 ] as const;
 export type Metric = (typeof METRICS)[number];
 

@@ -18,6 +18,9 @@ describe("routines", () => {
     q: 3.74,
     gamma: 15.44,
     mean_value: 20,
+    p_active: 0.727,
+    value_count: 2,
+    probability: 0.9,
   };
 
   it("take their parameters in the order that they name", () => {
@@ -31,6 +34,9 @@ describe("routines", () => {
       discounted_purchases: "1.168",
       // 6.25 (15.44 + 2 * 20) / (2 * 6.25 + 3.74 - 1)
       expected_value: "22.736",
+      // 85.01 / (15.44 + 2 * 22.35): intervals.test.ts compares with simulated customers
+      purchases_quantile: "3.000",
+      value_quantile: "1.414",
     });
   });
 

@@ -1,5 +1,6 @@
 import type { Routine } from "../../contracts/warehouse.ts";
 import { conditionalExpectedValue } from "./gamma-gamma.ts";
+import { purchasesQuantile, valueQuantile } from "./intervals.ts";
 import {
   conditionalExpectedPurchases,
   discountedExpectedPurchases,
@@ -50,6 +51,29 @@ export const routines: readonly Routine[] = [
     "Expected number of purchases in the next horizon weeks, discounted by annual_rate a year.",
     (r, alpha, a, b, dropOut, x, tX, T, horizon, annualRate) =>
       discountedExpectedPurchases(modelOf(r, alpha, a, b, dropOut), x, tX, T, horizon, annualRate),
+  ),
+  routine(
+    "purchases_quantile",
+    [...MODEL, "p_active", "x", "t", "horizon", "probability"],
+    "Smallest count that the purchases of the next horizon weeks do not exceed with this probability.",
+    (r, alpha, a, b, dropOut, pActive, x, T, horizon, probability) =>
+      purchasesQuantile(modelOf(r, alpha, a, b, dropOut), pActive, x, T, horizon, probability),
+  ),
+  routine(
+    "value_quantile",
+    [...MODEL, "p", "q", "p_active", "x", "t", "horizon", "value_count", "probability"],
+    "Value that the purchases of the next horizon weeks do not exceed with this probability, as a multiple of gamma + value_count * mean_value.",
+    (r, alpha, a, b, dropOut, p, q, pActive, x, T, horizon, valueCount, probability) =>
+      valueQuantile(
+        modelOf(r, alpha, a, b, dropOut),
+        { p, q },
+        pActive,
+        x,
+        T,
+        horizon,
+        valueCount,
+        probability,
+      ),
   ),
   routine(
     "expected_value",

@@ -6,10 +6,11 @@ import { columnsOf } from "../../test/columns.ts";
 import { modelStep } from "../../test/model-step.ts";
 import { type ModelWarehouse, openModelWarehouse } from "../../test/model-warehouse.ts";
 import { fitBgNbd } from "./bg-nbd-fit.ts";
+import { intervalCoverage } from "./coverage.ts";
 import type { Family } from "./fit-model.ts";
 import { fitGammaGamma } from "./gamma-gamma-fit.ts";
 import { evaluate } from "./metrics.ts";
-import { HOLDOUT } from "./model-tables.ts";
+import { HOLDOUT, type Model } from "./model-tables.ts";
 import { fitParetoNbd } from "./pareto-nbd-fit.ts";
 import { predictHoldout } from "./predictions.ts";
 import { seededRandom } from "./random.ts";
@@ -48,8 +49,10 @@ const holdoutOf = (customers: readonly SampleCustomer[]) =>
     actual_value: customer.actualRevenue,
   }));
 /** The evaluation of a model on the hold-out of these customers. */
-const evaluated = (model: Parameters<typeof predictHoldout>[0], customers: readonly SampleCustomer[]) =>
-  evaluate(predictHoldout(model, columnsOf(HOLDOUT, holdoutOf(customers)), WEEKS));
+const evaluated = (model: Model, customers: readonly SampleCustomer[]) => {
+  const holdout = columnsOf(HOLDOUT, holdoutOf(customers));
+  return [...evaluate(predictHoldout(model, holdout, WEEKS)), ...intervalCoverage(model, holdout, WEEKS)];
+};
 
 describe("train", () => {
   const all = simulate(1);
@@ -393,6 +396,15 @@ describe("train", () => {
       { ...parameters, s_se: standardErrors.s, beta_se: standardErrors.beta, a: null, b: null },
     );
     assert.ok(Number(figure("count_mae")) > 0);
+  });
+
+  it("warns when many more customers are outside of their intervals than the model expects", async () => {
+    // In the hold-out every customer buys nine times
+    const changed = early.map((customer) => ({ ...customer, actualPurchases: 9, actualRevenue: 900 }));
+    await fill({ production: all, calibration: changed });
+    const { warnings, figure } = await run();
+    assert.match(warnings.join("\n"), /80 % intervals of purchases of bgnbd-gg-\w+ are too narrow: they held \d+\.\d %/);
+    assert.ok(Number(figure("purchases_interval_coverage")) < 0.5);
   });
 
   describe("a candidate", () => {

@@ -4,6 +4,7 @@ import type { Row, Warehouse } from "../../contracts/warehouse.ts";
 import { UserError } from "../../lib/user-error.ts";
 import type { Step } from "../job.ts";
 import { bestOf, type Challenger, compare, decideChampion, worseThanBaselines } from "./champion.ts";
+import { coverageWarnings, intervalCoverage } from "./coverage.ts";
 import {
   FAMILIES,
   type Family,
@@ -77,7 +78,9 @@ export async function train(
   const canEvaluate = predicted.length > 0 || fits.some(({ calibration }) => typeof calibration !== "string");
   const holdout = canEvaluate ? await readHoldout(warehouse, run_date) : undefined;
   const metricsOf = (model: Model): MetricRow[] =>
-    holdout === undefined || holdout.x.length === 0 ? [] : evaluate(predictHoldout(model, holdout, weeks));
+    holdout === undefined || holdout.x.length === 0
+      ? []
+      : [...evaluate(predictHoldout(model, holdout, weeks)), ...intervalCoverage(model, holdout, weeks)];
   const builtIn = await Promise.all(fits.map((fit) => builtInModel(warehouse, run_date, fit, metricsOf)));
 
   const champion = await usableChampion(step, warehouse);
@@ -92,7 +95,8 @@ export async function train(
     report.warnings.push(
       `The champion of ${champion?.run_date} scores, not the model fitted now. ${decision.reason}`,
     );
-  else if (best !== undefined) report.warnings.push(...worseThanBaselines(best));
+  else if (best !== undefined)
+    report.warnings.push(...worseThanBaselines(best), ...coverageWarnings(best.model_id, best.metrics));
 
   const { first_order_on, ends } = await readDataWindow(warehouse, run_date);
   const promoted = decision.promoted ? best : undefined;

@@ -65,5 +65,15 @@ export function verdicts(results: Results, evaluation: Period["evaluation"]): st
     own !== undefined && other
       ? `Number of purchases: the model’s mean error for a customer is ${percent(Math.abs(1 - own / other))} ${own <= other ? "smaller" : "larger"} than if all customers continued at their past rate.`
       : null;
-  return [...leads, ...rankings, counts].filter((verdict) => verdict !== null);
+  return [...leads, ...rankings, counts, intervalVerdict(model ?? {})].filter((verdict) => verdict !== null);
+}
+
+/** How many customers were within their 80 % intervals; null when the model gives none, or in the back-test. */
+export function intervalVerdict(model: Readonly<Record<string, number>>): string | null {
+  const shares = (["purchases", "value"] as const).flatMap((kind) => {
+    const held = model[`${kind}_interval_coverage`];
+    const expected = model[`${kind}_interval_coverage_expected`];
+    return held === undefined ? [] : `${percent(held)} of customers for ${kind} (the model expects ${percent(expected)})`;
+  });
+  return shares.length === 0 ? null : `The 80\u00a0% intervals held ${shares.join(", and ")}.`;
 }

@@ -57,6 +57,8 @@ describe("report", () => {
       "2024-06-01 04:05:06 UTC",
       "Purchases: shape of their rate among customers 0.243 0.0126",
       "negative amount 12 −345.60",
+      "intervals held 91.3 % of customers for purchases (the model expects 92.6 %), and 86.4 % of customers for value (the model expects 88.8 %).",
+      "400 to 3,109",
     ]) {
       assert.ok(text.includes(part), `${part}: not in ${text}`);
     }

@@ -66,6 +66,11 @@ const results = z.object({
       p_active: z.number().nullable(),
       expected_purchases: z.number().nullable(),
       expected_value: z.number().nullable(),
+      /** Ends of the 80 % intervals; null if the model gives none. */
+      purchases_low: z.number().nullable(),
+      purchases_high: z.number().nullable(),
+      value_low: z.number().nullable(),
+      value_high: z.number().nullable(),
     }),
   ),
   /** Customers and revenue by pair of recency and frequency scores. */

@@ -61,7 +61,7 @@ export function topCustomerTable({ topCustomers, scoring, calendar }: Results): 
       "Days since purchase",
       "Purchases",
       "Revenue",
-      ...(scoring ? ["P(active)", "Expected purchases", "Expected value"] : []),
+      ...(scoring ? ["P(active)", "Expected purchases (80 %)", "Expected value (80 %)"] : []),
     ],
     words: ["Segment"],
     rows: topCustomers.map((row) => [
@@ -71,11 +71,19 @@ export function topCustomerTable({ topCustomers, scoring, calendar }: Results): 
       whole(row.frequency),
       whole(row.monetary_value),
       ...(scoring
-        ? [twoDecimals(row.p_active), oneDecimal(row.expected_purchases), whole(row.expected_value)]
+        ? [
+            twoDecimals(row.p_active),
+            withEnds(oneDecimal(row.expected_purchases), row.purchases_low, row.purchases_high),
+            withEnds(whole(row.expected_value), row.value_low, row.value_high),
+          ]
         : []),
     ]),
   };
 }
+
+/** A figure with the ends of its interval, if it has one. */
+const withEnds = (text: string, low: number | null, high: number | null): Cell =>
+  low === null || high === null ? text : { text, note: `${whole(low)} to ${whole(high)}` };
 
 const PARAMETERS = {
   r: "Purchases: shape of their rate among customers",

@@ -1,7 +1,8 @@
 import Table from "cli-table3";
 import type { StepReport } from "../../contracts/step.ts";
 import { elapsed, sum, whole } from "./numbers.ts";
-import type { Results } from "./results.ts";
+import { intervalVerdict } from "./comparison.ts";
+import { figuresOf, type Results } from "./results.ts";
 import {
   type Cell,
   driftTable,
@@ -33,6 +34,7 @@ export function renderTables(results: Results, steps: readonly StepReport[]): st
     segmentTable(results),
     ...model,
     evaluationTable(results, "holdout"),
+    intervalVerdict(figuresOf(results, "holdout").model ?? {}),
     evaluationTable(results, "backtest"),
     driftTable(results),
     topCustomerTable(results),

@@ -1,0 +1,84 @@
+import { purchasesQuantile, valueQuantile } from "./intervals.ts";
+import type { MetricRow } from "./metrics.ts";
+import type { Holdout, Model } from "./model-tables.ts";
+import { tailsIfActive } from "./purchase-counts.ts";
+import { probabilityAlive } from "./purchase-model.ts";
+import { sortedBy } from "./sort.ts";
+
+/** The probabilities of the ends of an 80 % interval. customer_scores.sqlx has the same. */
+const [LOW, HIGH] = [0.1, 0.9];
+
+/** Customers whose intervals are compared: enough for 0.3 percentage points. */
+const MOST_CUSTOMERS = 20_000;
+
+/** A difference between what intervals hold and what they should, above which the run warns. */
+const FAR_OFF = 0.1;
+
+/**
+ * The share of the hold-out's customers whose purchases, and their value, are within the model's 80 % intervals, and the share
+ * that the model expects: it is above 80 %, because purchases are whole numbers and most of the low ends are 0. No rows of value
+ * without Gamma-Gamma. Of many customers, every n-th is compared.
+ */
+export function intervalCoverage(
+  { purchases, gammaGamma }: Model,
+  { x, t_x, t, value_count, mean_value, actual_purchases, actual_value }: Holdout,
+  weeks: number,
+): MetricRow[] {
+  // In one order, so that the same customers are compared in each run.
+  const order = sortedBy([x, t_x, t, value_count, mean_value.map((mean) => mean || 0), actual_value]);
+  const step = Math.ceil(order.length / MOST_CUSTOMERS);
+  const compared = order.filter((_, i) => i % step === 0);
+  const [held, expected] = [
+    { purchases: 0, value: 0 },
+    { purchases: 0, value: 0 },
+  ];
+  for (const i of compared) {
+    const [k, T] = [x[i]!, t[i]!];
+    const pActive = probabilityAlive(purchases, k, t_x[i]!, T);
+    const [low, high] = [LOW, HIGH].map((end) => purchasesQuantile(purchases, pActive, k, T, weeks, end));
+    const tails = tailsIfActive(purchases, k, T, weeks, (1 - HIGH) / Math.max(pActive, 1 - HIGH));
+    const atMost = (count: number): number => (count < 0 ? 0 : 1 - pActive * tails[count]!);
+    if (actual_purchases[i]! >= low! && actual_purchases[i]! <= high!) held.purchases++;
+    expected.purchases += atMost(high!) - atMost(low! - 1);
+    if (gammaGamma === null) continue;
+    const [lowValue, highValue] = [LOW, HIGH].map(
+      (end) =>
+        valueOf(gammaGamma, value_count[i]!, mean_value[i]!) *
+        valueQuantile(purchases, gammaGamma, pActive, k, T, weeks, value_count[i]!, end),
+    );
+    if (actual_value[i]! >= lowValue! && actual_value[i]! <= highValue!) held.value++;
+    expected.value += (highValue! > 0 ? HIGH : atMost(0)) - (lowValue! > 0 ? LOW : 0);
+  }
+  const kinds = gammaGamma === null ? (["purchases"] as const) : (["purchases", "value"] as const);
+  if (compared.length === 0) return [];
+  return kinds.flatMap((kind) => [
+    {
+      predictor: "model",
+      metric: `${kind}_interval_coverage`,
+      bucket: null,
+      value: held[kind] / compared.length,
+    },
+    {
+      predictor: "model",
+      metric: `${kind}_interval_coverage_expected`,
+      bucket: null,
+      value: expected[kind] / compared.length,
+    },
+  ]);
+}
+
+/** A sentence for each kind of interval that holds far fewer or far more customers than the model expects. */
+export function coverageWarnings(model_id: string, metrics: readonly MetricRow[]): string[] {
+  const figure = (name: string) => metrics.find(({ metric }) => metric === name)?.value;
+  return ["purchases", "value"].flatMap((kind) => {
+    const held = figure(`${kind}_interval_coverage`);
+    const expected = figure(`${kind}_interval_coverage_expected`);
+    if (held === undefined || expected === undefined || Math.abs(held - expected) <= FAR_OFF) return [];
+    const percent = (share: number) => `${(share * 100).toFixed(1)} %`;
+    return `The 80 % intervals of ${kind} of ${model_id} are too ${held < expected ? "narrow" : "wide"}: they held ${percent(held)} of the hold-out's customers, and the model expects ${percent(expected)}.`;
+  });
+}
+
+/** The unit of valueQuantile for a customer. */
+const valueOf = ({ gamma }: { gamma: number }, count: number, mean: number): number =>
+  gamma + (count === 0 ? 0 : count * mean);

@@ -1,0 +1,67 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { tailsIfActive } from "./purchase-counts.ts";
+import { expectedPurchasesIfActive, type PurchaseModel } from "./purchase-model.ts";
+
+/**
+ * r, alpha, s, beta, t, n and P(Y > n) of Pareto/NBD by mpmath 1.3: the mean of the negative binomial's over the time of leaving,
+ * another integral than that of the code.
+ */
+const REFERENCE = [
+  [0.341449, 3.70441, 2.36811, 103.78979, 11.433, 0, 0.350237919122663],
+  [11.18092, 17.70328, 0.596577, 50.41767, 202.899, 64, 0.496803177638111],
+  [60.371131, 74.69034, 4.8082, 77.52311, 4.65385, 3, 0.427056605729719],
+  [3.258065, 89.2587, 0.18061, 82.1693, 7.80825, 0, 0.237217657932327],
+  [3.129739, 353.5732, 0.212233, 362.2058, 20.527, 0, 0.160987157120568],
+  [10.26541, 4.7629, 4.74625, 176.20183, 23.4536, 50, 0.286729376424494],
+  [0.666538, 34.2945, 0.292559, 150.5394, 45.0768, 1, 0.203159654345457],
+  [0.290038, 8.65863, 4.08607, 13.39044, 58.5258, 0, 0.0911496671461997],
+] as const;
+
+const between = (min: number, max: number) => fc.double({ min, max, noNaN: true });
+const [shape, scale] = [between(0.1, 5), between(1, 100)];
+const model: fc.Arbitrary<PurchaseModel> = fc.oneof(
+  fc.record({ r: shape, alpha: scale, a: shape, b: shape, firstDropOut: fc.constantFrom(0, 1) }),
+  fc.record({ r: shape, alpha: scale, s: shape, beta: scale }),
+);
+const history = fc.record({ x: fc.nat(400), T: between(50, 1500), t: between(1, 260) });
+
+describe("tailsIfActive", () => {
+  it("has the probabilities of Pareto/NBD that another integral has", () => {
+    for (const [r, alpha, s, beta, t, n, expected] of REFERENCE) {
+      const found = tailsIfActive({ r, alpha, s, beta }, 0, 0, t, 1e-9)[n]!;
+      assert.ok(Math.abs(found - expected) < 1e-6, `${found} is not ${expected}`);
+    }
+  });
+
+  it("has the probabilities of BG/NBD in closed form", () => {
+    // Equation (8) of Fader, Hardie & Lee (2005) for n = 0 and 1, with the parameters after x = 2, T = 38.86
+    const [r, alpha, a, b] = [2.243, 43.274, 0.793, 4.426];
+    const z = 39 / (alpha + 39);
+    const none = (1 - z) ** r;
+    const one = (b / (a + b)) * none * r * z + (a / (a + b)) * (1 - none);
+    const [more, moreThanOne] = tailsIfActive({ r: 0.243, alpha: 4.414, a, b: 2.426 }, 2, 38.86, 39, 1e-9);
+    assert.ok(Math.abs(more! - (1 - none)) < 1e-12 && Math.abs(moreThanOne! - (1 - none - one)) < 1e-12);
+  });
+
+  it("starts at a probability, never rises, and ends at the limit", () => {
+    fc.assert(
+      fc.property(model, history, fc.constantFrom(0.5, 0.1, 1e-4), (given, { x, T, t }, least) => {
+        const tails = tailsIfActive(given, x, T, t, least);
+        assert.ok(tails.every((tail) => tail >= 0 && tail <= 1));
+        assert.ok(tails.every((tail, n) => n === 0 || tail <= tails[n - 1]! + 1e-6));
+        assert.ok(tails.at(-1)! <= least && tails.slice(0, -1).every((tail) => tail > least));
+      }),
+    );
+  });
+
+  it("sums to the expected purchases", () => {
+    fc.assert(
+      fc.property(model, history, (given, { x, T, t }) => {
+        const sum = tailsIfActive(given, x, T, t, 1e-9).reduce((total, tail) => total + tail);
+        const expected = expectedPurchasesIfActive(given, x, T, t);
+        assert.ok(Math.abs(sum - expected) < 1e-5 * (1 + expected), `${sum} is not ${expected}`);
+      }),
+    );
+  });
+});
