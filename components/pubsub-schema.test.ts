@@ -60,6 +60,9 @@ message RunRequest {
   enum Refunds { separate = 0; net = 1; }
   optional Refunds refunds = 12;
   optional int64 model_customers = 13;
+  optional int64 late_orders_days = 14;
+  enum FullRefresh { off = 0; on = 1; }
+  optional FullRefresh full_refresh = 15;
 }
 `,
     );
