@@ -146,6 +146,17 @@ WHEN NOT MATCHED BY TARGET THEN INSERT (\`run_date\`, \`x\`) VALUES (\`run_date\
       assert.match(statements()[1]!, /BY SOURCE AND `run_date` = @run_date THEN DELETE/);
     });
 
+    it("the rows of the model's condition, in a table of months", async () => {
+      const updatePartitionFilter = "day >= @run_date OR day IS NULL";
+      await warehouse.materialize(
+        model("partition", { partitionBy: "DATE_TRUNC(day, MONTH)", updatePartitionFilter }),
+        RUN_DATE,
+      );
+      assert.match(statements()[0]!, /BY SOURCE AND \(day >= @run_date OR day IS NULL\) THEN DELETE/);
+      const { timePartitioning } = fake.tables.get("shop.rfm.t") as Record<string, unknown>;
+      assert.deepEqual(timePartitioning, { type: "MONTH", field: "day" });
+    });
+
     it("a new table with partitions and clusters, or without", async () => {
       await warehouse.materialize(
         model("partition", { partitionBy: "run_date", clusterBy: ["x"] }),

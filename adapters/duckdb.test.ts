@@ -81,6 +81,35 @@ describe("DuckDB warehouse", () => {
       assert.deepEqual(await rows("parts"), expected);
     });
 
+    it("the rows of the model's condition, and no others", async () => {
+      const of = (n: number) => ({
+        ...model(
+          "days",
+          "partition",
+          `SELECT DATE '2024-01-31' AS day, ${n} AS x UNION ALL SELECT NULL, ${n}`,
+        ),
+        partitionBy: "DATE_TRUNC(day, MONTH)",
+        updatePartitionFilter: "`day` >= @since OR day IS NULL",
+      });
+      const since = (value: string) => ({ since: { type: "DATE", value } }) as const;
+      await warehouse.materialize(of(1), since("2024-01-01"));
+      await warehouse.materialize(of(2), since("2024-02-01"));
+      assert.deepEqual(await warehouse.query("SELECT day, x FROM d.days ORDER BY x, day NULLS FIRST"), [
+        { day: "2024-01-31", x: 1 },
+        { day: null, x: 2 },
+        { day: "2024-01-31", x: 2 },
+      ]);
+    });
+
+    it("a table that was a view, and the other way round", async () => {
+      for (const materialization of ["view", "partition", "view", "table"] as const)
+        await warehouse.materialize(
+          model("changed", materialization, "SELECT DATE '2024-01-01' AS run_date, 1 AS x"),
+          on("2024-01-01"),
+        );
+      assert.deepEqual(await rows("changed"), [{ run_date: "2024-01-01", x: 1 }]);
+    });
+
     it("a partition that becomes empty", async () => {
       const of = (condition: string) =>
         model(

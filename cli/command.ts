@@ -17,9 +17,9 @@ export function withRunSettings(command: Command): Command {
   const defaults: Record<string, unknown> = runSettings.parse({});
   for (const [name, { description }] of Object.entries(runSettings.shape)) {
     const text = `${description} (default: ${defaults[name]})`;
-    // Without a value it is a yes.
+    // Without a value it is on.
     if (name === "full_refresh")
-      command.addOption(new Option(`${optionOf(name)} [value]`, text).preset("yes"));
+      command.addOption(new Option(`${optionOf(name)} [value]`, text).preset("on"));
     else command.option(`${optionOf(name)} <value>`, text);
   }
   return command;

@@ -61,7 +61,7 @@ await runCommand(async () => {
     const step = "features";
     const read = await startOrderRead(warehouse, graph, actionsOfStep(graph, step), {
       ...settings,
-      full_refresh: "yes",
+      full_refresh: "on",
       run_id: "sql",
       run_date,
       step,

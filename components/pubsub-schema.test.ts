@@ -61,6 +61,9 @@ message RunRequest {
   optional Refunds refunds = 12;
   optional int64 model_customers = 13;
   optional double max_psi = 14;
+  optional int64 late_orders_days = 15;
+  enum FullRefresh { off = 0; on = 1; }
+  optional FullRefresh full_refresh = 16;
 }
 `,
     );

@@ -73,15 +73,26 @@ describe("Warehouse", () => {
     assert.equal(columns.find(({ name }) => name === "p_active")?.type, "FLOAT64");
   });
 
-  it("partitions by run date what there is a version of for each, and describes every column", () => {
+  it("partitions by run date what there is a version of for each, orders by month, and describes every column", async () => {
     for (const { name, columns, partitionBy } of planTables()) {
+      const orders = { checked_orders: "ordered_on", purchases: "purchased_on" }[name];
       assert.equal(
         partitionBy,
-        columns.some((column) => column.name === "run_date") ? "run_date" : undefined,
+        columns.some((column) => column.name === "run_date")
+          ? "run_date"
+          : orders && `DATE_TRUNC(${orders}, MONTH)`,
         name,
       );
       for (const column of columns) assert.notEqual(column.description, "", `${name}.${column.name}`);
     }
+    const { timePartitioning, requirePartitionFilter } = (await warehouse()).get(
+      TABLE,
+      "warehouse-rfm-purchases",
+    ).inputs;
+    assert.deepEqual(
+      { timePartitioning, requirePartitionFilter },
+      { timePartitioning: { type: "MONTH", field: "purchased_on" }, requirePartitionFilter: true },
+    );
   });
 
   it("has the model's functions", async () => {

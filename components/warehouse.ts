@@ -128,13 +128,10 @@ export class Warehouse extends Component<WarehouseArgs> {
       schema: JSON.stringify(plan.columns.map((column) => ({ ...column, mode: "NULLABLE" }))),
       ...(plan.clusterBy.length === 0 ? {} : { clusterings: plan.clusterBy }),
       deletionProtection: protectData,
+      // A query that names no run date would read every run there ever was.
       ...(plan.partitionBy === undefined
         ? {}
-        : {
-            timePartitioning: timePartitioning(plan.partitionBy),
-            // A query that names no run date would read every run there ever was.
-            requirePartitionFilter: plan.partitionBy === "run_date",
-          }),
+        : { timePartitioning: timePartitioning(plan.partitionBy), requirePartitionFilter: true }),
     };
     const name = `${plan.dataset}.${plan.name}`;
     return new gcp.bigquery.Table(

@@ -103,9 +103,10 @@ export const runSettings = z.strictObject({
     35,
     "Days before the last order, or before the run date if that is earlier, whose orders a run reads again: an order may come into the log, change or go this late.",
   ),
+  // Not yes and no: the schema of the topic takes a word in one list of values only.
   full_refresh: z
-    .enum(["yes", "no"])
-    .default("no")
-    .describe("Whether to read the whole order log again, and not only what is new."),
+    .enum(["off", "on"])
+    .default("off")
+    .describe("on: the run reads the whole order log again, and not only what is new."),
 });
 export type RunSettings = z.output<typeof runSettings>;

@@ -33,7 +33,7 @@ export async function startOrderRead(
     step: { type: "STRING", value: step },
   });
   // A refund may lower any earlier order, and which ones a run knows depends on its run date.
-  const all = run.full_refresh === "yes" || run.refunds === "net" || last?.made_by !== madeBy;
+  const all = run.full_refresh === "on" || run.refunds === "net" || last?.made_by !== madeBy;
   const since = all ? FIRST_DAY : await lookBack(warehouse, graph, run_date, run.late_orders_days);
   await warehouse.replaceRows(reads.target, { step }, []);
   const row = { step, run_id, read_since: since, made_by: madeBy };

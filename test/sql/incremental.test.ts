@@ -186,7 +186,7 @@ describe("a run that reads what is new", function () {
             const { since, failures } = await features(incremental, orders, run_date);
             if (since > FIRST_DAY) narrow += 1;
             await clear(full);
-            const expected = await features(full, orders, run_date, { full_refresh: "yes" });
+            const expected = await features(full, orders, run_date, { full_refresh: "on" });
             assert.deepEqual(failures, expected.failures);
             assert.deepEqual(await tablesOf(incremental, run_date), await tablesOf(full, run_date));
           }
@@ -211,10 +211,16 @@ describe("a run that reads what is new", function () {
     await clear(incremental);
     const orders = [order(1, 0), order(2, 40), order(3, 60)];
     assert.equal((await features(incremental, orders, dateOf(61))).since, FIRST_DAY, "the first run");
-    assert.equal((await features(incremental, orders, dateOf(61))).since, dateOf(60 - LATE_DAYS));
+    const next = await features(incremental, orders, dateOf(61));
+    assert.equal(next.since, dateOf(60 - LATE_DAYS));
+    assert.deepEqual(
+      [next.rows["rfm.checked_orders"], next.rows["rfm.purchases"]],
+      [1, 1],
+      "one of three orders",
+    );
     assert.equal((await features(incremental, orders, dateOf(90))).since, dateOf(60 - LATE_DAYS));
     assert.equal((await features(incremental, orders, dateOf(50))).since, dateOf(50 - LATE_DAYS));
-    for (const more of [{ full_refresh: "yes" }, { shop_time_zone: "UTC" }, { refunds: "net" }])
+    for (const more of [{ full_refresh: "on" }, { shop_time_zone: "UTC" }, { refunds: "net" }])
       assert.equal(
         (await features(incremental, orders, dateOf(61), more)).since,
         FIRST_DAY,
@@ -248,7 +254,7 @@ describe("a run that reads what is new", function () {
       warned(result),
       /"ordered_in":"2024-02","orders_read":1,"orders_in_log":2,"change_of_amounts":10/,
     );
-    assert.equal(warned(await features(incremental, changed, dateOf(61), { full_refresh: "yes" })), "");
+    assert.equal(warned(await features(incremental, changed, dateOf(61), { full_refresh: "on" })), "");
     await clear(full);
     await features(full, changed, dateOf(61));
     assert.deepEqual(await tablesOf(incremental, dateOf(61)), await tablesOf(full, dateOf(61)));
