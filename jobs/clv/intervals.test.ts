@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { gammaVariate } from "../../test/cdnow.ts";
 import { purchasesQuantile, valueQuantile } from "./intervals.ts";
 import { tailsIfActive } from "./purchase-counts.ts";
-import { probabilityAlive, type PurchaseModel } from "./purchase-model.ts";
+import { type PurchaseModel, probabilityAlive } from "./purchase-model.ts";
 import { seededRandom } from "./random.ts";
 
 /** The estimates of the full CDNOW log, calibrated to 1997-09-30. */
@@ -62,7 +62,10 @@ describe("valueQuantile", () => {
           for (const probability of [0.1, 0.9]) {
             const value = valueQuantile(model, { p, q }, pActive, x, T, WEEKS, x, probability);
             const above = simulated.filter((each) => each > value).length / size;
-            const [text, off] = [`p ${p}, x ${x}, T ${T}: ${value}, exceeded by ${above}`, above - 1 + probability];
+            const [text, off] = [
+              `p ${p}, x ${x}, T ${T}: ${value}, exceeded by ${above}`,
+              above - 1 + probability,
+            ];
             // 0.006: three standard errors of the simulation
             assert.ok(value === 0 ? off < 0.006 : Math.abs(off) < 0.01 + 0.006, text);
           }

@@ -403,7 +403,10 @@ describe("train", () => {
     const changed = early.map((customer) => ({ ...customer, actualPurchases: 9, actualRevenue: 900 }));
     await fill({ production: all, calibration: changed });
     const { warnings, figure } = await run();
-    assert.match(warnings.join("\n"), /80 % intervals of purchases of bgnbd-gg-\w+ are too narrow: they held \d+\.\d %/);
+    assert.match(
+      warnings.join("\n"),
+      /80 % intervals of purchases of bgnbd-gg-\w+ are too narrow: they held \d+\.\d %/,
+    );
     assert.ok(Number(figure("purchases_interval_coverage")) < 0.5);
   });
 

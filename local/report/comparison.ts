@@ -73,7 +73,9 @@ export function intervalVerdict(model: Readonly<Record<string, number>>): string
   const shares = (["purchases", "value"] as const).flatMap((kind) => {
     const held = model[`${kind}_interval_coverage`];
     const expected = model[`${kind}_interval_coverage_expected`];
-    return held === undefined ? [] : `${percent(held)} of customers for ${kind} (the model expects ${percent(expected)})`;
+    return held === undefined
+      ? []
+      : `${percent(held)} of customers for ${kind} (the model expects ${percent(expected)})`;
   });
   return shares.length === 0 ? null : `The 80\u00a0% intervals held ${shares.join(", and ")}.`;
 }

@@ -1,7 +1,7 @@
 import Table from "cli-table3";
 import type { StepReport } from "../../contracts/step.ts";
-import { elapsed, sum, whole } from "./numbers.ts";
 import { intervalVerdict } from "./comparison.ts";
+import { elapsed, sum, whole } from "./numbers.ts";
 import { figuresOf, type Results } from "./results.ts";
 import {
   type Cell,
