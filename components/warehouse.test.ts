@@ -97,7 +97,7 @@ describe("Warehouse", () => {
 
   it("has the model's functions", async () => {
     const { get, ofType } = await warehouse();
-    assert.equal(ofType(ROUTINE).length, 4);
+    assert.equal(ofType(ROUTINE).length, 6);
     const { definitionBody, ...routine } = get(ROUTINE, "warehouse-expected_value").inputs;
     assert.match(String(definitionBody), /return model\.routines/);
     const number = JSON.stringify({ typeKind: "FLOAT64" });
@@ -149,19 +149,12 @@ describe("Warehouse", () => {
     ]);
   });
 
-  it("keeps the policies, is the parent of all, and takes transforms", async () => {
-    const { resources, get } = await warehouse({
-      transform: {
-        dataset: (args, role) => (role === "ops" ? { ...args, defaultTableExpirationMs: 1 } : args),
-        table: (args, name) => (name === "ops.runs" ? { ...args, friendlyName: "Runs" } : args),
-      },
-    });
+  it("keeps the policies, and is the parent of all", async () => {
+    const { resources } = await warehouse();
     for (const resource of resources) {
       if (!resource.type.startsWith("gcp:")) continue;
       assert.deepEqual(resource.path, ["customer-value:components:Warehouse", resource.type]);
       assert.deepEqual(await evaluate(policies("prod"), resource), []);
     }
-    assert.equal(get(DATASET, "warehouse-ops").inputs.defaultTableExpirationMs, 1);
-    assert.equal(get(TABLE, "warehouse-ops-runs").inputs.friendlyName, "Runs");
   });
 });
