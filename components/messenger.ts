@@ -97,7 +97,7 @@ export class Messenger extends Component<MessengerArgs> {
 
   #topic(topic: Topic): gcp.pubsub.Topic {
     const schema = new gcp.pubsub.Schema(
-      this.named(`${topic}`),
+      this.named(topic),
       {
         name: this.args.names.schemas[topic],
         type: "PROTOCOL_BUFFER",
@@ -122,7 +122,7 @@ export class Messenger extends Component<MessengerArgs> {
       messageStoragePolicy: { allowedPersistenceRegions: [region] },
       ...more,
     };
-    return new gcp.pubsub.Topic(this.named(`${role}`), args, this.child);
+    return new gcp.pubsub.Topic(this.named(role), args, this.child);
   }
 
   #pushTo(path: "/" | "/events"): Partial<gcp.pubsub.SubscriptionArgs> {
@@ -171,7 +171,7 @@ export class Messenger extends Component<MessengerArgs> {
       expirationPolicy: { ttl: "" },
       ...more,
     };
-    return new gcp.pubsub.Subscription(this.named(`${role}`), args, this.child);
+    return new gcp.pubsub.Subscription(this.named(role), args, this.child);
   }
 
   /** cloud.google.com/pubsub/docs/handling-failures#grant_forwarding_permissions */

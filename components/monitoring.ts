@@ -40,7 +40,7 @@ export class Monitoring extends Component<MonitoringArgs> {
   #channel(email: string): gcp.monitoring.NotificationChannel {
     const { labels, project } = this.args;
     return new gcp.monitoring.NotificationChannel(
-      this.named(`${email}`),
+      this.named(email),
       { project, type: "email", displayName: email, labels: { email_address: email }, userLabels: labels },
       this.child,
     );
@@ -50,7 +50,7 @@ export class Monitoring extends Component<MonitoringArgs> {
   #countRuns(metric: "successes" | "failures", status: string): gcp.logging.Metric {
     const { names, project } = this.args;
     return new gcp.logging.Metric(
-      this.named(`${metric}`),
+      this.named(metric),
       {
         name: names.metrics[metric],
         project,
@@ -83,7 +83,7 @@ export class Monitoring extends Component<MonitoringArgs> {
         },
         userLabels: labels,
       };
-      const policy = new gcp.monitoring.AlertPolicy(this.named(`${alert}`), args, {
+      const policy = new gcp.monitoring.AlertPolicy(this.named(alert), args, {
         ...this.child,
         dependsOn: metrics,
       });

@@ -28,7 +28,7 @@ const sourceOf = (ending: string) =>
 
 /** Requests runs on a schedule, waits for them and checks them: an Airflow DAG in Cloud Composer. */
 export class Orchestrator extends Component<OrchestratorArgs> {
-  /** The environment that was made, if one was. */
+  /** The environment that the stack creates, if it does. */
   readonly environment: gcp.composer.Environment | undefined;
   /** Bucket of the environment's DAGs. */
   readonly dagBucket: pulumi.Output<string>;
@@ -40,7 +40,7 @@ export class Orchestrator extends Component<OrchestratorArgs> {
     this.environment = place.kind === "composer" ? this.#environment(place) : undefined;
     this.dagBucket =
       place.kind === "composer"
-        ? // Nothing is known of it until it is made.
+        ? // It is not known until the environment exists.
           this.environment!.config.dagGcsPrefix.apply((url = "") => url.replace(/^gs:\/\/|\/.*$/g, ""))
         : pulumi.output(place.dagBucket);
     // The DAG last: Airflow can't import it without the files that it reads.

@@ -144,7 +144,7 @@ export class Warehouse extends Component<WarehouseArgs> {
       routines.map(({ name, parameters, returns, description }) => [
         name,
         new gcp.bigquery.Routine(
-          this.named(`${name}`),
+          this.named(name),
           {
             routineId: name,
             datasetId,

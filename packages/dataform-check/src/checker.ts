@@ -61,19 +61,10 @@ export class SqlChecker {
     );
   }
 
-  /** Runs the work with a checker and stops the checker. */
-  static async with<T>(
-    projectDir: string,
-    config: Config,
-    work: (checker: SqlChecker) => Promise<T>,
-  ): Promise<T> {
-    const checker = await SqlChecker.start(projectDir, config);
-    return await work(checker).finally(() => checker.close());
-  }
-
   /** Checks a project once. */
-  static check(projectDir: string, config: Config, graph: Graph): Promise<Checked> {
-    return SqlChecker.with(projectDir, config, (checker) => checker.check(graph));
+  static async check(projectDir: string, config: Config, graph: Graph): Promise<Checked> {
+    await using checker = await SqlChecker.start(projectDir, config);
+    return await checker.check(graph);
   }
 
   /** @throws UserError that names a source with types for some columns only. */
@@ -128,6 +119,10 @@ export class SqlChecker {
 
   async close(): Promise<void> {
     await this.analyzer.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
   }
 
   /** `why`: the action reads a table without columns, so that only its syntax is checked. */

@@ -148,6 +148,10 @@ export class TestDuckDb {
     this.#instance.closeSync();
   }
 
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
   async #createSchema({ project, dataset }: { project: string; dataset: string }): Promise<void> {
     await this.#connection.run(
       `ATTACH IF NOT EXISTS ':memory:' AS ${quote(project)}; CREATE SCHEMA IF NOT EXISTS ${quote(project)}.${quote(dataset)}`,

@@ -70,19 +70,20 @@ function program(preset?: Preset): Command {
     "Checks all queries with GoogleSQL's analyzer and runs the unit tests.",
     async (dir, config, { watch }) => {
       const { ProjectCheck } = await import("./project-check.ts");
-      return await ProjectCheck.with(dir, config, async (check) => {
-        const problems = await check.run();
-        if (!watch) return problems;
-        const { watchProject } = await import("./watch.ts");
-        await watchProject(dir, () => check.run());
-        return 0;
-      });
+      await using checker = await SqlChecker.start(dir, config);
+      const check = new ProjectCheck(dir, checker);
+      const problems = await check.run();
+      if (!watch) return problems;
+      const { watchProject } = await import("./watch.ts");
+      await watchProject(dir, () => check.run());
+      return 0;
     },
   ).option("--watch", "check again what changed, and what depends on it, when a file is saved", false);
 
   command("test", "Runs the unit tests only.", async (dir, config) => {
     const { ProjectCheck } = await import("./project-check.ts");
-    return await ProjectCheck.with(dir, config, (check) => check.run("tests"));
+    await using checker = await SqlChecker.start(dir, config);
+    return await new ProjectCheck(dir, checker).run("tests");
   });
 
   command("lint", "Lints the project: a few rules, each with its reason.", async (dir, config) => {
@@ -145,18 +146,17 @@ function program(preset?: Preset): Command {
     async (dir, config, options) => {
       const { lineageDocument, pageScript } = await import("./lineage/document.ts");
       const { lineageTables } = await import("./lineage/tables.ts");
-      return await SqlChecker.with(dir, config, async (checker) => {
-        const tables = () => lineageTables(compile(dir), checker);
-        const script = options.json && !options.export ? "" : await pageScript();
-        if (options.json) process.stdout.write(`${JSON.stringify({ tables: await tables() }, null, 2)}\n`);
-        if (options.export !== undefined) {
-          writeFileSync(String(options.export), lineageDocument(await tables(), script));
-          process.stderr.write(`The page is ${options.export}.\n`);
-        }
-        if (!options.json && options.export === undefined)
-          await serve(Number(options.port), async () => lineageDocument(await tables(), script));
-        return 0;
-      });
+      await using checker = await SqlChecker.start(dir, config);
+      const tables = () => lineageTables(compile(dir), checker);
+      const script = options.json && !options.export ? "" : await pageScript();
+      if (options.json) process.stdout.write(`${JSON.stringify({ tables: await tables() }, null, 2)}\n`);
+      if (options.export !== undefined) {
+        writeFileSync(String(options.export), lineageDocument(await tables(), script));
+        process.stderr.write(`The page is ${options.export}.\n`);
+      }
+      if (!options.json && options.export === undefined)
+        await serve(Number(options.port), async () => lineageDocument(await tables(), script));
+      return 0;
     },
   )
     .option("--port <port>", "port", "8080")

@@ -1,6 +1,5 @@
 import { existsSync, readFileSync } from "node:fs";
-import { type Checked, SqlChecker } from "./checker.ts";
-import type { Config } from "./config.ts";
+import type { Checked, SqlChecker } from "./checker.ts";
 import { compile, type Graph } from "./dataform.ts";
 import { TestDuckDb } from "./duckdb.ts";
 import { fullNameOf } from "./query.ts";
@@ -15,14 +14,9 @@ export class ProjectCheck {
   /** Unit tests that passed, as they were. */
   readonly #passed = new Map<string, string>();
 
-  private constructor(dir: string, checker: SqlChecker) {
+  constructor(dir: string, checker: SqlChecker) {
     this.#dir = dir;
     this.#checker = checker;
-  }
-
-  /** Runs the work with a check. @throws UserError when there is no analyzer for this platform. */
-  static async with<T>(dir: string, config: Config, work: (check: ProjectCheck) => Promise<T>): Promise<T> {
-    return await SqlChecker.with(dir, config, (checker) => work(new ProjectCheck(dir, checker)));
   }
 
   /** Prints what is wrong and returns the number of problems. */
@@ -70,16 +64,12 @@ export class ProjectCheck {
     );
     const problems: string[] = [];
     if (tests.length === 0) return { problems, tests: 0 };
-    const duckdb = await TestDuckDb.open(this.#checker.config.routines, graph.home);
-    try {
-      for (const test of tests) {
-        const run = runUnitTest(test, graph, columns, { checker: this.#checker, duckdb });
-        const failures = await run.catch((error) => [formatError(error)]);
-        problems.push(...failures);
-        this.#passed.set(key(test), failures.length === 0 ? JSON.stringify(test) : "");
-      }
-    } finally {
-      duckdb.close();
+    using duckdb = await TestDuckDb.open(this.#checker.config.routines, graph.home);
+    for (const test of tests) {
+      const run = runUnitTest(test, graph, columns, { checker: this.#checker, duckdb });
+      const failures = await run.catch((error) => [formatError(error)]);
+      problems.push(...failures);
+      this.#passed.set(key(test), failures.length === 0 ? JSON.stringify(test) : "");
     }
     return { problems, tests: tests.length };
   }
