@@ -128,7 +128,7 @@ describe("local commands", function () {
       const { code, output } = await run("sql", "--run-date", "1997-10-01", ...sample);
       assert.equal(code, 0, output);
       assert.match(output, /mlops_mkt\.rfm +2,357 rows/);
-      assert.match(output, /18 of 18 assertions hold/);
+      assert.match(output, /\b(\d+) of \1 assertions hold/);
     });
 
     it("says how the order log was read, and warns", async () => {
@@ -179,7 +179,7 @@ describe("local commands", function () {
       const before = output().length;
       writeFileSync(segments, readFileSync(segments, "utf8").replace('"Champions"', '"Best of all"'));
       // segments, what is made of it, and their assertions; not the statistics
-      await says(/^8 actions in/m);
+      await says(/^11 actions in/m);
       assert.match(output().slice(before), /rfm\.segments +11 rows[\s\S]*mlops_mkt\.rfm_segments +11 rows/);
       assert.doesNotMatch(output().slice(before), /model_statistics/);
       appendFileSync(segments, "\nUNION ALL SELECT FROM\n");
@@ -202,7 +202,7 @@ describe("local commands", function () {
           "staging/purchases",
           "customer_id,",
           "customer,",
-          /s\.sqlx:13:3: .*: customer[\s\S]*Syntax checked only, because rfm\.purchases is not valid: .*customer_history/,
+          /s\.sqlx:\d+:3: .*: customer[\s\S]*Syntax checked only, because rfm\.purchases is not valid: .*customer_history/,
         ],
         [
           "staging/purchases",

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { routines } from "../jobs/clv/routines.ts";
 import { policies } from "../policy/policies.ts";
 import { evaluate } from "../test/evaluate-policies.ts";
 import { record } from "../test/recording-mocks.ts";
@@ -97,7 +98,7 @@ describe("Warehouse", () => {
 
   it("has the model's functions", async () => {
     const { get, ofType } = await warehouse();
-    assert.equal(ofType(ROUTINE).length, 6);
+    assert.equal(ofType(ROUTINE).length, routines.length);
     const { definitionBody, ...routine } = get(ROUTINE, "warehouse-expected_value").inputs;
     assert.match(String(definitionBody), /return model\.routines/);
     const number = JSON.stringify({ typeKind: "FLOAT64" });

@@ -34,12 +34,11 @@ describe("bring your own model", () => {
   });
 
   if (skipUnlessInstalled("npm run new-job", ["Python 3.10 or later"])) return;
-  it("npm run new-job makes candidates that pass the checks and the tests at once, in both languages", async () => {
+  it("npm run new-job makes candidates that pass the tests at once, in both languages", async () => {
     const copy = new ProjectCopy();
     try {
       await copy.run("npm run new-job -- spender");
       await copy.run("npm run new-job -- big-spender --language typescript");
-      await copy.run("npx tsc --noEmit && npx biome check jobs && npm run layers --silent");
       const printed = await copy.run(
         'npx mocha --no-config --timeout 300000 --grep "spender|of candidates" jobs/candidates.test.ts jobs/images.test.ts',
       );

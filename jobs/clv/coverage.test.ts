@@ -48,8 +48,8 @@ describe("intervalCoverage", () => {
       purchases: { ...PURCHASES, alpha: PURCHASES.alpha * 4 },
       gammaGamma: { ...VALUE, q: 35 },
     });
-    assert.ok(wrong["purchases_interval_coverage"]! < wrong["purchases_interval_coverage_expected"]! - 0.02);
-    assert.ok(wrong["value_interval_coverage"]! < wrong["value_interval_coverage_expected"]! - 0.1);
+    assert.ok(wrong.purchases_interval_coverage! < wrong.purchases_interval_coverage_expected! - 0.02);
+    assert.ok(wrong.value_interval_coverage! < wrong.value_interval_coverage_expected! - 0.1);
   });
 
   it("does not depend on the order of the customers", () => {

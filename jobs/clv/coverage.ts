@@ -43,7 +43,7 @@ export function intervalCoverage(
     if (gammaGamma === null) continue;
     const [lowValue, highValue] = [LOW, HIGH].map(
       (end) =>
-        valueOf(gammaGamma, value_count[i]!, mean_value[i]!) *
+        unitOfValue(gammaGamma, value_count[i]!, mean_value[i]!) *
         valueQuantile(purchases, gammaGamma, pActive, k, T, weeks, value_count[i]!, end),
     );
     if (actual_value[i]! >= lowValue! && actual_value[i]! <= highValue!) held.value++;
@@ -80,5 +80,5 @@ export function coverageWarnings(model_id: string, metrics: readonly MetricRow[]
 }
 
 /** The unit of valueQuantile for a customer. */
-const valueOf = ({ gamma }: { gamma: number }, count: number, mean: number): number =>
+const unitOfValue = ({ gamma }: { gamma: number }, count: number, mean: number): number =>
   gamma + (count === 0 ? 0 : count * mean);

@@ -120,7 +120,9 @@ describe("evaluate", () => {
   });
 
   it("names every metric, and no row twice", () => {
-    assert.deepEqual(new Set(simple.map(({ metric }) => metric)), new Set(METRICS));
+    // coverage.ts gives the others.
+    const own = METRICS.filter((metric) => !metric.includes("interval_coverage"));
+    assert.deepEqual(new Set(simple.map(({ metric }) => metric)), new Set(own));
     const keys = simple.map(({ predictor, metric, bucket }) => `${predictor} ${metric} ${bucket}`);
     assert.equal(new Set(keys).size, keys.length);
   });

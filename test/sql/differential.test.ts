@@ -77,6 +77,7 @@ for (const score of ["r_score", "f_score", "m_score", "r_min", "f_min", "r_max",
 
 /** What is true of a table by the queries that make it: without it, equal ranks would leave a result open. */
 const KEYS: Readonly<Record<string, readonly string[]>> = {
+  models: ["run_date", "model_id", "sample"],
   purchases: ["customer_id", "purchased_on"],
   run_calendar: ["run_date"],
 };

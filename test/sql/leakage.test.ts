@@ -42,7 +42,9 @@ describe("examples of candidates", () => {
       connection.run(`
         CREATE TABLE rfm.purchases (customer_id VARCHAR, purchased_on DATE, value_cents BIGINT);
         CREATE TABLE rfm.run_calendar AS SELECT DATE '${RUN_DATE}' AS run_date, ${HOLDOUT_WEEKS} AS holdout_weeks,
-          DATE '${CALIBRATION_END}' AS calibration_end, 8 AS horizon_weeks`),
+          DATE '${CALIBRATION_END}' AS calibration_end, 8 AS horizon_weeks;
+        CREATE VIEW rfm.customer_history AS SELECT DISTINCT DATE '${RUN_DATE}' AS run_date, 'production' AS sample,
+          customer_id, TRUE AS in_model FROM rfm.purchases WHERE purchased_on < '${RUN_DATE}'`),
     );
   });
   after(async () => {

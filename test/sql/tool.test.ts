@@ -28,7 +28,7 @@ describe("dataform-check on sql/", () => {
       writeFileSync(join(copy, file), text.replace(/-- lint-ignore.*/g, ""));
     }
     const rules = lint(...(await analyse(copy)), copy, sqlConfig).map(({ rule }) => rule);
-    assert.deepEqual(rules.sort(), ["join-key", "run-date", "run-date"]);
+    assert.deepEqual(rules.sort(), ["join-key", "run-date"]);
     rmSync(copy, { recursive: true });
   });
 
