@@ -1,5 +1,5 @@
 /**
- * The whole system on one page: Orchestrator tells Workload what to do via Messenger.
+ * The whole system on one page: Orchestrator asks Workload for a run through Messenger.
  * What differs between stacks is in their settings: Pulumi.yaml says what each means.
  */
 import * as docker from "@pulumi/docker";

@@ -8,7 +8,6 @@ export const sqlConfig: Config = {
   parameters: sqlParameters({ ...runSettings.parse({}), run_date: "2024-01-01", model_id: "" }),
   routines,
   partitions: { "warehouse.raw.orders": "ordered_at" },
-  marts: "definitions/marts",
   complete: true,
   duckdb: true,
 };

@@ -1,6 +1,6 @@
-import { program } from "dataform-check/program";
+import { runProgram } from "dataform-check/program";
 import { sqlDir } from "../lib/project.ts";
 import { sqlConfig } from "./sql-config.ts";
 
 /** npm run check:sql, lint:sql, format, lineage and tables: dataform-check on sql/. */
-await program({ name: "npm run … --", sqlDir, config: sqlConfig }).parseAsync();
+await runProgram({ name: "npm run … --", sqlDir, config: sqlConfig });

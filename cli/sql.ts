@@ -1,6 +1,8 @@
 import { pathToFileURL } from "node:url";
+import { SqlChecker } from "dataform-check/checker";
 import type { Action, Graph } from "dataform-check/dataform";
 import { changesOf } from "dataform-check/graph-changes";
+import { touchedActions } from "dataform-check/plan";
 import { ProjectCheck } from "dataform-check/project-check";
 import { watchProject } from "dataform-check/watch";
 import { fileArtifacts } from "../adapters/artifacts.ts";
@@ -82,18 +84,16 @@ await runCommand(async () => {
     process.exitCode = failures > 0 ? 1 : 0;
     return;
   }
-  await ProjectCheck.with(options.sqlDir, sqlConfig, async (check) => {
-    await check.run();
-    await watchProject(options.sqlDir, async () => {
-      if ((await check.run()) > 0) return;
-      const next = compileToRun(options.sqlDir, { project: warehouse.project });
-      const { added, changed, affected } = changesOf(graph.actions, next.actions);
-      const touched = new Set([...added, ...changed, ...affected]);
-      graph = next;
-      const actions = next.actions.filter((action) => touched.has(action));
-      if (actions.length > 0)
-        await runAndSave(next, actions).catch((error) => process.stdout.write(`${formatError(error)}\n`));
-    });
+  await using checker = await SqlChecker.start(options.sqlDir, sqlConfig);
+  const check = new ProjectCheck(options.sqlDir, checker);
+  await check.run();
+  await watchProject(options.sqlDir, async () => {
+    if ((await check.run()) > 0) return;
+    const next = compileToRun(options.sqlDir, { project: warehouse.project });
+    const actions = touchedActions(next, changesOf(graph.actions, next.actions));
+    graph = next;
+    if (actions.length > 0)
+      await runAndSave(next, actions).catch((error) => process.stdout.write(`${formatError(error)}\n`));
   });
   await warehouse.close();
 });

@@ -9,7 +9,7 @@ export interface AlertPlanArgs {
   readonly schedule: { readonly cron: string; readonly timeZone: string };
   /** A run that takes longer is late. */
   readonly runLimit: Duration;
-  /** The DAG whose failures Airflow tells of. */
+  /** The DAG whose failures Airflow reports. */
   readonly dagId: string;
   /** Bytes that queries of the project may bill in a day. */
   readonly dailyBytesBilledLimit: number;
@@ -57,27 +57,20 @@ export function planAlerts(args: AlertPlanArgs): Readonly<Partial<Record<Alert, 
       condition: above(
         waiting([subscriptions["requests-dead-letter"], subscriptions["events-dead-letter"]]),
         0,
-        {
-          align: "ALIGN_MAX",
-          over: "60 seconds",
-        },
+        { align: "ALIGN_MAX", over: "60 seconds" },
       ),
-      text: "A run request or event was given up after its last attempt. Look at what it says, mend the cause and publish it again.",
+      text: "A run request or event was given up after its last attempt. Look at what it says, fix the cause and publish it again.",
     },
     "failed-run": {
       title: "A run failed",
       severity: "ERROR",
       condition: above(waiting([subscriptions.failures]), 0, { align: "ALIGN_MAX", over: "60 seconds" }),
-      text: "The final event of a run says that it failed, in which step and why. Pull it, mend the cause and run the date again.",
+      text: "The final event of a run says that it failed, in which step and why. Pull it, fix the cause and run the date again.",
     },
     "unconfirmed-run": {
       title: "A run could not be confirmed",
       severity: "ERROR",
-      condition: {
-        conditionMatchedLog: {
-          filter: failureFilter(dagId),
-        },
-      },
+      condition: { conditionMatchedLog: { filter: failureFilter(dagId) } },
       text: "A step of the Orchestrator failed: the invoker did not answer, the run failed or did not end in time, or its tables are not right. The log line has the run, the step and the reason.",
     },
     ...(success === undefined
@@ -124,11 +117,7 @@ export function planAlerts(args: AlertPlanArgs): Readonly<Partial<Record<Alert, 
       condition: above(
         `metric.type="${METRICS.bytesBilled}" AND resource.type="global"`,
         dailyBytesBilledLimit,
-        {
-          align: "ALIGN_SUM",
-          over: "1 day",
-          reduce: "REDUCE_SUM",
-        },
+        { align: "ALIGN_SUM", over: "1 day", reduce: "REDUCE_SUM" },
       ),
       text: "The queries of a day bill more than the setting dailyBytesBilledLimit. Find who asked for what in INFORMATION_SCHEMA.JOBS.",
     },
@@ -143,11 +132,7 @@ const failureFilter = (dagId: string): string =>
   `resource.type=("cloud_composer_environment" OR "workflows.googleapis.com/Workflow") AND "run_failed" AND "${dagId}"`;
 
 /** True when no run has succeeded for the longest gap of the schedule and as long as a run may take. */
-function successWithin({
-  names,
-  schedule,
-  runLimit,
-}: AlertPlanArgs): { hours: number; query: string } | undefined {
+function successWithin({ names, schedule, runLimit }: AlertPlanArgs) {
   const gap = longestGap(schedule.cron, schedule.timeZone) + toSeconds(runLimit);
   if (gap > LONGEST_LOOKBACK) return undefined;
   const hours = Math.ceil(gap / 3600);

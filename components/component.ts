@@ -1,6 +1,14 @@
+import * as gcp from "@pulumi/gcp";
 import * as pulumi from "@pulumi/pulumi";
 
-/** A part of the architecture. Its children are named after it, and their URNs begin with its type. */
+/** An IAM member: serviceAccount:…, user:…, group:…, principal:…. */
+export type Member = pulumi.Input<string>;
+
+/**
+ * A part of the architecture. Its children are named after it, and their URNs begin with its type. To change a child
+ * without changing the component, give `transforms` in the options:
+ * pulumi.com/docs/iac/concepts/resources/options/transforms
+ */
 export abstract class Component<Args> extends pulumi.ComponentResource {
   protected readonly args: Args;
   /**
@@ -15,6 +23,37 @@ export abstract class Component<Args> extends pulumi.ComponentResource {
     this.#name = name;
     this.args = args;
     this.child = { parent: this, deleteBeforeReplace: true };
+  }
+
+  /** A role of the stack's own. Its id is the title, of which the end is kept, with _ for -. */
+  protected role(
+    what: string,
+    project: string,
+    title: string,
+    description: string,
+    permissions: readonly string[],
+  ): gcp.projects.IAMCustomRole {
+    const roleId = title.replaceAll("-", "_").slice(-64);
+    const args = { project, roleId, title, description, permissions: [...permissions] };
+    return new gcp.projects.IAMCustomRole(this.named(what), args, this.child);
+  }
+
+  /**
+   * Grants a role to a member on one resource: all rights of the stack are made here. `what` is the grant's name in the
+   * program. components/grants.*.golden.txt lists them.
+   */
+  protected grant<On extends object>(
+    Grant: new (
+      name: string,
+      args: On & { readonly role: pulumi.Input<string>; readonly member: Member },
+      options: pulumi.CustomResourceOptions,
+    ) => pulumi.CustomResource,
+    what: string,
+    on: On,
+    role: pulumi.Input<string>,
+    member: Member,
+  ): pulumi.CustomResource {
+    return new Grant(this.named(what), { ...on, role, member }, this.child);
   }
 
   /** The name of a child in the program. It is part of the child's URN: a changed name is another resource. */

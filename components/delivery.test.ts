@@ -52,12 +52,6 @@ describe("Delivery", () => {
     });
   });
 
-  it("takes a transform", async () => {
-    const { get } = await delivery({ transform: (args) => ({ ...args, disabled: true }) });
-    const type = "gcp:iam/workloadIdentityPoolProvider:WorkloadIdentityPoolProvider";
-    assert.equal(get(type, "delivery-github").inputs.disabled, true);
-  });
-
   it("lets the environment's workflow deploy and pull requests preview, and nobody else", async () => {
     const { ofType } = await delivery();
     const workflows = ofType("gcp:serviceaccount/iAMMember:IAMMember").filter(

@@ -2,7 +2,6 @@ import * as gcp from "@pulumi/gcp";
 import * as pulumi from "@pulumi/pulumi";
 import { Component } from "./component.ts";
 import { workflowPermissions } from "./deploy-permissions.ts";
-import { allowOnAccount, allowOnBucket, allowOnKey, allowOnProject } from "./grants.ts";
 import type { Names } from "./names.ts";
 import type { StatePlan } from "./state.ts";
 
@@ -29,10 +28,6 @@ export interface DeliveryArgs {
     /** Runtime service accounts. The deploying account needs serviceAccountUser on each. */
     readonly runtime: Readonly<Record<string, Account>>;
   };
-  /** Changes the arguments of the identity provider before it is made. */
-  readonly transform?: (
-    args: gcp.iam.WorkloadIdentityPoolProviderArgs,
-  ) => gcp.iam.WorkloadIdentityPoolProviderArgs;
 }
 
 const ISSUER = "https://token.actions.githubusercontent.com";
@@ -84,7 +79,7 @@ export class Delivery extends Component<DeliveryArgs> {
   }
 
   #provider(): gcp.iam.WorkloadIdentityPoolProvider {
-    const { project, repository, transform } = this.args;
+    const { project, repository } = this.args;
     const args: gcp.iam.WorkloadIdentityPoolProviderArgs = {
       project,
       workloadIdentityPoolId: this.pool.workloadIdentityPoolId,
@@ -93,18 +88,15 @@ export class Delivery extends Component<DeliveryArgs> {
       attributeMapping: { "google.subject": SUBJECT },
       attributeCondition: `assertion.repository_id == ${JSON.stringify(repository.id)}`,
     };
-    return new gcp.iam.WorkloadIdentityPoolProvider(
-      this.named("github"),
-      transform?.(args) ?? args,
-      this.child,
-    );
+    return new gcp.iam.WorkloadIdentityPoolProvider(this.named("github"), args, this.child);
   }
 
   #allowWorkflow(who: "deploy" | "preview", where: string): void {
     const { repository, accounts } = this.args;
     const member = pulumi.interpolate`principal://iam.googleapis.com/${this.pool.name}/subject/${repository.id}:${where}`;
+    const account = { serviceAccountId: accounts[who].name };
     const role = "roles/iam.workloadIdentityUser";
-    allowOnAccount(this.named(`${who}-workflow`), accounts[who], role, member, this.child);
+    this.grant(gcp.serviceaccount.IAMMember, `${who}-workflow`, account, role, member);
   }
 
   #allowState(
@@ -113,33 +105,32 @@ export class Delivery extends Component<DeliveryArgs> {
     key: "cryptoKeyEncrypterDecrypter" | "cryptoKeyDecrypter",
   ): void {
     const { state, accounts } = this.args;
+    const { bucket, keyId: cryptoKeyId } = state;
     const { member } = accounts[who];
-    allowOnBucket(this.named(`state-${who}`), state.bucket, `roles/storage.${objects}`, member, this.child);
-    allowOnKey(this.named(`state-key-${who}`), state.keyId, `roles/cloudkms.${key}`, member, this.child);
+    this.grant(gcp.storage.BucketIAMMember, `state-${who}`, { bucket }, `roles/storage.${objects}`, member);
+    this.grant(
+      gcp.kms.CryptoKeyIAMMember,
+      `state-key-${who}`,
+      { cryptoKeyId },
+      `roles/cloudkms.${key}`,
+      member,
+    );
   }
 
   #allowResources(): void {
     const { names, project, accounts } = this.args;
     const title = `${names.serviceAccounts.deploy}-deploy`;
-    const role = new gcp.projects.IAMCustomRole(
-      this.named("deploy"),
-      {
-        project,
-        roleId: title.replaceAll("-", "_"),
-        title,
-        description:
-          "Creates, changes and deletes the resources of the stack; reads rights, and grants none on the project.",
-        permissions: workflowPermissions(),
-      },
-      this.child,
-    );
-    allowOnProject(this.named("deploy-resources"), project, role.name, accounts.deploy.member, this.child);
+    const description =
+      "Creates, changes and deletes the resources of the stack; reads rights, and grants none on the project.";
+    const role = this.role("deploy", project, title, description, workflowPermissions());
+    const { member } = accounts.deploy;
+    this.grant(gcp.projects.IAMMember, "deploy-resources", { project }, role.name, member);
   }
 
   #allowRuntime(): void {
     const { deploy, runtime } = this.args.accounts;
     const role = "roles/iam.serviceAccountUser";
-    for (const [who, account] of Object.entries(runtime))
-      allowOnAccount(this.named(`user-of-${who}`), account, role, deploy.member, this.child);
+    for (const [who, { name: serviceAccountId }] of Object.entries(runtime))
+      this.grant(gcp.serviceaccount.IAMMember, `user-of-${who}`, { serviceAccountId }, role, deploy.member);
   }
 }

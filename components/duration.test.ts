@@ -15,5 +15,5 @@ describe("duration", () => {
   for (const [duration, expected] of Object.entries(seconds))
     it(`${duration} is ${expected} seconds`, () => assert.equal(toSeconds(duration as Duration), expected));
 
-  it("is told to Google in seconds", () => assert.equal(googleDuration("7 days"), "604800s"));
+  it("is written for Google in seconds", () => assert.equal(googleDuration("7 days"), "604800s"));
 });

@@ -9,8 +9,6 @@ export interface IdentitiesArgs {
   readonly names: Pick<Names, "serviceAccounts">;
   /** Accounts beside those that every stack has. @default none */
   readonly optional: readonly OptionalRole[];
-  /** Changes the arguments of a service account before it is created. */
-  readonly transform?: (args: gcp.serviceaccount.AccountArgs, role: Role) => gcp.serviceaccount.AccountArgs;
 }
 
 type OptionalRole = "composer" | "workflow" | "scheduler" | "deploy" | "preview";
@@ -30,7 +28,7 @@ const DESCRIPTIONS: Readonly<Record<Role, string>> = {
   preview: "The workflow that previews a pull request: reads the stack's state, and nothing of the project.",
 };
 
-/** A service account for each entity. Rights are granted by the component that owns what they are on: see grants.ts. */
+/** A service account for each entity. Rights are granted by the component that owns what they are on. */
 export class Identities extends Component<IdentitiesArgs> {
   readonly accounts: Accounts;
 
@@ -46,12 +44,12 @@ export class Identities extends Component<IdentitiesArgs> {
   }
 
   #account(role: Role): Account {
-    const { names, transform } = this.args;
+    const { names } = this.args;
     const args: gcp.serviceaccount.AccountArgs = {
       accountId: names.serviceAccounts[role],
       displayName: names.serviceAccounts[role],
       description: DESCRIPTIONS[role],
     };
-    return new gcp.serviceaccount.Account(this.named(role), transform?.(args, role) ?? args, this.child);
+    return new gcp.serviceaccount.Account(this.named(role), args, this.child);
   }
 }

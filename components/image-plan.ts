@@ -24,32 +24,26 @@ const plans = new Map<Program | Candidate, ImagePlan>();
 
 /** The plan of an image; a process makes each once. */
 export function planImage(image: Program | Candidate): ImagePlan {
-  const plan = plans.get(image) ?? (isPython(image) ? planCandidate(image) : planProgram(image));
-  plans.set(image, plan);
-  return plan;
+  const known = plans.get(image) ?? plan(image);
+  plans.set(image, known);
+  return known;
 }
 
-/** Plans an image from the script of its program, the files beside it and the recipe. */
-function planProgram(program: Program | Candidate): ImagePlan {
-  const { script, inputs } = bundle(program);
-  const files = filesOf(program);
+/** Plans an image from what its recipe copies: the program's script, and files. */
+function plan(image: Program | Candidate): ImagePlan {
+  const isPython = CANDIDATES[image as Candidate]?.language === "python";
+  const recipe = isPython ? PYTHON_RECIPE : RECIPE;
+  const { script, inputs } = isPython ? { script: "", inputs: [] } : bundle(image);
+  const files = [recipe, ...(isPython ? pythonFilesOf(image) : filesOf(image))];
   const hash = createHash("sha256").update(script);
-  for (const file of [RECIPE, ...files]) hash.update(file).update(readFileSync(join(projectDir, file)));
-  const sources = [...inputs, RECIPE, ...files.filter((file) => !file.startsWith("node_modules/"))];
+  for (const file of files) hash.update(file).update(readFileSync(join(projectDir, file)));
+  const sources = [...inputs, ...files.filter((file) => !file.startsWith("node_modules/"))];
   const tag = hash.digest("hex").slice(0, 12);
-  return { recipe: RECIPE, argument: "PROGRAM", tag, revision: commitOf(projectDir, sources) };
+  const argument = isPython ? "CANDIDATE" : "PROGRAM";
+  return { recipe, argument, tag, revision: commitOf(projectDir, sources) };
 }
 
-/** Plans the image of a candidate in Python from what jobs/python.Dockerfile copies. */
-function planCandidate(candidate: Candidate): ImagePlan {
-  const folder = `jobs/${candidate}`;
-  const code = globSync(`${folder}/*.py`, { cwd: projectDir }).sort();
-  const sources = [PYTHON_RECIPE, "jobs/job.py", `${folder}/requirements.lock`, ...code];
-  const hash = createHash("sha256");
-  for (const file of sources) hash.update(file).update(readFileSync(join(projectDir, file)));
-  const tag = hash.digest("hex").slice(0, 12);
-  return { recipe: PYTHON_RECIPE, argument: "CANDIDATE", tag, revision: commitOf(projectDir, sources) };
+function pythonFilesOf(candidate: string): string[] {
+  const code = globSync(`jobs/${candidate}/*.py`, { cwd: projectDir }).sort();
+  return ["jobs/job.py", `jobs/${candidate}/requirements.lock`, ...code];
 }
-
-const isPython = (image: Program | Candidate): image is Candidate =>
-  CANDIDATES[image as Candidate]?.language === "python";

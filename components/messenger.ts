@@ -2,9 +2,8 @@ import * as gcp from "@pulumi/gcp";
 import * as pulumi from "@pulumi/pulumi";
 import type { z } from "zod";
 import { EVENTS, REQUESTS, runEvent, runRequest } from "../contracts/messages.ts";
-import { Component } from "./component.ts";
+import { Component, type Member } from "./component.ts";
 import { type Duration, googleDuration, toSeconds } from "./duration.ts";
-import { allowOnAccount, allowOnProject, allowOnSubscription, allowOnTopic, type Member } from "./grants.ts";
 import type { Names } from "./names.ts";
 import { protocolBuffer } from "./pubsub-schema.ts";
 
@@ -34,11 +33,6 @@ export interface MessengerArgs {
   readonly publishers: Readonly<Record<Topic, Readonly<Record<string, Member>>>>;
   /** Who may subscribe to the events of a run, and end that subscription: IAM members by what they are. */
   readonly listeners: Readonly<Record<string, Member>>;
-  /** Changes the arguments of children before they are made; the role is the one in names. */
-  readonly transform?: {
-    readonly topic?: (args: gcp.pubsub.TopicArgs, role: string) => gcp.pubsub.TopicArgs;
-    readonly subscription?: (args: gcp.pubsub.SubscriptionArgs, role: string) => gcp.pubsub.SubscriptionArgs;
-  };
 }
 
 const MESSAGES: Readonly<Record<Topic, readonly [name: string, schema: z.ZodType]>> = {
@@ -92,7 +86,7 @@ export class Messenger extends Component<MessengerArgs> {
     this.registerOutputs({ requests: this.topics.requests.name, events: this.topics.events.name });
   }
 
-  /** Pub/Sub's own identity, which moves dead letters and makes tokens; made, not looked up, so that a preview can plan it. */
+  /** Pub/Sub's own identity, which moves dead letters and makes tokens; created, not looked up, so that a preview can plan it. */
   #serviceAgent(): gcp.projects.ServiceIdentity {
     return new gcp.projects.ServiceIdentity(
       this.named("agent"),
@@ -103,7 +97,7 @@ export class Messenger extends Component<MessengerArgs> {
 
   #topic(topic: Topic): gcp.pubsub.Topic {
     const schema = new gcp.pubsub.Schema(
-      this.named(`${topic}`),
+      this.named(topic),
       {
         name: this.args.names.schemas[topic],
         type: "PROTOCOL_BUFFER",
@@ -120,7 +114,7 @@ export class Messenger extends Component<MessengerArgs> {
   }
 
   #anyTopic(role: keyof Names["topics"], more: gcp.pubsub.TopicArgs): gcp.pubsub.Topic {
-    const { names, labels, region, retention, transform } = this.args;
+    const { names, labels, region, retention } = this.args;
     const args: gcp.pubsub.TopicArgs = {
       name: names.topics[role],
       labels,
@@ -128,7 +122,7 @@ export class Messenger extends Component<MessengerArgs> {
       messageStoragePolicy: { allowedPersistenceRegions: [region] },
       ...more,
     };
-    return new gcp.pubsub.Topic(this.named(`${role}`), transform?.topic?.(args, role) ?? args, this.child);
+    return new gcp.pubsub.Topic(this.named(role), args, this.child);
   }
 
   #pushTo(path: "/" | "/events"): Partial<gcp.pubsub.SubscriptionArgs> {
@@ -168,7 +162,7 @@ export class Messenger extends Component<MessengerArgs> {
     role: keyof Names["subscriptions"],
     more: gcp.pubsub.SubscriptionArgs,
   ): gcp.pubsub.Subscription {
-    const { names, labels, retention, transform } = this.args;
+    const { names, labels, retention } = this.args;
     const args: gcp.pubsub.SubscriptionArgs = {
       name: names.subscriptions[role],
       labels,
@@ -177,8 +171,7 @@ export class Messenger extends Component<MessengerArgs> {
       expirationPolicy: { ttl: "" },
       ...more,
     };
-    const transformed = transform?.subscription?.(args, role) ?? args;
-    return new gcp.pubsub.Subscription(this.named(`${role}`), transformed, this.child);
+    return new gcp.pubsub.Subscription(this.named(role), args, this.child);
   }
 
   /** cloud.google.com/pubsub/docs/handling-failures#grant_forwarding_permissions */
@@ -186,23 +179,23 @@ export class Messenger extends Component<MessengerArgs> {
     for (const topic of [REQUESTS, EVENTS] as const)
       this.#allow(this.deadLetterTopics[topic], `${topic}-dead-letter`, "publisher", { agent: member });
     for (const role of ["requests", "events", "failures"] as const)
-      allowOnSubscription(
-        this.named(`${role}-subscriber-agent`),
-        this[role],
+      this.grant(
+        gcp.pubsub.SubscriptionIAMMember,
+        `${role}-subscriber-agent`,
+        { subscription: this[role].name },
         "roles/pubsub.subscriber",
         member,
-        this.child,
       );
   }
 
   /** cloud.google.com/pubsub/docs/authenticate-push-subscriptions: tokens of the push account alone. */
   #allowTokens({ member }: gcp.projects.ServiceIdentity): void {
-    allowOnAccount(
-      this.named("push-token-agent"),
-      this.args.push.account,
+    this.grant(
+      gcp.serviceaccount.IAMMember,
+      "push-token-agent",
+      { serviceAccountId: this.args.push.account.name },
       "roles/iam.serviceAccountOpenIdTokenCreator",
       member,
-      this.child,
     );
   }
 
@@ -212,18 +205,12 @@ export class Messenger extends Component<MessengerArgs> {
   }
 
   #listenerRole(): gcp.projects.IAMCustomRole {
-    const { names, project } = this.args;
-    const title = `${names.topics.events}-listener`;
-    return new gcp.projects.IAMCustomRole(
-      this.named("listener"),
-      {
-        project,
-        title,
-        roleId: title.replaceAll("-", "_").slice(-64),
-        description: "Makes a subscription for the events of a run, reads and ends it.",
-        permissions: ["create", "consume", "delete"].map((verb) => `pubsub.subscriptions.${verb}`),
-      },
-      this.child,
+    return this.role(
+      "listener",
+      this.args.project,
+      `${this.args.names.topics.events}-listener`,
+      "Makes a subscription for the events of a run, reads and ends it.",
+      ["create", "consume", "delete"].map((verb) => `pubsub.subscriptions.${verb}`),
     );
   }
 
@@ -231,16 +218,22 @@ export class Messenger extends Component<MessengerArgs> {
     const { project, listeners } = this.args;
     this.#allow(this.topics.events, EVENTS, "subscriber", listeners);
     for (const [who, member] of Object.entries(listeners))
-      allowOnProject(this.named(`listener-${who}`), project, this.listenerRole.name, member, this.child);
+      this.grant(gcp.projects.IAMMember, `listener-${who}`, { project }, this.listenerRole.name, member);
   }
 
   #allow(
-    topic: gcp.pubsub.Topic,
+    { name: topic }: gcp.pubsub.Topic,
     what: string,
     role: "publisher" | "subscriber",
     members: Readonly<Record<string, Member>>,
   ): void {
     for (const [who, member] of Object.entries(members))
-      allowOnTopic(this.named(`${what}-${role}-${who}`), topic, `roles/pubsub.${role}`, member, this.child);
+      this.grant(
+        gcp.pubsub.TopicIAMMember,
+        `${what}-${role}-${who}`,
+        { topic },
+        `roles/pubsub.${role}`,
+        member,
+      );
   }
 }

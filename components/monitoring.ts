@@ -11,20 +11,15 @@ export interface MonitoringArgs extends AlertPlanArgs {
   readonly project: string;
   /** Name of the app and its environment, for titles. */
   readonly title: string;
-  /** Who is told of alerts: e-mail addresses. */
+  /** Who gets alerts: e-mail addresses. */
   readonly emails: readonly string[];
   /** URL or path of the runbook; each alert is a section of it. */
   readonly runbook: string;
-  /** Who is told when the project's cost of a month passes half, 90 % and all of this, in the billing account's currency. */
+  /** They also get a message when the project's cost of a month passes half, 90 % and all of this, in the billing account's currency. */
   readonly budget?: { readonly billingAccount: string; readonly monthly: string } | undefined;
-  /** Changes the arguments of children before they are made. */
-  readonly transform?: {
-    readonly alert?: (args: gcp.monitoring.AlertPolicyArgs, alert: Alert) => gcp.monitoring.AlertPolicyArgs;
-    readonly budget?: (args: gcp.billing.BudgetArgs) => gcp.billing.BudgetArgs;
-  };
 }
 
-/** Tells people when something is wrong, and shows how runs do. */
+/** Sends an alert when something is wrong, and shows how runs do. */
 export class Monitoring extends Component<MonitoringArgs> {
   readonly channels: readonly gcp.monitoring.NotificationChannel[];
   readonly alerts: Readonly<Partial<Record<Alert, gcp.monitoring.AlertPolicy>>>;
@@ -45,7 +40,7 @@ export class Monitoring extends Component<MonitoringArgs> {
   #channel(email: string): gcp.monitoring.NotificationChannel {
     const { labels, project } = this.args;
     return new gcp.monitoring.NotificationChannel(
-      this.named(`${email}`),
+      this.named(email),
       { project, type: "email", displayName: email, labels: { email_address: email }, userLabels: labels },
       this.child,
     );
@@ -55,7 +50,7 @@ export class Monitoring extends Component<MonitoringArgs> {
   #countRuns(metric: "successes" | "failures", status: string): gcp.logging.Metric {
     const { names, project } = this.args;
     return new gcp.logging.Metric(
-      this.named(`${metric}`),
+      this.named(metric),
       {
         name: names.metrics[metric],
         project,
@@ -68,7 +63,7 @@ export class Monitoring extends Component<MonitoringArgs> {
   }
 
   #alerts(metrics: pulumi.Resource[]): Monitoring["alerts"] {
-    const { labels, project, title, runbook, transform } = this.args;
+    const { labels, project, title, runbook } = this.args;
     const entries = Object.entries(planAlerts(this.args)).map(([key, plan]) => {
       const alert = key as Alert;
       const args: gcp.monitoring.AlertPolicyArgs = {
@@ -88,11 +83,10 @@ export class Monitoring extends Component<MonitoringArgs> {
         },
         userLabels: labels,
       };
-      const policy = new gcp.monitoring.AlertPolicy(
-        this.named(`${alert}`),
-        transform?.alert?.(args, alert) ?? args,
-        { ...this.child, dependsOn: metrics },
-      );
+      const policy = new gcp.monitoring.AlertPolicy(this.named(alert), args, {
+        ...this.child,
+        dependsOn: metrics,
+      });
       return [alert, policy];
     });
     return Object.fromEntries(entries);
@@ -108,7 +102,7 @@ export class Monitoring extends Component<MonitoringArgs> {
   }
 
   #budget(): void {
-    const { budget, project, title, transform } = this.args;
+    const { budget, project, title } = this.args;
     if (budget === undefined) return;
     const args: gcp.billing.BudgetArgs = {
       billingAccount: budget.billingAccount,
@@ -122,6 +116,6 @@ export class Monitoring extends Component<MonitoringArgs> {
     };
     // The API answers with the project's number where the id was given.
     const ignored = { ...this.child, ignoreChanges: ["budgetFilter.projects"] };
-    new gcp.billing.Budget(this.named("budget"), transform?.budget?.(args) ?? args, ignored);
+    new gcp.billing.Budget(this.named("budget"), args, ignored);
   }
 }

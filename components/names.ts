@@ -37,7 +37,7 @@ export type Names = { readonly [K in keyof Kinds]: Readonly<Record<Kinds[K]["rol
 
 /**
  * The names of a stack's resources, by kind and role: app-environment-role, shortened to what the service allows with a
- * hash of the whole at the end. Datasets are not among them: their names are part of what readers of the tables see.
+ * hash of the complete name at the end. Datasets are not among them: their names are part of what readers of the tables see.
  * Throws a UserError when the app's name can't begin a resource's.
  */
 export function planNames({ app, environment, project }: Identity): Names {

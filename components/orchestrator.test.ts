@@ -111,22 +111,13 @@ describe("Orchestrator", () => {
     assert.deepEqual([...new Set(ofType(OBJECT).map(({ inputs }) => inputs.bucket))], ["their-bucket"]);
   });
 
-  it("keeps the policies, takes transforms and can be previewed", async () => {
-    const { resources, get } = await orchestrator({
-      transform: (args) => ({
-        ...args,
-        config: { ...args.config, environmentSize: "ENVIRONMENT_SIZE_LARGE" },
-      }),
-    });
+  it("keeps the policies and can be previewed", async () => {
+    const { resources } = await orchestrator();
     for (const resource of resources) {
       if (!resource.type.startsWith("gcp:") || resource.name === "composer") continue;
       assert.deepEqual(resource.path, ["customer-value:components:Orchestrator", resource.type]);
       assert.deepEqual(await evaluate(policies("prod"), resource), [], resource.name);
     }
-    const { config } = get(ENVIRONMENT, "orchestrator-composer").inputs as {
-      config: Record<string, unknown>;
-    };
-    assert.equal(config.environmentSize, "ENVIRONMENT_SIZE_LARGE");
     await orchestrator({}, { preview: true });
   });
 });

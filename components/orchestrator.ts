@@ -3,7 +3,6 @@ import * as gcp from "@pulumi/gcp";
 import * as pulumi from "@pulumi/pulumi";
 import { type DagSettings, dagSettings, dagSettingsSchema } from "../contracts/dag-settings.ts";
 import { Component } from "./component.ts";
-import { allowOnProject } from "./grants.ts";
 import type { Names } from "./names.ts";
 
 /** A Composer environment to make, or one that exists. */
@@ -17,10 +16,8 @@ export interface OrchestratorArgs {
   readonly project: string;
   readonly region: string;
   readonly place: OrchestratorPlace;
-  /** What the DAG is told; parts that only the deployment knows are outputs. */
+  /** The settings of the DAG. Parts that are known after the deployment are outputs. */
   readonly settings: { readonly [K in keyof DagSettings]: pulumi.Input<DagSettings[K]> };
-  /** Changes the arguments of the environment before it is made. */
-  readonly transform?: (args: gcp.composer.EnvironmentArgs) => gcp.composer.EnvironmentArgs;
 }
 
 const DAGS = new URL("../composer/dags/", import.meta.url);
@@ -31,7 +28,7 @@ const sourceOf = (ending: string) =>
 
 /** Requests runs on a schedule, waits for them and checks them: an Airflow DAG in Cloud Composer. */
 export class Orchestrator extends Component<OrchestratorArgs> {
-  /** The environment that was made, if one was. */
+  /** The environment that the stack creates, if it does. */
   readonly environment: gcp.composer.Environment | undefined;
   /** Bucket of the environment's DAGs. */
   readonly dagBucket: pulumi.Output<string>;
@@ -43,7 +40,7 @@ export class Orchestrator extends Component<OrchestratorArgs> {
     this.environment = place.kind === "composer" ? this.#environment(place) : undefined;
     this.dagBucket =
       place.kind === "composer"
-        ? // Nothing is known of it until it is made.
+        ? // It is not known until the environment exists.
           this.environment!.config.dagGcsPrefix.apply((url = "") => url.replace(/^gs:\/\/|\/.*$/g, ""))
         : pulumi.output(place.dagBucket);
     // The DAG last: Airflow can't import it without the files that it reads.
@@ -59,15 +56,10 @@ export class Orchestrator extends Component<OrchestratorArgs> {
     imageVersion,
     account,
   }: Extract<OrchestratorPlace, { kind: "composer" }>): gcp.composer.Environment {
-    const { names, labels, project, region, settings, transform } = this.args;
+    const { names, labels, project, region, settings } = this.args;
     // cloud.google.com/composer/docs/composer-3/access-control#service-account: what its components need to run.
-    const worker = allowOnProject(
-      this.named("worker"),
-      project,
-      "roles/composer.worker",
-      account.member,
-      this.child,
-    );
+    const role = "roles/composer.worker";
+    const worker = this.grant(gcp.projects.IAMMember, "worker", { project }, role, account.member);
     const args: gcp.composer.EnvironmentArgs = {
       name: names.composers.orchestrator,
       project,
@@ -97,7 +89,7 @@ export class Orchestrator extends Component<OrchestratorArgs> {
         },
       },
     };
-    return new gcp.composer.Environment(this.named("composer"), transform?.(args) ?? args, {
+    return new gcp.composer.Environment(this.named("composer"), args, {
       ...this.child,
       dependsOn: worker,
       // Making one takes about 25 minutes: cloud.google.com/composer/docs/composer-3/create-environments

@@ -125,7 +125,7 @@ message RunRequest {
     );
   });
 
-  it("is refused for what Protocol Buffers can't tell", () => {
+  it("is refused for what Protocol Buffers can't express", () => {
     const messages = [z.object({ any: z.any() }), z.object({ either: z.union([z.string(), z.number()]) })];
     for (const message of messages)
       assert.throws(() => protocolBuffer("Message", message), /no type for (any|either)/);

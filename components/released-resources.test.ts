@@ -30,7 +30,7 @@ interface Release {
   readonly resources: readonly ReleasedResource[];
 }
 
-const file = new URL("./released-resources.yaml", import.meta.url);
+const file = new URL("../test/released-resources.yaml", import.meta.url);
 const COMMENT = `# The resources of the last released version. An upgrade must not delete or replace those that hold data.
 # To write it again for a release: UPDATE_RELEASED=1 npx mocha components/released-resources.test.ts
 `;

@@ -212,7 +212,7 @@ describe("settings", () => {
     assert.deepEqual([never.retraining, never.run.retrain], [undefined, "no"]);
   });
 
-  it("protect data in prod, unless told otherwise", () => {
+  it("protect data in prod, unless a setting says otherwise", () => {
     for (const [stack, onDestroy, protectData] of [
       ["dev", "", false],
       ["dev", "keep-data", true],
@@ -260,7 +260,7 @@ describe("settings", () => {
       );
       const value = type === "array" ? fc.oneof(text, fc.array(text, { minLength: 1 }).map(asText)) : text;
 
-      it(`${key}: any wrong value is told, with a command that sets a right one`, () => {
+      it(`${key}: any wrong value is reported, with a command that sets a right one`, () => {
         fc.assert(
           fc.property(value, (given) => {
             let problem: UserError;
@@ -346,7 +346,7 @@ describe("settings", () => {
       });
     });
 
-    it("are told all at once, also those that are missing", () => {
+    it("are reported all at once, also those that are missing", () => {
       const problem = problemOf({ region: "mars", orchestrator: "existing-composer" }, "staging");
       assert.deepEqual(
         problem.message.split("\n").map((line) => line.split(": ")[0]),

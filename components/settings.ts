@@ -237,7 +237,7 @@ function toBytes(text: string): number {
   return Number(count) * BYTES[unit]!;
 }
 
-/** The key in Pulumi of what a run can be told: horizon_weeks is horizonWeeks. */
+/** The key in Pulumi of a setting of a run: horizon_weeks is horizonWeeks. */
 export function keyOfRunSetting(name: string): string {
   return name.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());
 }
@@ -265,8 +265,7 @@ function fromJson(text: string): unknown {
   }
 }
 
-/** Five fields, as Airflow takes them. */
-/** What Cloud Scheduler and Airflow both read: cloud.google.com/scheduler/docs/configuring/cron-job-schedules (no L, W, #). */
+/** Five fields that Cloud Scheduler and Airflow both read: cloud.google.com/scheduler/docs/configuring/cron-job-schedules (no L, W, #). */
 const CRON_FIELD =
   "(\\d|[*,/-]|JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC|SUN|MON|TUE|WED|THU|FRI|SAT)+";
 const CRON = new RegExp(`^${CRON_FIELD}( ${CRON_FIELD}){4}$`);

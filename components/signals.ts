@@ -1,4 +1,4 @@
-import { METRICS, waiting } from "./alerts.ts";
+import { invokerFilter, METRICS, waiting } from "./alerts.ts";
 import type { Names } from "./names.ts";
 
 /** Filters of Cloud Monitoring, by subject: each metric that an alert watches, and that a run makes greater than 0. */
@@ -7,7 +7,7 @@ export function planSignals({
   services,
   metrics,
 }: Pick<Names, "subscriptions" | "services" | "metrics">): Readonly<Record<string, string>> {
-  const invoker = `resource.type="cloud_run_revision" AND resource.labels.service_name="${services.invoker}"`;
+  const invoker = invokerFilter(services.invoker);
   return {
     "dead letters": waiting([subscriptions["requests-dead-letter"]]),
     "requests to the invoker": `metric.type="${METRICS.requests}" AND ${invoker}`,

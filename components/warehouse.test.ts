@@ -150,19 +150,12 @@ describe("Warehouse", () => {
     ]);
   });
 
-  it("keeps the policies, is the parent of all, and takes transforms", async () => {
-    const { resources, get } = await warehouse({
-      transform: {
-        dataset: (args, role) => (role === "ops" ? { ...args, defaultTableExpirationMs: 1 } : args),
-        table: (args, name) => (name === "ops.runs" ? { ...args, friendlyName: "Runs" } : args),
-      },
-    });
+  it("keeps the policies, and is the parent of all", async () => {
+    const { resources } = await warehouse();
     for (const resource of resources) {
       if (!resource.type.startsWith("gcp:")) continue;
       assert.deepEqual(resource.path, ["customer-value:components:Warehouse", resource.type]);
       assert.deepEqual(await evaluate(policies("prod"), resource), []);
     }
-    assert.equal(get(DATASET, "warehouse-ops").inputs.defaultTableExpirationMs, 1);
-    assert.equal(get(TABLE, "warehouse-ops-runs").inputs.friendlyName, "Runs");
   });
 });

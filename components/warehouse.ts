@@ -6,8 +6,7 @@ import { z } from "zod";
 import { timePartitioning } from "../contracts/warehouse.ts";
 import { routines } from "../jobs/clv/routines.ts";
 import { UserError } from "../lib/user-error.ts";
-import { Component } from "./component.ts";
-import { allowOnDataset, allowOnProject, allowOnTable, type Member } from "./grants.ts";
+import { Component, type Member } from "./component.ts";
 import type { Names } from "./names.ts";
 import { bundleRoutines } from "./routine-bundle.ts";
 
@@ -33,12 +32,6 @@ export interface WarehouseArgs {
   readonly jobs: Member;
   /** Checks the tables after a run. */
   readonly orchestrator: Member;
-  /** Changes the arguments of children before they are made. */
-  readonly transform?: {
-    readonly dataset?: (args: gcp.bigquery.DatasetArgs, role: string) => gcp.bigquery.DatasetArgs;
-    /** The name is dataset.table, as in sql/tables.json. */
-    readonly table?: (args: gcp.bigquery.TableArgs, name: string) => gcp.bigquery.TableArgs;
-  };
 }
 
 const DESCRIPTIONS: Readonly<Record<Dataset, string>> = {
@@ -57,6 +50,8 @@ const table = z.strictObject({
 });
 type TablePlan = Omit<z.output<typeof table>, "dataset"> & { readonly dataset: Dataset };
 
+const VIEWER = "roles/bigquery.dataViewer";
+
 /** What Orchestrator checks after a run: the mart, the checks of the run, and which model is the champion. */
 const TABLES_ORCHESTRATOR_READS = ["marketing.rfm", "ops.checks", "rfm.models"];
 
@@ -72,7 +67,7 @@ const WRITE = [
 
 /**
  * Where the tables are: the datasets, the tables that hold data and the model's functions. Views are not here: the SQL
- * runner makes them anew in every run.
+ * runner creates them again in every run.
  */
 export class Warehouse extends Component<WarehouseArgs> {
   readonly datasets: Readonly<Record<Dataset, gcp.bigquery.Dataset>>;
@@ -101,7 +96,7 @@ export class Warehouse extends Component<WarehouseArgs> {
   }
 
   #dataset(role: Dataset, project: string, datasetId: string): gcp.bigquery.Dataset {
-    const { labels, location, protectData, transform } = this.args;
+    const { labels, location, protectData } = this.args;
     const args: gcp.bigquery.DatasetArgs = {
       datasetId,
       project,
@@ -110,14 +105,14 @@ export class Warehouse extends Component<WarehouseArgs> {
       description: DESCRIPTIONS[role],
       deleteContentsOnDestroy: !protectData,
     };
-    return new gcp.bigquery.Dataset(this.named(role), transform?.dataset?.(args, role) ?? args, {
+    return new gcp.bigquery.Dataset(this.named(role), args, {
       ...this.child,
       protect: protectData,
     });
   }
 
   #table(plan: TablePlan): gcp.bigquery.Table {
-    const { labels, protectData, transform } = this.args;
+    const { labels, protectData } = this.args;
     const dataset = this.datasets[plan.dataset];
     const args: gcp.bigquery.TableArgs = {
       tableId: plan.name,
@@ -133,10 +128,9 @@ export class Warehouse extends Component<WarehouseArgs> {
         ? {}
         : { timePartitioning: timePartitioning(plan.partitionBy), requirePartitionFilter: true }),
     };
-    const name = `${plan.dataset}.${plan.name}`;
     return new gcp.bigquery.Table(
       this.named(`${plan.dataset}-${plan.name}`),
-      transform?.table?.(args, name) ?? args,
+      args,
       // A dataset in another location is another dataset, and so are its tables.
       { ...this.child, protect: protectData, replaceWith: [dataset], deletedWith: dataset },
     );
@@ -150,7 +144,7 @@ export class Warehouse extends Component<WarehouseArgs> {
       routines.map(({ name, parameters, returns, description }) => [
         name,
         new gcp.bigquery.Routine(
-          this.named(`${name}`),
+          this.named(name),
           {
             routineId: name,
             datasetId,
@@ -185,59 +179,43 @@ export class Warehouse extends Component<WarehouseArgs> {
     for (const dataset of Object.keys(roles) as Dataset[])
       this.#allow(dataset, "writer", roles[dataset].name, "jobs", jobs);
     const { project, dataset: datasetId, table: tableId } = orders;
-    const viewer = "roles/bigquery.dataViewer";
-    allowOnTable(
-      this.named("orders-dataViewer-jobs"),
-      { project, datasetId, tableId },
-      viewer,
-      jobs,
-      this.child,
-    );
+    const table = { project, datasetId, tableId };
+    this.grant(gcp.bigquery.IamMember, "orders-dataViewer-jobs", table, VIEWER, jobs);
     this.#allowQueries("jobs", jobs);
   }
 
   #writerRole(name: string, project: string): gcp.projects.IAMCustomRole {
     const title = `${this.args.names.serviceAccounts.jobs}-writer`;
-    return new gcp.projects.IAMCustomRole(
-      this.named(name),
-      {
-        project,
-        roleId: title.replaceAll("-", "_"),
-        title,
-        description: "Makes tables and views, reads and replaces their rows; deletes no table.",
-        permissions: WRITE,
-      },
-      this.child,
-    );
+    const description = "Makes tables and views, reads and replaces their rows; deletes no table.";
+    return this.role(name, project, title, description, WRITE);
   }
 
   #allowOrchestrator(): void {
     const { orchestrator } = this.args;
-    for (const name of TABLES_ORCHESTRATOR_READS)
-      allowOnTable(
-        this.named(`${name.replace(".", "-")}-dataViewer-orchestrator`),
-        this.tables[name]!,
-        "roles/bigquery.dataViewer",
-        orchestrator,
-        this.child,
-      );
+    for (const name of TABLES_ORCHESTRATOR_READS) {
+      const { project, datasetId, tableId } = this.tables[name]!;
+      const table = { project, datasetId, tableId };
+      const what = `${name.replace(".", "-")}-dataViewer-orchestrator`;
+      this.grant(gcp.bigquery.IamMember, what, table, VIEWER, orchestrator);
+    }
     this.#allowQueries("orchestrator", orchestrator);
   }
 
   #allowReaders(): void {
     for (const reader of this.args.marketing.readers)
-      this.#allow("marketing", "dataViewer", "roles/bigquery.dataViewer", reader, reader);
+      this.#allow("marketing", "dataViewer", VIEWER, reader, reader);
   }
 
   #allow(dataset: Dataset, what: string, role: pulumi.Input<string>, who: string, member: Member): void {
-    const name = this.named(`${dataset}-${what}-${who}`);
-    allowOnDataset(name, this.datasets[dataset], role, member, this.child);
+    const { project, datasetId } = this.datasets[dataset];
+    const on = { project, datasetId };
+    this.grant(gcp.bigquery.DatasetIamMember, `${dataset}-${what}-${who}`, on, role, member);
   }
 
   /** Running queries is a right on a project; what they may read depends on the tables. */
   #allowQueries(who: string, member: Member): void {
-    const name = this.named(`jobUser-${who}`);
-    allowOnProject(name, this.args.project, "roles/bigquery.jobUser", member, this.child);
+    const { project } = this.args;
+    this.grant(gcp.projects.IAMMember, `jobUser-${who}`, { project }, "roles/bigquery.jobUser", member);
   }
 }
 

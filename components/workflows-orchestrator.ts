@@ -3,7 +3,6 @@ import * as gcp from "@pulumi/gcp";
 import * as pulumi from "@pulumi/pulumi";
 import { type DagSettings, dagSettings } from "../contracts/dag-settings.ts";
 import { Component } from "./component.ts";
-import { allowOnProject } from "./grants.ts";
 import type { Names } from "./names.ts";
 
 const SOURCE = new URL("../workflows/customer_value.yaml", import.meta.url);
@@ -40,11 +39,6 @@ export interface WorkflowsOrchestratorArgs {
   readonly scheduler: gcp.serviceaccount.Account;
   /** The settings that the DAG has too. Parts that are known after the deployment are outputs. */
   readonly settings: { readonly [K in keyof DagSettings]: pulumi.Input<DagSettings[K]> };
-  /** Changes the arguments of children before they are created. */
-  readonly transform?: {
-    readonly workflow?: (args: gcp.workflows.WorkflowArgs) => gcp.workflows.WorkflowArgs;
-    readonly job?: (args: gcp.cloudscheduler.JobArgs) => gcp.cloudscheduler.JobArgs;
-  };
 }
 
 /**
@@ -58,7 +52,7 @@ export class WorkflowsOrchestrator extends Component<WorkflowsOrchestratorArgs> 
   constructor(name: string, args: WorkflowsOrchestratorArgs, opts?: pulumi.ComponentResourceOptions) {
     super("WorkflowsOrchestrator", name, args, opts);
     const { project, account } = args;
-    allowOnProject(this.named("log-writer"), project, "roles/logging.logWriter", account.member, this.child);
+    this.grant(gcp.projects.IAMMember, "log-writer", { project }, "roles/logging.logWriter", account.member);
     this.workflow = this.#workflow();
     this.#allowScheduler();
     this.job = this.#job();
@@ -66,7 +60,7 @@ export class WorkflowsOrchestrator extends Component<WorkflowsOrchestratorArgs> 
   }
 
   #workflow(): gcp.workflows.Workflow {
-    const { names, labels, project, region, protectData, account, settings, transform } = this.args;
+    const { names, labels, project, region, protectData, account, settings } = this.args;
     const plan = pulumi.output(settings).apply((values) => planWorkflow(dagSettings.parse(values)));
     const args: gcp.workflows.WorkflowArgs = {
       name: names.workflows.orchestrator,
@@ -80,32 +74,20 @@ export class WorkflowsOrchestrator extends Component<WorkflowsOrchestratorArgs> 
       callLogLevel: "LOG_ERRORS_ONLY",
       deletionProtection: protectData,
     };
-    return new gcp.workflows.Workflow(
-      this.named("workflow"),
-      transform?.workflow?.(args) ?? args,
-      this.child,
-    );
+    return new gcp.workflows.Workflow(this.named("workflow"), args, this.child);
   }
 
   /** A workflow has no access policy, so the right to start one is on the project. */
   #allowScheduler(): void {
     const { names, project, scheduler } = this.args;
-    const role = new gcp.projects.IAMCustomRole(
-      this.named("scheduler"),
-      {
-        roleId: names.serviceAccounts.scheduler.replaceAll("-", "_"),
-        project,
-        title: names.serviceAccounts.scheduler,
-        description: "Starts executions of workflows.",
-        permissions: ["workflows.executions.create"],
-      },
-      this.child,
-    );
-    allowOnProject(this.named("scheduler"), project, role.name, scheduler.member, this.child);
+    const title = names.serviceAccounts.scheduler;
+    const permissions = ["workflows.executions.create"];
+    const role = this.role("scheduler", project, title, "Starts executions of workflows.", permissions);
+    this.grant(gcp.projects.IAMMember, "scheduler", { project }, role.name, scheduler.member);
   }
 
   #job(): gcp.cloudscheduler.Job {
-    const { names, project, region, scheduler, settings, transform } = this.args;
+    const { names, project, region, scheduler, settings } = this.args;
     const schedule = pulumi.output(settings.schedule);
     const args: gcp.cloudscheduler.JobArgs = {
       name: names.schedulerJobs.orchestrator,
@@ -124,7 +106,7 @@ export class WorkflowsOrchestrator extends Component<WorkflowsOrchestratorArgs> 
         oauthToken: { serviceAccountEmail: scheduler.email },
       },
     };
-    return new gcp.cloudscheduler.Job(this.named("schedule"), transform?.job?.(args) ?? args, this.child);
+    return new gcp.cloudscheduler.Job(this.named("schedule"), args, this.child);
   }
 }
 

@@ -191,7 +191,7 @@ describe("Workload", () => {
   });
 
   it("keeps files of runs for a while, in a bucket that nobody can open to the public", async () => {
-    const { get } = await workload({ artifactRetention: "30 days" });
+    const { get } = await workload();
     assert.deepEqual(get(BUCKET, "workload-artifacts").inputs, {
       name: "my-project-customer-value-dev-artifacts",
       location: "europe-west1",
@@ -200,7 +200,7 @@ describe("Workload", () => {
       publicAccessPrevention: "enforced",
       forceDestroy: false,
       // Not models/: the champion's files are there.
-      lifecycleRules: [{ action: { type: "Delete" }, condition: { age: 30, matchesPrefixes: ["runs/"] } }],
+      lifecycleRules: [{ action: { type: "Delete" }, condition: { age: 400, matchesPrefixes: ["runs/"] } }],
     });
   });
 

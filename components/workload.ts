@@ -7,9 +7,8 @@ import type { Candidate } from "../jobs/candidates.ts";
 import { IMAGES, type Image, pipelineSpec } from "../jobs/pipeline.ts";
 import { projectDir } from "../lib/project.ts";
 import { commitOf } from "./commit.ts";
-import { Component } from "./component.ts";
-import { type Duration, googleDuration, toSeconds } from "./duration.ts";
-import { allowOnAccount, allowOnBucket, allowOnProject, allowOnService, type Member } from "./grants.ts";
+import { Component, type Member } from "./component.ts";
+import { googleDuration } from "./duration.ts";
 import { planImage } from "./image-plan.ts";
 import type { Names } from "./names.ts";
 
@@ -41,18 +40,6 @@ export interface WorkloadArgs {
   readonly retraining?: RetrainingSchedule | undefined;
   /** Who may call the invoker: IAM members by what they are. */
   readonly callers: Readonly<Record<string, Member>>;
-  /**
-   * How long files of runs are kept.
-   * @default "400 days"
-   */
-  readonly artifactRetention?: Duration;
-  /** Changes the arguments of children before they are made. */
-  readonly transform?: {
-    readonly repository?: (args: gcp.artifactregistry.RepositoryArgs) => gcp.artifactregistry.RepositoryArgs;
-    readonly image?: (args: docker.ImageArgs, image: Program | Candidate) => docker.ImageArgs;
-    readonly bucket?: (args: gcp.storage.BucketArgs) => gcp.storage.BucketArgs;
-    readonly invoker?: (args: gcp.cloudrunv2.ServiceArgs) => gcp.cloudrunv2.ServiceArgs;
-  };
 }
 
 /** cloud.google.com/vertex-ai/docs/general/iam-permissions: start a pipeline, ask how it is. */
@@ -63,6 +50,9 @@ const LAUNCH = ["create", "get"].map((verb) => `aiplatform.pipelineJobs.${verb}`
  * a read of Cloud Storage. Pub/Sub waits as long before it delivers a request again.
  */
 export const INVOKER_DEADLINE = "120 seconds";
+
+/** How long files of runs are kept. */
+const RUN_FILES_DAYS = 400;
 
 /** Runs the pipeline: the images of its steps, the bucket where runs keep files, and the invoker that starts them. */
 export class Workload extends Component<WorkloadArgs> {
@@ -96,7 +86,7 @@ export class Workload extends Component<WorkloadArgs> {
   }
 
   #repository(): gcp.artifactregistry.Repository {
-    const { names, labels, region, transform } = this.args;
+    const { names, labels, region } = this.args;
     const args: gcp.artifactregistry.RepositoryArgs = {
       repositoryId: names.repositories.images,
       location: region,
@@ -109,16 +99,12 @@ export class Workload extends Component<WorkloadArgs> {
         { id: "delete-old", action: "DELETE", condition: { olderThan: googleDuration("30 days") } },
       ],
     };
-    return new gcp.artifactregistry.Repository(
-      this.named("images"),
-      transform?.repository?.(args) ?? args,
-      this.child,
-    );
+    return new gcp.artifactregistry.Repository(this.named("images"), args, this.child);
   }
 
   /** Built and pushed by the Docker of whoever deploys, with its login: gcloud auth configure-docker. */
   #images(): Workload["images"] {
-    const { project, region, candidates = [], transform } = this.args;
+    const { project, region, candidates = [] } = this.args;
     const image = (program: Program | Candidate): docker.Image => {
       const { recipe, argument, tag, revision } = planImage(program);
       const args: docker.ImageArgs = {
@@ -130,7 +116,7 @@ export class Workload extends Component<WorkloadArgs> {
           args: { [argument]: program, REVISION: revision },
         },
       };
-      return new docker.Image(this.named(program), transform?.image?.(args, program) ?? args, this.child);
+      return new docker.Image(this.named(program), args, this.child);
     };
     const programs = [...(Object.keys(PROGRAMS) as Program[]), ...candidates];
     return Object.fromEntries(
@@ -148,7 +134,7 @@ export class Workload extends Component<WorkloadArgs> {
   }
 
   #bucket(): gcp.storage.Bucket {
-    const { names, labels, region, protectData, artifactRetention = "400 days", transform } = this.args;
+    const { names, labels, region, protectData } = this.args;
     const args: gcp.storage.BucketArgs = {
       name: names.buckets.artifacts,
       location: region,
@@ -159,11 +145,11 @@ export class Workload extends Component<WorkloadArgs> {
       lifecycleRules: [
         {
           action: { type: "Delete" },
-          condition: { age: toSeconds(artifactRetention) / toSeconds("1 day"), matchesPrefixes: ["runs/"] },
+          condition: { age: RUN_FILES_DAYS, matchesPrefixes: ["runs/"] },
         },
       ],
     };
-    return new gcp.storage.Bucket(this.named("artifacts"), transform?.bucket?.(args) ?? args, {
+    return new gcp.storage.Bucket(this.named("artifacts"), args, {
       ...this.child,
       protect: protectData,
     });
@@ -216,7 +202,7 @@ export class Workload extends Component<WorkloadArgs> {
   }
 
   #invoker(): gcp.cloudrunv2.Service {
-    const { names, labels, project, region, protectData, accounts, retraining, transform } = this.args;
+    const { names, labels, project, region, protectData, accounts, retraining } = this.args;
     const probe = { httpGet: { path: "/healthcheck" }, timeoutSeconds: 5 };
     const args: gcp.cloudrunv2.ServiceArgs = {
       name: names.services.invoker,
@@ -251,43 +237,30 @@ export class Workload extends Component<WorkloadArgs> {
         ],
       },
     };
-    return new gcp.cloudrunv2.Service(this.named("invoker"), transform?.invoker?.(args) ?? args, this.child);
+    return new gcp.cloudrunv2.Service(this.named("invoker"), args, this.child);
   }
 
   #allowCallers(): void {
+    const { name, location } = this.invoker;
+    const role = "roles/run.invoker";
     for (const [who, member] of Object.entries(this.args.callers))
-      allowOnService(
-        this.named(`invoker-caller-${who}`),
-        this.invoker,
-        "roles/run.invoker",
-        member,
-        this.child,
-      );
+      this.grant(gcp.cloudrunv2.ServiceIamMember, `invoker-caller-${who}`, { name, location }, role, member);
   }
 
   #launcherRole(): gcp.projects.IAMCustomRole {
     const { names, project } = this.args;
-    return new gcp.projects.IAMCustomRole(
-      this.named("pipeline-launcher"),
-      {
-        roleId: names.serviceAccounts.invoker.replaceAll("-", "_"),
-        project,
-        title: names.serviceAccounts.invoker,
-        description: "Starts pipelines and reads their state.",
-        permissions: LAUNCH,
-      },
-      this.child,
-    );
+    const description = "Starts pipelines and reads their state.";
+    return this.role("pipeline-launcher", project, names.serviceAccounts.invoker, description, LAUNCH);
   }
 
   #allowInvoker(): void {
     const { project, accounts } = this.args;
     const { member } = accounts.invoker;
-    allowOnProject(this.named("launcher-invoker"), project, this.launcherRole.name, member, this.child);
-    const viewer = "roles/storage.objectViewer";
-    allowOnBucket(this.named("artifacts-objectViewer-invoker"), this.bucket.name, viewer, member, this.child);
+    this.grant(gcp.projects.IAMMember, "launcher-invoker", { project }, this.launcherRole.name, member);
+    this.#allowFiles("objectViewer", "invoker");
+    const jobs = { serviceAccountId: accounts.jobs.name };
     const user = "roles/iam.serviceAccountUser";
-    allowOnAccount(this.named("jobs-user-invoker"), accounts.jobs, user, member, this.child);
+    this.grant(gcp.serviceaccount.IAMMember, "jobs-user-invoker", jobs, user, member);
   }
 
   /** The rights of the jobs on BigQuery are granted in warehouse.ts, those on Pub/Sub in messenger.ts. */
@@ -296,13 +269,19 @@ export class Workload extends Component<WorkloadArgs> {
     const { member } = accounts.jobs;
     // Vertex AI needs it of the account of a pipeline, which creates its jobs and their metadata:
     // cloud.google.com/vertex-ai/docs/pipelines/configure-project#service-account
-    allowOnProject(this.named("aiplatform-user-jobs"), project, "roles/aiplatform.user", member, this.child);
-    allowOnBucket(
-      this.named("artifacts-objectUser-jobs"),
-      this.bucket.name,
-      "roles/storage.objectUser",
+    this.grant(gcp.projects.IAMMember, "aiplatform-user-jobs", { project }, "roles/aiplatform.user", member);
+    this.#allowFiles("objectUser", "jobs");
+  }
+
+  #allowFiles(role: "objectViewer" | "objectUser", who: "invoker" | "jobs"): void {
+    const bucket = { bucket: this.bucket.name };
+    const { member } = this.args.accounts[who];
+    this.grant(
+      gcp.storage.BucketIAMMember,
+      `artifacts-${role}-${who}`,
+      bucket,
+      `roles/storage.${role}`,
       member,
-      this.child,
     );
   }
 }

@@ -3,7 +3,7 @@ import { at, isEmpty, UNKNOWN } from "./value.ts";
 
 const types = ["gcp:pubsub/subscription:Subscription"];
 
-/** A message that can't be handled ends in a dead-letter topic. What reads dead letters is exempt, told by its name. */
+/** A message that can't be handled ends in a dead-letter topic. What reads dead letters is exempt, known by its name. */
 export function subscriptionDeadLetter() {
   return policy({
     name: "subscription-dead-letter",

@@ -126,39 +126,28 @@ export function parameterTable(model: Model): ResultTable | null {
   };
 }
 
-const METHODS = {
-  model: "Model",
-  champion: "Champion before this run",
-  rfm: "RFM score",
-  past_spend: "Past spend",
-  past_rate: "Past rate continues",
-  oracle: "Perfect hindsight",
-};
-
 /** The model and the baselines in the back-test or in the hold-out; null when the run has no such evaluation. */
 export function evaluationTable(results: Results, evaluation: "holdout" | "backtest"): ResultTable | null {
   const figures = figuresOf(results, evaluation);
   if (Object.keys(figures).length === 0) return null;
-  if (evaluation === "holdout") {
-    const { model: champion } = figuresOf(results, "champion");
-    if (champion) figures.champion = champion;
-  }
-  const others = results.metrics.filter((row) => evaluation === "holdout" && row.evaluation === "candidate");
-  const otherModels = [...new Set(others.map(({ model_id }) => model_id))];
-  for (const id of otherModels) figures[id] = figuresOf(results, "candidate", id).model ?? {};
-  const { model: modelName, champion, ...baselines } = METHODS;
-  const rows = {
-    model: modelName,
-    champion,
-    ...Object.fromEntries(otherModels.map((id) => [id, `Not chosen: ${id}`])),
-    ...baselines,
+  const isHoldout = evaluation === "holdout";
+  const candidates = results.metrics.filter((row) => isHoldout && row.evaluation === "candidate");
+  const methods = {
+    Model: figures.model,
+    "Champion before this run": isHoldout ? figuresOf(results, "champion").model : undefined,
+    ...Object.fromEntries(
+      candidates.map(({ model_id: id }) => [`Not chosen: ${id}`, figuresOf(results, "candidate", id).model]),
+    ),
+    "RFM score": figures.rfm,
+    "Past spend": figures.past_spend,
+    "Past rate continues": figures.past_rate,
+    "Perfect hindsight": figures.oracle,
   };
   const { holdout_weeks } = results.calendar;
   return {
-    title:
-      evaluation === "backtest"
-        ? "Back-test: after the run date"
-        : `Hold-out: the last ${holdout_weeks} weeks before the run date`,
+    title: isHoldout
+      ? `Hold-out: the last ${holdout_weeks} weeks before the run date`
+      : "Back-test: after the run date",
     columns: [
       "Method",
       "Revenue of best tenth",
@@ -168,8 +157,7 @@ export function evaluationTable(results: Results, evaluation: "holdout" | "backt
       "RMSE",
       "Purchases",
     ],
-    rows: Object.entries(rows).flatMap(([predictor, name]) => {
-      const row = figures[predictor];
+    rows: Object.entries(methods).flatMap(([name, row]) => {
       if (row === undefined) return [];
       return [
         [

@@ -1,9 +1,10 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: .sqlx files have them
 import assert from "node:assert/strict";
 import { config, TestProject } from "../test/project.ts";
-import { type Checked, SqlChecker, tablesOf } from "./checker.ts";
+import { type Checked, SqlChecker } from "./checker.ts";
 import type { Config } from "./config.ts";
 import { compile } from "./dataform.ts";
+import { tablesText } from "./tables-file.ts";
 
 describe("SqlChecker", () => {
   let project: TestProject;
@@ -18,7 +19,7 @@ describe("SqlChecker", () => {
   });
   const check = (): Promise<Checked> => checker.check(compile(project.dir));
   const checkWith = (other: Config): Promise<Checked> =>
-    SqlChecker.with(project.dir, other, (each) => each.check(compile(project.dir)));
+    SqlChecker.check(project.dir, other, compile(project.dir));
   const names = ({ notAnalysed }: Checked): string[] =>
     notAnalysed.map(({ action }) => action.target.name).sort();
 
@@ -31,7 +32,7 @@ describe("SqlChecker", () => {
       { name: "purchased_on", type: "DATE" },
       { name: "value", type: "FLOAT64" },
     ]);
-    assert.deepEqual(tablesOf(graph, checked)[0], {
+    assert.deepEqual(JSON.parse(tablesText(graph, checked))[0], {
       dataset: "rfm",
       name: "customers",
       description: "What others read.",

@@ -1,8 +1,7 @@
-import { join } from "node:path";
 import type { Config } from "./config.ts";
 import { correlatedSubqueryError } from "./correlated-subqueries.ts";
 import type { Action, Graph } from "./dataform.ts";
-import { FunctionRules } from "./functions.ts";
+import { type FunctionCheck, functionCheck } from "./functions.ts";
 import { type Analysis, type Catalog, GoogleSqlAnalyzer } from "./googlesql-analyzer.ts";
 import { isType } from "./googlesql-values.ts";
 import { joinError } from "./joins.ts";
@@ -36,56 +35,50 @@ export class SqlChecker {
   readonly analyzer: GoogleSqlAnalyzer;
   readonly config: Config;
   readonly #projectDir: string;
-  readonly #rules: FunctionRules | undefined;
+  readonly #functionError: FunctionCheck | undefined;
   readonly #known = new Map<string, { readonly text: string; readonly result: Result }>();
 
   private constructor(
     projectDir: string,
     config: Config,
     analyzer: GoogleSqlAnalyzer,
-    rules: FunctionRules | undefined,
+    functionError: FunctionCheck | undefined,
   ) {
     this.#projectDir = projectDir;
     this.config = config;
     this.analyzer = analyzer;
-    this.#rules = rules;
+    this.#functionError = functionError;
   }
 
   /** @throws UserError when there is no analyzer for this platform. */
   static async start(projectDir: string, config: Config): Promise<SqlChecker> {
     const analyzer = await GoogleSqlAnalyzer.start();
-    const rules = config.duckdb ? await FunctionRules.load(analyzer) : undefined;
-    return new SqlChecker(projectDir, config, analyzer, rules);
+    return new SqlChecker(
+      projectDir,
+      config,
+      analyzer,
+      config.duckdb ? await functionCheck(analyzer) : undefined,
+    );
   }
 
-  /** Runs the work with a checker and stops the checker. */
-  static async with<T>(
-    projectDir: string,
-    config: Config,
-    work: (checker: SqlChecker) => Promise<T>,
-  ): Promise<T> {
-    const checker = await SqlChecker.start(projectDir, config);
-    try {
-      return await work(checker);
-    } finally {
-      await checker.close();
-    }
+  /** Checks a project once. */
+  static async check(projectDir: string, config: Config, graph: Graph): Promise<Checked> {
+    await using checker = await SqlChecker.start(projectDir, config);
+    return await checker.check(graph);
   }
 
   /** @throws UserError that names a source with types for some columns only. */
   async check(graph: Graph): Promise<Checked> {
     const columns = new Map<string, readonly Column[]>();
+    /** Why the columns of a table are not known. */
     const unknown = new Map(
       graph.opaque.map(({ target, why }) => [fullNameOf(target), `${nameOf(target)} ${why}`]),
     );
     for (const source of graph.sources) {
+      const { target, file } = source;
       const typed = typedColumns(source, this.config);
-      if (typed.length > 0) columns.set(fullNameOf(source.target), typed);
-      else
-        unknown.set(
-          fullNameOf(source.target),
-          `the source ${nameOf(source.target)} declares no column types (${source.file})`,
-        );
+      if (typed.length > 0) columns.set(fullNameOf(target), typed);
+      else unknown.set(fullNameOf(target), `the source ${nameOf(target)} declares no column types (${file})`);
     }
     const changed: Action[] = [];
     const byName = new Map(graph.actions.map((action) => [fullNameOf(action.target), action]));
@@ -96,29 +89,31 @@ export class SqlChecker {
       return result;
     };
     const afterInputs = async (action: Action): Promise<Result> => {
+      const name = fullNameOf(action.target);
       const inputs = action.dependencies.map(fullNameOf);
-      await Promise.all(inputs.flatMap((name) => byName.get(name) ?? []).map(resultOf));
-      const missing = inputs.find((name) => !columns.has(name));
-      const why = missing === undefined ? undefined : unknown.get(missing)!;
+      await Promise.all(inputs.flatMap((input) => byName.get(input) ?? []).map(resultOf));
+      const why = inputs.map((input) => unknown.get(input)).find((each) => each !== undefined);
       const catalog = catalogOf(action, graph, columns, this.config);
       const text = JSON.stringify([action.query, why ?? catalog.tables]);
-      const result = await this.#once(action, text, changed, () =>
-        why === undefined ? this.#analyze(action, catalog) : this.#parse(action, why),
-      );
-      const name = fullNameOf(action.target);
+      let { text: before, result } = this.#known.get(name) ?? {};
+      if (result === undefined || before !== text) {
+        changed.push(action);
+        result = await this.#resultOf(action, catalog, why);
+        this.#known.set(name, { text, result });
+      }
       if (result.analysis !== undefined) columns.set(name, result.analysis.columns);
       else unknown.set(name, result.why ?? `${nameOf(action.target)} is not valid`);
       return result;
     };
     const done = await Promise.all(
-      graph.actions.map(async (action) => [action, await resultOf(action)] as const),
+      graph.actions.map(async (action) => ({ action, ...(await resultOf(action)) })),
     );
     return {
       columns,
       changed,
-      analyses: new Map(done.flatMap(([action, { analysis }]) => (analysis ? [[action, analysis]] : []))),
-      problems: done.flatMap(([, { problem }]) => problem ?? []),
-      notAnalysed: done.flatMap(([action, { why }]) => (why === undefined ? [] : [{ action, why }])),
+      analyses: new Map(done.flatMap(({ action, analysis }) => (analysis ? [[action, analysis]] : []))),
+      problems: done.flatMap(({ problem }) => problem ?? []),
+      notAnalysed: done.flatMap(({ action, why }) => (why === undefined ? [] : { action, why })),
     };
   }
 
@@ -126,39 +121,35 @@ export class SqlChecker {
     await this.analyzer.close();
   }
 
-  async #analyze(action: Action, catalog: Catalog): Promise<Result> {
-    const analysis = await this.analyzer.analyze(action.query, catalog, this.config.parameters);
-    const error =
-      (action.kind === "model" ? namesError(analysis) : undefined) ??
-      viewParameterError(action, analysis) ??
-      joinError(action.query, analysis.statement) ??
-      correlatedSubqueryError(action.query, analysis.statement) ??
-      this.#rules?.errorIn(action.query, analysis);
-    if (error !== undefined) throw error;
-    return { analysis };
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
   }
 
-  /** Checks only the syntax of a query that reads a table without columns. */
-  async #parse({ query }: Action, why: string): Promise<Result> {
-    await this.analyzer.parse(query);
-    return { why };
-  }
-
-  async #once(action: Action, text: string, changed: Action[], work: () => Promise<Result>): Promise<Result> {
-    const key = fullNameOf(action.target);
-    const known = this.#known.get(key);
-    if (known?.text === text) return known.result;
-    changed.push(action);
-    const result = await work().catch((error): Result => {
+  /** `why`: the action reads a table without columns, so that only its syntax is checked. */
+  async #resultOf(action: Action, catalog: Catalog, why?: string): Promise<Result> {
+    const { query, kind } = action;
+    try {
+      if (why !== undefined) {
+        await this.analyzer.parse(query);
+        return { why };
+      }
+      const analysis = await this.analyzer.analyze(query, catalog, this.config.parameters);
+      const error =
+        (kind === "model" ? namesError(analysis) : undefined) ??
+        viewParameterError(action, analysis) ??
+        joinError(query, analysis.statement) ??
+        correlatedSubqueryError(query, analysis.statement) ??
+        this.#functionError?.(query, analysis);
+      if (error !== undefined) throw error;
+      return { analysis };
+    } catch (error) {
       if (!(error instanceof QueryError)) throw error;
       const [, table] = /^Table not found: ([^;]+)/.exec(error.message) ?? [];
       if (table !== undefined) return { why: `the table ${table} is not declared` };
-      if (tokensOf(action.query).some((token) => token.text === "|>"))
+      if (tokensOf(query).some((token) => token.text === "|>"))
         return { why: `${nameOf(action.target)} uses pipe syntax, which the analyzer does not know` };
       return { problem: describeQueryError(this.#projectDir, action, error) };
-    });
-    this.#known.set(key, { text, result });
-    return result;
+    }
   }
 }
 
@@ -183,10 +174,10 @@ function typedColumns({ target, columns }: Graph["sources"][number], { sources =
     configured === undefined
       ? columns.map(({ name, type }) => ({ name, type }))
       : Object.entries(configured).map(([name, type]) => ({ name, type }));
-  const untyped = all.filter(({ type }) => !isType(type));
-  if (untyped.length === 0) return all;
-  if (untyped.length === all.length && configured === undefined) return [];
-  const { name, type } = untyped[0]!;
+  const [untyped] = all.filter(({ type }) => !isType(type));
+  if (untyped === undefined) return all;
+  if (configured === undefined && !all.some(({ type }) => isType(type))) return [];
+  const { name, type } = untyped;
   const given = type === "" ? "" : `: ${JSON.stringify(type)} is not a GoogleSQL type`;
   throw new UserError(`Column ${name} of the source ${nameOf(target)} has no type${given}.`, {
     remedy: `Add the type in the declaration: ${name}: { description: "…", tags: ["STRING"] }.`,
@@ -212,24 +203,3 @@ function namesError({ columns }: Analysis): QueryError | undefined {
   const twice = names.find((name, index) => names.indexOf(name) < index);
   return twice === undefined ? undefined : new QueryError(`Two columns have the name ${twice}.`);
 }
-
-/** The tables that hold data, with what the project says about them and their columns: the content of tables.json. */
-export function tablesOf({ actions }: Graph, { columns }: Checked): object[] {
-  return actions
-    .filter(({ kind, materialization }) => kind === "model" && materialization !== "view")
-    .map(({ target, description, partitionBy, clusterBy, columns: descriptions }) => ({
-      dataset: target.dataset,
-      name: target.name,
-      description,
-      ...(partitionBy === undefined ? {} : { partitionBy }),
-      clusterBy,
-      columns: (columns.get(fullNameOf(target)) ?? []).map(({ name, type }) => ({
-        name,
-        type,
-        description: descriptions[name] ?? "",
-      })),
-    }))
-    .sort((one, other) => (`${one.dataset}.${one.name}` < `${other.dataset}.${other.name}` ? -1 : 1));
-}
-
-export const tablesFile = (projectDir: string): string => join(projectDir, "tables.json");

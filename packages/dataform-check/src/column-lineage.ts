@@ -100,18 +100,23 @@ function windowOrigin(bytes: Buffer, group: Node, { expr }: Node): Origin {
   }));
   const [, call] = [...nodesOf(expr)].find(([, node]) => node.function)!;
   const args = ((call.argument_list ?? []) as unknown[]).map((each) => textOf(bytes, each) ?? "…");
+  const clause = (words: string, names: string[]) => names.length > 0 && `${words} ${names.join(", ")}`;
   const window = [
-    ...(partition.length === 0 ? [] : [`PARTITION BY ${partition.map(({ name }) => name).join(", ")}`]),
-    ...(order.length === 0
-      ? []
-      : [`ORDER BY ${order.map(({ column, direction }) => `${column.name}${direction}`).join(", ")}`]),
-  ];
+    clause(
+      "PARTITION BY",
+      partition.map(({ name }) => String(name)),
+    ),
+    clause(
+      "ORDER BY",
+      order.map(({ column, direction }) => `${column.name}${direction}`),
+    ),
+  ].filter((text) => text !== false);
   const name = functionName(call)
     .replace(/^ZetaSQL:\$?/, "")
     .toUpperCase();
   return {
     expression: `${name}(${args.join(", ")}) OVER (${window.join(" ")})`,
-    from: [...columnIdsIn(expr), ...[...partition, ...order.map(({ column }) => column)].map(idOf)],
+    from: [...columnIdsIn(expr), ...partition.map(idOf), ...order.map(({ column }) => idOf(column))],
   };
 }
 

@@ -64,33 +64,28 @@ export interface Overrides {
 }
 
 /** The parts of @dataform/core's CompiledGraph that are used here. */
-interface CompiledTarget {
-  readonly database: string;
-  readonly schema: string;
-  readonly name: string;
-}
-interface Descriptor {
-  readonly description: string;
-  readonly columns: readonly { path: readonly string[]; description: string; tags: readonly string[] }[];
-}
 interface Compiled {
-  readonly target: CompiledTarget;
+  readonly target: { readonly database: string; readonly schema: string; readonly name: string };
   readonly fileName: string;
   readonly disabled: boolean;
+  readonly actionDescriptor?: {
+    readonly description: string;
+    readonly columns: readonly { path: readonly string[]; description: string; tags: readonly string[] }[];
+  } | null;
 }
 interface CompiledQuery extends Compiled {
-  readonly type?: string;
+  /** Of a table only. */
+  readonly type?: "view" | "table" | "incremental";
   readonly query: string;
   readonly tags: readonly string[];
   readonly preOps?: readonly string[];
   readonly postOps?: readonly string[];
-  readonly dependencyTargets: readonly CompiledTarget[];
+  readonly dependencyTargets: readonly Compiled["target"][];
   readonly bigquery?: {
     readonly partitionBy: string;
     readonly clusterBy: readonly string[];
     readonly updatePartitionFilter: string;
   } | null;
-  readonly actionDescriptor: Descriptor | null;
 }
 interface CompiledGraph {
   readonly projectConfig: { readonly defaultDatabase: string; readonly defaultSchema: string };
@@ -99,13 +94,13 @@ interface CompiledGraph {
   readonly operations: readonly Compiled[];
   readonly notebooks: readonly Compiled[];
   readonly dataPreparations: readonly Compiled[];
-  readonly declarations: readonly (Compiled & { readonly actionDescriptor: Descriptor | null })[];
+  readonly declarations: readonly Compiled[];
   readonly graphErrors: {
     readonly compilationErrors: readonly { fileName: string; message: string }[];
   } | null;
 }
 
-const targetOf = ({ database, schema, name }: CompiledTarget): Target => ({
+const targetOf = ({ database, schema, name }: Compiled["target"]): Target => ({
   project: database,
   dataset: schema,
   name,
@@ -123,9 +118,7 @@ export function compile(projectDir: string, overrides: Overrides = {}): Graph {
     const isOld = existsSync(join(projectDir, "dataform.json"));
     throw new UserError([...new Set(lines)].join("\n"), isOld ? { remedy: OLD_SETTINGS } : {});
   }
-  const models = compiled.tables.map((table) => ({ ...table, kind: "model" as const }));
-  const assertions = compiled.assertions.map((each) => ({ ...each, kind: "assertion" as const }));
-  const queries = [...models, ...assertions];
+  const queries = [...compiled.tables, ...compiled.assertions];
   const enabled = queries.filter(({ disabled }) => !disabled);
   const others = [
     ...compiled.operations.map((each) => ({ ...each, what: "operation" })),
@@ -139,7 +132,7 @@ export function compile(projectDir: string, overrides: Overrides = {}): Graph {
   ];
   return {
     home: { project: compiled.projectConfig.defaultDatabase, dataset: compiled.projectConfig.defaultSchema },
-    actions: enabled.map((action) => toAction(action, action.kind)),
+    actions: enabled.map(toAction),
     sources: compiled.declarations.map((declaration) => ({
       target: targetOf(declaration.target),
       description: declaration.actionDescriptor?.description ?? "",
@@ -158,24 +151,13 @@ export function compile(projectDir: string, overrides: Overrides = {}): Graph {
   };
 }
 
-function toAction(compiled: CompiledQuery, kind: Action["kind"]): Action {
-  const { target, query, fileName, tags, dependencyTargets, bigquery, actionDescriptor } = compiled;
-  const materializations: Record<string, Materialization> = {
-    view: "view",
-    table: "table",
-    incremental: tags.includes("append") ? "append" : "partition",
-    assertion: "view",
-  };
-  const materialization = materializations[compiled.type ?? kind];
-  if (materialization === undefined) {
-    throw new UserError(
-      `${fileName}: type "${compiled.type}" is not supported. Use view, table, incremental or assertion.`,
-    );
-  }
+function toAction(compiled: CompiledQuery): Action {
+  const { target, type, query, fileName, tags, dependencyTargets, bigquery, actionDescriptor } = compiled;
+  const incremental = tags.includes("append") ? "append" : "partition";
   return {
-    kind,
+    kind: type === undefined ? "assertion" : "model",
     target: targetOf(target),
-    materialization,
+    materialization: type === "incremental" ? incremental : (type ?? "view"),
     query,
     partitionBy: bigquery?.partitionBy || undefined,
     clusterBy: bigquery?.clusterBy ?? [],
@@ -205,10 +187,7 @@ function runCore(projectDir: string, { project, vars }: Overrides): CompiledGrap
       .filter((entry) => entry.isFile())
       .map((entry) => relative(root, join(entry.parentPath, entry.name)).split(sep).join("/"))
       .filter((file) => !/(^|\/)(node_modules|\.git)\//.test(file));
-    const projectConfigOverride = {
-      ...(project === undefined ? {} : { defaultDatabase: project }),
-      ...(vars === undefined ? {} : { vars }),
-    };
+    const projectConfigOverride = { defaultDatabase: project, vars };
     const compileConfig = { projectDir: root, filePaths, projectConfigOverride };
     const message = request.encode(request.fromObject({ compile: { compileConfig } })).finish();
     const answer = loadCore(root, coreFile).main(Buffer.from(message).toString("base64"));

@@ -100,12 +100,12 @@ export function duckDbError(sql: string, error: unknown): QueryError {
 
 /** A DuckDB in memory that runs GoogleSQL queries on small tables, for tests. */
 export class TestDuckDb {
+  readonly #instance: DuckDBInstance;
   readonly #connection: DuckDBConnection;
-  readonly #close: () => void;
 
-  private constructor(connection: DuckDBConnection, close: () => void) {
+  private constructor(instance: DuckDBInstance, connection: DuckDBConnection) {
+    this.#instance = instance;
     this.#connection = connection;
-    this.#close = close;
   }
 
   /** `home` is the project and dataset that the queries call the routines in. */
@@ -114,7 +114,7 @@ export class TestDuckDb {
     home: { project: string; dataset: string } = { project: "p", dataset: "d" },
   ): Promise<TestDuckDb> {
     const instance = await DuckDBInstance.create();
-    const duckdb = new TestDuckDb(await instance.connect(), () => instance.closeSync());
+    const duckdb = new TestDuckDb(instance, await instance.connect());
     await duckdb.#connection.run("SET GLOBAL TimeZone = 'UTC'");
     await duckdb.#createSchema(home);
     await createRoutines(duckdb.#connection, routines, `${quote(home.project)}.${quote(home.dataset)}`);
@@ -145,7 +145,11 @@ export class TestDuckDb {
   }
 
   close(): void {
-    this.#close();
+    this.#instance.closeSync();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
   }
 
   async #createSchema({ project, dataset }: { project: string; dataset: string }): Promise<void> {

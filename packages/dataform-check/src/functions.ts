@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { load } from "js-yaml";
 import { z } from "zod";
 import type { Analysis, GoogleSqlAnalyzer, Table } from "./googlesql-analyzer.ts";
@@ -19,6 +20,8 @@ function expand(line: string): string[] {
     : columns.split(" ").map((one) => typed.replaceAll("$1", one).replaceAll("$2", PAIRS[one]!));
 }
 
+const LIST = new URL("./functions.yaml", import.meta.url);
+
 /** Expressions that give the same result in GoogleSQL and DuckDB, by group, and those that do not. */
 export const FUNCTIONS = z
   .strictObject({
@@ -34,9 +37,8 @@ export const FUNCTIONS = z
         ),
       ),
   })
-  .parse(load(readFileSync(new URL("./functions.yaml", import.meta.url), "utf8")));
+  .parse(load(readFileSync(LIST, "utf8")));
 
-type Refused = (typeof FUNCTIONS.refused)[number];
 const types = {
   INT64: "id i j k",
   FLOAT64: "f h",
@@ -58,69 +60,45 @@ export function exampleQuery(expressions: readonly string[], isAggregate: boolea
   return `SELECT ${isAggregate ? "k AS row_key" : "id AS row_key"},\n  ${columns}\nFROM \`warehouse.examples.t\`${isAggregate ? " GROUP BY k" : ""}`;
 }
 
-/** The list of functions for a person to read. */
-export function renderFunctions(): string {
-  const width = Math.max(...FUNCTIONS.refused.map(({ write }) => write.length));
-  const groups = Object.entries(FUNCTIONS.usable).map(
-    ([group, expressions]) => `${group}\n${expressions.map((expression) => `  ${expression}\n`).join("")}`,
-  );
-  const refused = FUNCTIONS.refused.map(({ write, instead }) => `  ${write.padEnd(width)}  use ${instead}\n`);
-  return `Expressions that give the same result in GoogleSQL and DuckDB, with these types and date parts: i, j and k are
-INT64, f and h FLOAT64, s and u STRING, d and e DATE, ts and tu TIMESTAMP, b and c BOOL.
-
-${groups.join("\n")}
-Refused, because DuckDB or the translation to it gives another result
-${refused.join("")}`;
-}
-
 /** A function with the types of its arguments, and its place in bytes. */
 interface Use {
   readonly key: string;
   readonly at: number | undefined;
 }
 
-/** The functions that a query can use when it must give the same result in DuckDB. */
-export class FunctionRules {
-  readonly #usable: ReadonlySet<string>;
-  readonly #refused: ReadonlyMap<string, Refused>;
+/** An error for the first function in a query that is not known to give the same result in DuckDB. */
+export type FunctionCheck = (query: string, analysis: Analysis) => QueryError | undefined;
 
-  private constructor(usable: ReadonlySet<string>, refused: ReadonlyMap<string, Refused>) {
-    this.#usable = usable;
-    this.#refused = refused;
-  }
-
-  static async load(analyzer: GoogleSqlAnalyzer): Promise<FunctionRules> {
-    const usesIn = async (query: string): Promise<Use[]> =>
-      functionsOf(await analyzer.analyze(query, { tables: [EXAMPLES] }), query);
-    const groups = Object.entries(FUNCTIONS.usable).map(([group, expressions]) =>
-      usesIn(exampleQuery(expressions, group === "Aggregates")),
-    );
-    const usable = new Set((await Promise.all(groups)).flat().map(({ key }) => key));
-    const query = exampleQuery(
-      FUNCTIONS.refused.map(({ write }) => write),
-      false,
-    );
-    const refused = new Map<string, Refused>();
+export async function functionCheck(analyzer: GoogleSqlAnalyzer): Promise<FunctionCheck> {
+  const usesIn = async (query: string): Promise<Use[]> =>
+    functionsOf(await analyzer.analyze(query, { tables: [EXAMPLES] }), query);
+  const groups = Object.entries(FUNCTIONS.usable).map(([group, expressions]) =>
+    usesIn(exampleQuery(expressions, group === "Aggregates")),
+  );
+  const usable = new Set((await Promise.all(groups)).flat().map(({ key }) => key));
+  const examples = exampleQuery(
+    FUNCTIONS.refused.map(({ write }) => write),
+    false,
+  );
+  const refused = new Map<string, (typeof FUNCTIONS.refused)[number]>();
+  const seen = new Set<unknown>();
+  for (const { key, at } of await usesIn(examples)) {
     // The first expression is on the second line.
-    for (const { key, at } of await usesIn(query)) {
-      const rule = at === undefined ? undefined : FUNCTIONS.refused[positionOfByte(query, at).line - 2];
-      if (rule !== undefined && !usable.has(key) && ![...refused.values()].includes(rule))
-        refused.set(key, rule);
-    }
-    return new FunctionRules(usable, refused);
+    const rule = at === undefined ? undefined : FUNCTIONS.refused[positionOfByte(examples, at).line - 2];
+    if (rule === undefined || usable.has(key) || seen.has(rule)) continue;
+    refused.set(key, rule);
+    seen.add(rule);
   }
-
-  /** An error for the first function in the query that is not usable. */
-  errorIn(query: string, analysis: Analysis): QueryError | undefined {
-    const use = functionsOf(analysis, query).find(({ key }) => !this.#usable.has(key));
+  return (query, analysis) => {
+    const use = functionsOf(analysis, query).find(({ key }) => !usable.has(key));
     if (use === undefined) return undefined;
-    const refused = this.#refused.get(use.key);
+    const rule = refused.get(use.key);
     const message =
-      refused === undefined
-        ? `${use.key.replace(/, part \d+/, "")} is not known to give the same result in DuckDB. check --functions lists what is.`
-        : `${refused.write} does not give the same result in DuckDB. Use ${refused.instead}.`;
+      rule === undefined
+        ? `${use.key.replace(/, part \d+/, "")} is not known to give the same result in DuckDB. The list of what is: ${fileURLToPath(LIST)}`
+        : `${rule.write} does not give the same result in DuckDB. Use ${rule.instead}.`;
     return new QueryError(message, use.at === undefined ? undefined : positionOfByte(query, use.at));
-  }
+  };
 }
 
 /** Functions, operators and casts in a resolved tree, without the project's routines. */

@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { promisify } from "node:util";
 import type { ServiceError } from "@grpc/grpc-js";
 import { withPaths } from "./googlesql-to-duckdb.ts";
 import { plainValue, type TypeMessage, typeMessage, typeName, valueMessage } from "./googlesql-values.ts";
@@ -18,7 +19,6 @@ import {
   type Target,
 } from "./query.ts";
 import type { Node } from "./resolved-tree.ts";
-
 import { UserError } from "./user-error.ts";
 
 /** A table that queries can read. */
@@ -29,13 +29,10 @@ export interface Table {
   readonly rows?: readonly Row[];
 }
 
-/** A routine as the analyzer needs it. */
-export type RoutineSignature = Pick<Routine, "name" | "parameters" | "returns">;
-
 /** The tables and routines that a query can use. */
 export interface Catalog {
   readonly tables: readonly Table[];
-  readonly routines?: readonly RoutineSignature[];
+  readonly routines?: readonly Pick<Routine, "name" | "parameters" | "returns">[];
   /** Where the routines are. */
   readonly home?: { readonly project: string; readonly dataset: string };
   /**
@@ -63,10 +60,8 @@ const KILL_WITH_PARENT =
   'exec 3<&0; (cat <&3; kill -9 $$; rm -rf "$0") >/dev/null 2>&1 & exec "$@" "unix:$0/socket" 1 </dev/null 3<&-';
 
 type Message = Record<string, unknown>;
-type Client = Record<
-  string,
-  (request: Message, callback: (error: ServiceError | null, answer: Message) => void) => void
-> & { close(): void };
+type Answer = (error: ServiceError | null, answer: Message) => void;
+type Client = Record<string, (request: Message, answer: Answer) => void> & { close(): void };
 
 /**
  * The analyzer and reference evaluator of GoogleSQL, BigQuery's language, in a child process that stops with close() or
@@ -91,19 +86,16 @@ export class GoogleSqlAnalyzer {
     const server = spawn("/bin/sh", ["-c", KILL_WITH_PARENT, folder, binary]);
     const ended = once(server, "exit");
     let output = "";
-    for (const stream of [server.stdout, server.stderr]) {
-      stream.on("data", (chunk) => {
-        output = `${output}${chunk}`.slice(-2000);
-      });
-    }
-    const listening = new Promise<boolean>((done) => {
-      server.stdout.on("data", () => output.includes("listening") && done(true));
-      server.on("exit", () => {
-        server.stdin.destroy();
-        done(false);
-      });
+    const isListening = await new Promise<boolean>((done) => {
+      for (const stream of [server.stdout, server.stderr])
+        stream.on("data", (chunk) => {
+          output = `${output}${chunk}`.slice(-2000);
+          if (output.includes("listening")) done(true);
+        });
+      server.on("exit", () => done(false));
     });
-    if (!(await listening)) {
+    if (!isListening) {
+      server.stdin.destroy();
       throw new UserError(`GoogleSQL's analyzer ${binary} does not start: ${output.trim() || "no output"}.`, {
         remedy: "Install its package again (npm ci). On Linux it needs glibc 2.34 or later.",
       });
@@ -234,11 +226,8 @@ export class GoogleSqlAnalyzer {
     const root = tables.map(({ target, columns }, index) => {
       const column = columns.map(({ name, type }) => ({ name, type: typeMessage(type) }));
       const table = { name: target.name, full_name: fullNameOf(target), column };
-      dataset(target.project, target.dataset).table.push({
-        ...table,
-        serialization_id: String(2 * index + 1),
-      });
-      return { ...table, name_in_catalog: fullNameOf(target), serialization_id: String(2 * index + 2) };
+      dataset(target.project, target.dataset).table.push({ ...table, serialization_id: 2 * index + 1 });
+      return { ...table, name_in_catalog: fullNameOf(target), serialization_id: 2 * index + 2 };
     });
     if (home !== undefined)
       dataset(home.project, home.dataset).custom_function.push(
@@ -284,33 +273,29 @@ function binaryOf(library: string, platform: string, arch: string): string {
 }
 
 function send(client: Client, method: string, request: Message): Promise<Message> {
-  return new Promise((done, failed) => {
-    client[method]!(request, (error, answer) => (error === null ? done(answer) : failed(error)));
-  });
+  return promisify(client[method]!.bind(client))(request);
 }
 
 /** A routine as a custom function. A function in SQL is inlined only when its parameters have any type. */
-function functionMessage({ name, parameters, returns }: RoutineSignature, sqlStub?: string): Message {
-  const fixed = (type: string): Message => ({
-    kind: "ARG_TYPE_FIXED",
-    type: typeMessage(type),
-    num_occurrences: 1,
-  });
+function functionMessage(
+  { name, parameters, returns }: Pick<Routine, "name" | "parameters" | "returns">,
+  sqlStub?: string,
+): Message {
+  const fixed = (type: string) => ({ kind: "ARG_TYPE_FIXED", type: typeMessage(type), num_occurrences: 1 });
   const argument = parameters.map((parameter) => ({
     ...(sqlStub === undefined ? fixed(parameter.type) : { kind: "ARG_TYPE_ARBITRARY", num_occurrences: 1 }),
     options: { argument_name: parameter.name, named_argument_kind: "POSITIONAL_OR_NAMED" },
   }));
-  const declared = {
-    name_path: [name],
-    mode: "SCALAR",
-    signature: [{ argument, return_type: fixed(returns) }],
-  };
-  if (sqlStub === undefined) return { ...declared, group: "Routine" };
-  return {
-    ...declared,
+  const stub = {
     group: "Templated_SQL_Function",
     templated_sql_function_argument_name: parameters.map((parameter) => parameter.name),
     parse_resume_location: { input: sqlStub, byte_position: 0 },
+  };
+  return {
+    name_path: [name],
+    mode: "SCALAR",
+    signature: [{ argument, return_type: fixed(returns) }],
+    ...(sqlStub === undefined ? { group: "Routine" } : stub),
   };
 }
 

@@ -69,66 +69,53 @@ export function typeName(type: TypeMessage): string {
 
 const DAY = 86_400_000;
 
+const TO_MESSAGE: Readonly<Record<string, (value: unknown) => ValueMessage>> = {
+  TYPE_BOOL: (value) => ({ bool_value: value }),
+  TYPE_DATE: (value) => ({ date_value: Date.parse(`${value}T00:00:00Z`) / DAY }),
+  TYPE_DOUBLE: (value) => ({ double_value: Number(value) }),
+  TYPE_INT64: (value) => ({ int64_value: String(value) }),
+  TYPE_STRING: (value) => ({ string_value: value }),
+  TYPE_TIMESTAMP: (value) => {
+    const seconds = String(Math.floor(Date.parse(String(value)) / 1000));
+    const [, fraction = ""] = /:\d\d\.(\d+)/.exec(String(value)) ?? [];
+    return { timestamp_value: { seconds, nanos: Number(fraction.padEnd(9, "0")) } };
+  },
+};
+
 /** A value for the evaluator: dates are YYYY-MM-DD, timestamps ISO 8601. */
 export function valueMessage(value: unknown, type: TypeMessage): ValueMessage {
   if (value === null || value === undefined) return {};
-  switch (type.type_kind) {
-    case "TYPE_ARRAY": {
-      const element = (value as unknown[]).map((each) => valueMessage(each, type.array_type!.element_type));
-      return { array_value: { element } };
-    }
-    case "TYPE_BOOL":
-      return { bool_value: value };
-    case "TYPE_DATE":
-      return { date_value: Date.parse(`${value}T00:00:00Z`) / DAY };
-    case "TYPE_DOUBLE":
-      return { double_value: Number(value) };
-    case "TYPE_INT64":
-      return { int64_value: String(value) };
-    case "TYPE_STRING":
-      return { string_value: value };
-    case "TYPE_TIMESTAMP": {
-      const text = String(value);
-      const seconds = Math.floor(Date.parse(text) / 1000);
-      const fraction = /:\d\d\.(\d+)/.exec(text)?.[1] ?? "";
-      return { timestamp_value: { seconds: String(seconds), nanos: Number(fraction.padEnd(9, "0")) } };
-    }
-    default:
-      throw new UserError(
-        `Values of type ${typeName(type)} are not supported by the reference evaluator here.`,
-      );
+  if (type.array_type) {
+    const { element_type } = type.array_type;
+    return { array_value: { element: (value as unknown[]).map((each) => valueMessage(each, element_type)) } };
   }
+  const toMessage = TO_MESSAGE[type.type_kind];
+  if (toMessage !== undefined) return toMessage(value);
+  throw new UserError(`Values of type ${typeName(type)} are not supported by the reference evaluator here.`);
 }
 
 /** The value of the evaluator's answer, in the same form. */
 export function plainValue(message: ValueMessage, type: TypeMessage): unknown {
   const kind = String(message.value ?? "null");
   const value = message[kind];
-  switch (kind) {
-    case "null":
-      return null;
-    case "array_value": {
-      const { element = [] } = value as { element?: ValueMessage[] };
-      return element.map((each) => plainValue(each, type.array_type!.element_type));
-    }
-    case "struct_value": {
-      const { field = [] } = value as { field?: ValueMessage[] };
-      const types = type.struct_type!.field;
-      return Object.fromEntries(
-        field.map((each, index) => [types[index]!.field_name, plainValue(each, types[index]!.field_type)]),
-      );
-    }
-    case "date_value":
-      return new Date(Number(value) * DAY).toISOString().slice(0, 10);
-    case "int64_value":
-      return Number(value);
-    case "timestamp_value": {
-      const { seconds = 0, nanos = 0 } = value as { seconds?: string; nanos?: number };
-      const fraction = String(nanos).padStart(9, "0").replace(/0+$/, "");
-      const time = new Date(Number(seconds) * 1000).toISOString().slice(0, 19);
-      return `${time}${fraction === "" ? "" : `.${fraction}`}Z`;
-    }
-    default:
-      return value;
+  const { array_type, struct_type } = type;
+  if (kind === "null") return null;
+  if (kind === "array_value") {
+    const { element = [] } = value as { element?: ValueMessage[] };
+    return element.map((each) => plainValue(each, array_type!.element_type));
   }
+  if (kind === "struct_value") {
+    const { field = [] } = value as { field?: ValueMessage[] };
+    const entries = struct_type!.field.map(({ field_name, field_type }, index) => [
+      field_name,
+      plainValue(field[index]!, field_type),
+    ]);
+    return Object.fromEntries(entries);
+  }
+  if (kind === "date_value") return new Date(Number(value) * DAY).toISOString().slice(0, 10);
+  if (kind === "int64_value") return Number(value);
+  if (kind !== "timestamp_value") return value;
+  const { seconds = 0, nanos = 0 } = value as { seconds?: string; nanos?: number };
+  const fraction = `.${String(nanos).padStart(9, "0")}`.replace(/\.?0+$/, "");
+  return `${new Date(Number(seconds) * 1000).toISOString().slice(0, 19)}${fraction}Z`;
 }

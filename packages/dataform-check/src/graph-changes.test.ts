@@ -78,8 +78,8 @@ describe("schemaChanges", () => {
     ];
     assert.deepEqual(schemaChanges(one, other), [
       { table: "d.t", column: "a", before: "INT64", after: "STRING", breaking: true },
-      { table: "d.t", column: "b", before: "INT64", breaking: true },
-      { table: "d.t", column: "n", after: "BOOL", breaking: false },
+      { table: "d.t", column: "b", before: "INT64", after: undefined, breaking: true },
+      { table: "d.t", column: "n", before: undefined, after: "BOOL", breaking: false },
     ]);
   });
 });

@@ -37,18 +37,9 @@ export function changesOf(before: readonly Action[], after: readonly Action[]): 
 }
 
 function meaning(action: Action): string {
-  const { query, materialization, partitionBy, clusterBy, updatePartitionFilter, target, tags } = action;
+  const { description: _, columns: __, file: ___, dependencies: ____, query, tags, ...stored } = action;
   const words = tokensOf(query).filter(({ kind }) => kind !== "space" && kind !== "comment");
-  const severity = tags.includes("warning");
-  return JSON.stringify([
-    words.map(({ text }) => text),
-    materialization,
-    partitionBy,
-    clusterBy,
-    updatePartitionFilter,
-    target,
-    severity,
-  ]);
+  return JSON.stringify([stored, words.map(({ text }) => text), tags.includes("warning")]);
 }
 
 /** A column that is added, removed or of another type. */
@@ -56,8 +47,8 @@ export interface SchemaChange {
   /** dataset.name */
   readonly table: string;
   readonly column: string;
-  readonly before?: string;
-  readonly after?: string;
+  readonly before: string | undefined;
+  readonly after: string | undefined;
   /** Whether queries that read the table can fail: a column is removed or has another type. */
   readonly breaking: boolean;
 }
@@ -71,13 +62,8 @@ export function schemaChanges(before: Columns, after: Columns): SchemaChange[] {
     const was = new Map(known.map((column) => [column.name, column.type]));
     const is = new Map(columns.map((column) => [column.name, column.type]));
     return [...new Set([...was.keys(), ...is.keys()])].flatMap((column) => {
-      const [one, other] = [was.get(column), is.get(column)];
-      if (one === other) return [];
-      const types = {
-        ...(one === undefined ? {} : { before: one }),
-        ...(other === undefined ? {} : { after: other }),
-      };
-      return [{ table, column, ...types, breaking: one !== undefined }];
+      const [before, after] = [was.get(column), is.get(column)];
+      return before === after ? [] : { table, column, before, after, breaking: before !== undefined };
     });
   });
 }

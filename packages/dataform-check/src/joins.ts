@@ -29,7 +29,7 @@ export interface Join {
   readonly at: number;
 }
 
-export function joinsOf(statement: Node, query: string): Join[] {
+export function joinsOf(statement: Node | undefined, query: string): Join[] {
   const bytes = Buffer.from(query);
   return [...nodesOf(statement)].flatMap(([field, node]) => {
     if (field !== "resolved_join_scan_node") return [];

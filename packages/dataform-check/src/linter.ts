@@ -3,7 +3,7 @@ import type { Config } from "./config.ts";
 import type { Action, Graph } from "./dataform.ts";
 import type { TypeMessage } from "./googlesql-values.ts";
 import { joinsOf } from "./joins.ts";
-import { fullNameOf, nameOf, type Position, positionOf, QueryError } from "./query.ts";
+import { type Column, fullNameOf, nameOf, type Position, positionOf, QueryError } from "./query.ts";
 import {
   callOf,
   columnIdsIn,
@@ -51,10 +51,15 @@ interface Breach {
   readonly position: Position | undefined;
 }
 
-/** A token of the query's code, with its position and its depth in parentheses. */
-interface Word {
-  readonly kind: Token["kind"];
-  readonly text: string;
+const breach = (rule: Rule, message: string, fix: string, position?: Position): Breach => ({
+  rule,
+  message,
+  fix,
+  position,
+});
+
+/** A token that is no white space, with its depth in parentheses. */
+interface Word extends Token {
   readonly position: Position;
   readonly depth: number;
 }
@@ -77,11 +82,12 @@ export function lint(graph: Graph, { analyses }: Checked, projectDir: string, co
     const words = wordsOf(query);
     const code = words.filter(({ kind }) => kind !== "comment");
     const analysis = analyses.get(action);
-    const analysed = analysis === undefined ? [] : breachesIn(query, analysis.statement, partitions);
     const breaches = [
-      ...analysed,
+      ...missingPartitionFilters(query, analysis?.statement, partitions),
+      ...joinsWithoutKey(query, analysis?.statement),
+      ...arraysWithNull(query, analysis?.statement),
       ...nonDeterministicDates(code),
-      ...missingDescriptions(action, isMart ? (analysis?.columns ?? []).map(({ name }) => name) : [], code),
+      ...missingDescriptions(action, isMart ? (analysis?.columns ?? []) : [], code),
       ...(isMart ? selectStars(action, code) : []),
     ];
     for (const { rule, message, fix, position } of applyIgnores(breaches, words)) {
@@ -91,14 +97,6 @@ export function lint(graph: Graph, { analyses }: Checked, projectDir: string, co
   }
   return findings;
 }
-
-type Partitions = ReadonlyMap<string, string | undefined>;
-
-const breachesIn = (query: string, statement: Node, partitions: Partitions): Breach[] => [
-  ...missingPartitionFilters(query, statement, partitions),
-  ...joinsWithoutKey(query, statement),
-  ...arraysWithNull(query, statement),
-];
 
 function wordsOf(query: string): Word[] {
   let at = 0;
@@ -114,13 +112,13 @@ function wordsOf(query: string): Word[] {
 
 function selectStars({ columns }: Action, code: readonly Word[]): Breach[] {
   const names = Object.keys(columns).join(", ");
-  return code.flatMap(({ text, depth, position }, index) => {
-    const isStar =
-      text === "*" && depth === 0 && /^(select|distinct|all|,|\.)$/i.test(code[index - 1]?.text ?? "");
-    if (!isStar) return [];
-    const fix = `Name its columns${names === "" ? "" : `: ${names}`}.`;
-    return [{ rule: "mart-columns" as const, message: "a mart selects *", fix, position }];
-  });
+  const fix = `Name its columns${names === "" ? "" : `: ${names}`}.`;
+  return code
+    .filter(
+      ({ text }, index) => text === "*" && /^(select|distinct|all|,|\.)$/i.test(code[index - 1]?.text ?? ""),
+    )
+    .filter(({ depth }) => depth === 0)
+    .map(({ position }) => breach("mart-columns", "a mart selects *", fix, position));
 }
 
 const COMPARISONS = /^ZetaSQL:\$(equal|less|less_or_equal|greater|greater_or_equal|between|in|is_null)$/;
@@ -138,106 +136,89 @@ function filteredColumn(condition: unknown): string | undefined {
   return args.filter((arg) => arg.resolved_column_ref_node !== undefined).flatMap(columnIdsIn)[0];
 }
 
-function missingPartitionFilters(query: string, statement: Node, partitions: Partitions): Breach[] {
-  const nodes = [...nodesOf(statement)];
-  /** Ids of columns that a condition compares with constants or parameters. */
-  const filtered = new Set(conditionsOf(statement).flatMap((condition) => filteredColumn(condition) ?? []));
-  return nodes.flatMap(([field, node]) => {
+function missingPartitionFilters(
+  query: string,
+  statement: Node | undefined,
+  partitions: ReadonlyMap<string, string | undefined>,
+): Breach[] {
+  const filtered = conditionsOf(statement).map(filteredColumn);
+  return [...nodesOf(statement)].flatMap(([field, node]) => {
     if (field !== "resolved_table_scan_node") return [];
     const { full_name, name } = node.table as { full_name: string; name: string };
     const partitionBy = partitions.get(full_name);
     if (partitionBy === undefined) return [];
     const partition = /^\w+_TRUNC\((\w+), *\w+\)$/i.exec(partitionBy)?.[1] ?? partitionBy;
-    if (columnsOf(node).some((column) => column.name === partition && filtered.has(idOf(column)))) return [];
-    return [
-      {
-        rule: "partition-filter" as const,
-        message: `${full_name} is read without a filter on its partitions`,
-        fix: `Compare ${node.alias || name}.${partition} with a constant or a parameter in WHERE or ON.`,
-        position: placeOf(query, node.parent),
-      },
-    ];
+    if (columnsOf(node).some((column) => column.name === partition && filtered.includes(idOf(column))))
+      return [];
+    const message = `${full_name} is read without a filter on its partitions`;
+    const fix = `Compare ${node.alias || name}.${partition} with a constant or a parameter in WHERE or ON.`;
+    return [breach("partition-filter", message, fix, placeOf(query, node.parent))];
   });
 }
 
-function joinsWithoutKey(query: string, statement: Node): Breach[] {
+function joinsWithoutKey(query: string, statement: Node | undefined): Breach[] {
+  const fix =
+    "Compare a column of one side with a column of the other side, or use CROSS JOIN and a condition in WHERE.";
   return joinsOf(statement, query)
     .filter(({ isComma, isCross, hasKey }) => isComma || (!isCross && !hasKey))
-    .map(({ at }) => ({
-      rule: "join-key" as const,
-      message: "this join has no key",
-      fix: "Compare a column of one side with a column of the other side, or use CROSS JOIN and a condition in WHERE.",
-      position: positionOfByte(query, at),
-    }));
+    .map(({ at }) => breach("join-key", "this join has no key", fix, positionOfByte(query, at)));
 }
 
 /**
  * ARRAY_AGG in the result, of values that are no structs. Sources: trinodb/trino#14418 and, in BigQuery's documentation of
  * ARRAY_AGG, "An error is raised if an array in the final query result contains a NULL element".
  */
-function arraysWithNull(query: string, statement: Node): Breach[] {
-  const outputs = new Set((statement.output_column_list as Node[]).map(({ column }) => idOf(column)));
+function arraysWithNull(query: string, statement: Node | undefined): Breach[] {
+  const outputs = ((statement?.output_column_list ?? []) as Node[]).map(({ column }) => idOf(column));
   return [...nodesOf(statement)].flatMap(([field, { column, expr }]) => {
-    if (field !== "aggregate_list" || !outputs.has(idOf(column))) return [];
+    if (field !== "aggregate_list" || !outputs.includes(idOf(column))) return [];
     const parts = [...nodesOf(expr)].map(([, node]) => node);
     const call = parts.find((node) => "function" in node);
     const { null_handling_modifier: nulls } = parts.find((node) => "null_handling_modifier" in node) ?? {};
-    if (call === undefined || functionName(call) !== "ZetaSQL:array_agg" || nulls === "IGNORE_NULLS")
-      return [];
-    if (((column as Node).type as TypeMessage).array_type?.element_type.struct_type) return [];
-    return [
-      {
-        rule: "array-null" as const,
-        message: "an array in the result can have a NULL element",
-        fix: "Write ARRAY_AGG(… IGNORE NULLS).",
-        position: placeOf(query, expr),
-      },
-    ];
+    const isStruct = ((column as Node).type as TypeMessage).array_type?.element_type.struct_type;
+    if (call === undefined || functionName(call) !== "ZetaSQL:array_agg") return [];
+    if (nulls === "IGNORE_NULLS" || isStruct) return [];
+    const message = "an array in the result can have a NULL element";
+    return [breach("array-null", message, "Write ARRAY_AGG(… IGNORE NULLS).", placeOf(query, expr))];
   });
 }
 
 function nonDeterministicDates(code: readonly Word[]): Breach[] {
-  const breach = (message: string, position: Position): Breach => ({
-    rule: "run-date",
-    message,
-    fix: "Use a query parameter such as @run_date, or a day relative to it.",
-    position,
-  });
+  const fix = "Use a query parameter such as @run_date, or a day relative to it.";
   return code.flatMap(({ kind, text, position }, index) => {
     if (kind === "word" && /^CURRENT_(DATE|DATETIME|TIMESTAMP|TIME)$/i.test(text))
-      return [breach(`${text.toUpperCase()} has another value tomorrow`, position)];
+      return breach("run-date", `${text.toUpperCase()} has another value tomorrow`, fix, position);
+    const next = code.slice(index, index + 3).map((word) => word.text);
     const isDate =
       (kind === "quoted" && /^[rb]*["']+\d{4}-\d\d?-\d\d?/i.test(text)) ||
-      (/^DATE(TIME)?$/i.test(text) &&
-        code[index + 1]?.text === "(" &&
-        /^\d/.test(code[index + 2]?.text ?? ""));
-    return isDate ? [breach("the query contains a date", position)] : [];
+      /^DATE(TIME)? \( \d/i.test(next.join(" "));
+    return isDate ? breach("run-date", "the query contains a date", fix, position) : [];
   });
 }
 
 function missingDescriptions(
   action: Action,
-  martColumns: readonly string[],
+  martColumns: readonly Column[],
   code: readonly Word[],
 ): Breach[] {
-  const breach = (message: string, fix: string, position?: Position): Breach => ({
-    rule: "description",
-    message,
-    fix,
-    position,
-  });
-  const found = martColumns
-    .filter((name) => !action.columns[name]?.trim())
-    .map((name) => {
-      const word = code.findLast(
-        ({ text, depth }) => depth === 0 && text.toLowerCase() === name.toLowerCase(),
-      );
-      const fix = `Add to columns in its config block: ${name}: "…"`;
-      return breach(`column ${name} of a mart has no description`, fix, word?.position);
-    });
-  if (action.description.trim() !== "") return found;
-  const fix = 'Say what one row is: description: "…" in its config block.';
-  return [breach(`${nameOf(action.target)} has no description`, fix), ...found];
+  const own = breach(
+    "description",
+    `${nameOf(action.target)} has no description`,
+    'Say what one row is: description: "…" in its config block.',
+  );
+  const columns = martColumns.filter(({ name }) => !action.columns[name]?.trim());
+  return [
+    ...(action.description.trim() === "" ? [own] : []),
+    ...columns.map(({ name }) =>
+      breach(
+        "description",
+        `column ${name} of a mart has no description`,
+        `Add to columns in its config block: ${name}: "…"`,
+        code.findLast(({ text, depth }) => depth === 0 && text.toLowerCase() === name.toLowerCase())
+          ?.position,
+      ),
+    ),
+  ];
 }
 
 /** The breaches that no comment ignores, and the comments that ignore nothing. */
@@ -245,19 +226,15 @@ function applyIgnores(breaches: readonly Breach[], words: readonly Word[]): Brea
   const left = new Set(breaches);
   for (const [index, { kind, text, position }] of words.entries()) {
     if (kind !== "comment" || !text.includes("lint-ignore")) continue;
-    const isBesideCode = words.some(
-      (word) => word.kind !== "comment" && word.position.line === position.line,
-    );
-    const next = words.slice(index).find((word) => word.kind !== "comment");
-    const line = isBesideCode ? position.line : next?.position.line;
-    const [, rule, reason] = /lint-ignore\s+([\w-]+)\s*:\s*(\S.*)/.exec(text) ?? [];
-    const ignored = breaches.filter(
-      (breach) => breach.rule === rule && (breach.position?.line ?? 1) === line,
-    );
-    for (const breach of ignored) left.delete(breach);
+    const isCode = (word: Word): boolean => word.kind !== "comment";
+    const beside = words.find((word) => isCode(word) && word.position.line === position.line);
+    const { line } = (beside ?? words.slice(index).find(isCode))?.position ?? {};
+    const [, rule] = /lint-ignore\s+([\w-]+)\s*:\s*\S/.exec(text) ?? [];
+    const ignored = breaches.filter((each) => each.rule === rule && (each.position?.line ?? 1) === line);
+    for (const each of ignored) left.delete(each);
     if (ignored.length > 0) continue;
     const [message, fix] =
-      reason === undefined
+      rule === undefined
         ? [
             "lint-ignore without a rule or a reason",
             `Write: -- lint-ignore RULE: why. Rules: ${Object.keys(RULES).join(", ")}.`,
@@ -266,7 +243,7 @@ function applyIgnores(breaches: readonly Breach[], words: readonly Word[]): Brea
             `nothing to ignore: ${rule} is not broken here`,
             "Remove the comment, or put it beside or above the line that it is about.",
           ];
-    left.add({ rule: "lint-ignore", message, fix, position });
+    left.add(breach("lint-ignore", message!, fix!, position));
   }
   return [...left];
 }

@@ -1,4 +1,4 @@
 #!/usr/bin/env node
-import { program } from "./program.ts";
+import { runProgram } from "./program.ts";
 
-await program().parseAsync();
+await runProgram();

@@ -39,7 +39,7 @@ export async function planChanges(
   after: Version,
   config: Config,
 ): Promise<Pick<Plan, "against" | "changes" | "schema">> {
-  const check = ({ graph, dir }: Version) => SqlChecker.with(dir, config, (checker) => checker.check(graph));
+  const check = ({ graph, dir }: Version) => SqlChecker.check(dir, config, graph);
   const [is, was] = await Promise.all([check(after), check(before)]);
   if (is.problems.length > 0) throw new UserError(is.problems.join("\n"));
   return {

@@ -127,11 +127,4 @@ describe("dataform-check", () => {
     const { columns } = tables.find(({ name }: { name: string }) => name === "rfm.customers");
     assert.deepEqual(columns[1].sources, ["raw.orders.customer_id"]);
   });
-
-  it("lists the functions that give the same result in DuckDB", () => {
-    assert.match(
-      run("check", "--functions").output,
-      /\n {2}SAFE_DIVIDE\(i, j\)\n[\s\S]*UPPER\(s\) +use LOWER\(s\)/,
-    );
-  });
 });

@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Command } from "commander";
-import { SqlChecker, tablesFile } from "./checker.ts";
+import { SqlChecker } from "./checker.ts";
 import { type Config, loadConfig } from "./config.ts";
 import { compile } from "./dataform.ts";
 import { formatError, UserError } from "./user-error.ts";
@@ -25,14 +25,24 @@ interface Options {
   readonly [name: string]: unknown;
 }
 
-/** The command line. Commands import their modules when they run, so that each starts fast. */
-export function program(preset?: Preset): Command {
+/** Runs the command line of this process. The exit code is 1 after an error and when there is a problem. */
+export async function runProgram(preset?: Preset): Promise<void> {
+  try {
+    await program(preset).parseAsync();
+  } catch (error) {
+    process.stderr.write(`${error instanceof UserError ? formatError(error) : (error as Error).stack}\n`);
+    process.exitCode = 1;
+  }
+}
+
+/** The commands. They import their modules when they run, so that each starts fast. */
+function program(preset?: Preset): Command {
   const root = new Command(preset?.name ?? "dataform-check")
     .description("Checks a Dataform project on this machine, without BigQuery.")
     .helpOption("--help", "show this help")
     .showHelpAfterError("Show the options with --help.");
 
-  /** A command on a project. The work returns the exit code. */
+  /** A command on a project. The work returns the number of problems. */
   const command = (
     name: string,
     description: string,
@@ -49,50 +59,44 @@ export function program(preset?: Preset): Command {
     else made.option("--sql-dir <dir>", "folder of the Dataform project", preset.sqlDir);
     return made.action(async () => {
       const options = made.opts<Options>();
-      await exitWith(async () => {
-        const dir = options.sqlDir ?? String(made.processedArgs[0]);
-        return await work(dir, preset?.config ?? (await loadConfig(dir, options.config)), options);
-      });
+      const dir = options.sqlDir ?? String(made.processedArgs[0]);
+      const config = preset?.config ?? (await loadConfig(dir, options.config));
+      if ((await work(dir, config, options)) > 0) process.exitCode = 1;
     });
   };
 
   command(
     "check",
     "Checks all queries with GoogleSQL's analyzer and runs the unit tests.",
-    async (dir, config, options) => {
-      if (options.functions) {
-        process.stdout.write((await import("./functions.ts")).renderFunctions());
-        return 0;
-      }
+    async (dir, config, { watch }) => {
       const { ProjectCheck } = await import("./project-check.ts");
-      return await ProjectCheck.with(dir, config, async (check) => {
-        const problems = await check.run();
-        if (!options.watch) return problems > 0 ? 1 : 0;
-        const { watchProject } = await import("./watch.ts");
-        await watchProject(dir, () => check.run());
-        return 0;
-      });
+      await using checker = await SqlChecker.start(dir, config);
+      const check = new ProjectCheck(dir, checker);
+      const problems = await check.run();
+      if (!watch) return problems;
+      const { watchProject } = await import("./watch.ts");
+      await watchProject(dir, () => check.run());
+      return 0;
     },
-  )
-    .option("--watch", "check again what changed, and what depends on it, when a file is saved", false)
-    .option("--functions", "list the functions that give the same result in GoogleSQL and DuckDB", false);
+  ).option("--watch", "check again what changed, and what depends on it, when a file is saved", false);
 
   command("test", "Runs the unit tests only.", async (dir, config) => {
     const { ProjectCheck } = await import("./project-check.ts");
-    return await ProjectCheck.with(dir, config, async (check) => ((await check.run("tests")) > 0 ? 1 : 0));
+    await using checker = await SqlChecker.start(dir, config);
+    return await new ProjectCheck(dir, checker).run("tests");
   });
 
   command("lint", "Lints the project: a few rules, each with its reason.", async (dir, config) => {
     const { lint, RULES } = await import("./linter.ts");
     const graph = compile(dir);
-    const checked = await SqlChecker.with(dir, config, (checker) => checker.check(graph));
+    const checked = await SqlChecker.check(dir, config, graph);
     const findings = lint(graph, checked, dir, config);
     for (const text of [...checked.problems, ...findings.map((finding) => finding.text)])
       process.stdout.write(`${text}\n\n`);
     for (const rule of new Set(findings.map((finding) => finding.rule)))
       process.stdout.write(`${rule}: ${RULES[rule]}\n`);
     process.stdout.write(`${graph.actions.length} models and assertions, ${findings.length} findings.\n`);
-    return findings.length + checked.problems.length > 0 ? 1 : 0;
+    return findings.length + checked.problems.length;
   }).addHelpText(
     "after",
     "\nA comment ignores a rule in its line or the line below: -- lint-ignore RULE: why",
@@ -108,8 +112,9 @@ export function program(preset?: Preset): Command {
       try {
         const [against, old] = [String(options.against), join(scratch, "sql")];
         checkout(dir, against, old);
-        const versions = [old, dir].map((each) => ({ graph: compile(each), dir: each }));
-        process.stdout.write(renderPlan(await planChanges(against, versions[0]!, versions[1]!, config)));
+        const before = { graph: compile(old), dir: old };
+        const after = { graph: compile(dir), dir };
+        process.stdout.write(renderPlan(await planChanges(against, before, after, config)));
         return 0;
       } finally {
         rmSync(scratch, { recursive: true });
@@ -121,14 +126,12 @@ export function program(preset?: Preset): Command {
     "tables",
     "Writes tables.json, the columns of the tables for those who create them.",
     async (dir, config) => {
-      const { tablesText } = await import("./project-check.ts");
+      const { tablesFile, tablesText } = await import("./tables-file.ts");
       const graph = compile(dir);
-      const checked = await SqlChecker.with(dir, config, (checker) => checker.check(graph));
-      const open = [
-        ...checked.problems,
-        ...checked.notAnalysed.map(({ action, why }) => `${action.file}: ${why}.`),
-      ];
-      if (open.length > 0) throw new UserError(open.join("\n"));
+      const checked = await SqlChecker.check(dir, config, graph);
+      const notAnalysed = checked.notAnalysed.map(({ action, why }) => `${action.file}: ${why}.`);
+      const problems = [...checked.problems, ...notAnalysed];
+      if (problems.length > 0) throw new UserError(problems.join("\n"));
       const [file, text] = [tablesFile(dir), tablesText(graph, checked)];
       const isChanged = readFileSync(file, { encoding: "utf8", flag: "a+" }) !== text;
       writeFileSync(file, text);
@@ -143,18 +146,17 @@ export function program(preset?: Preset): Command {
     async (dir, config, options) => {
       const { lineageDocument, pageScript } = await import("./lineage/document.ts");
       const { lineageTables } = await import("./lineage/tables.ts");
-      return await SqlChecker.with(dir, config, async (checker) => {
-        const tables = () => lineageTables(compile(dir), checker);
-        if (options.json) process.stdout.write(`${JSON.stringify({ tables: await tables() }, null, 2)}\n`);
-        if (options.export !== undefined) {
-          writeFileSync(String(options.export), lineageDocument(await tables(), await pageScript()));
-          process.stderr.write(`The page is ${options.export}.\n`);
-        }
-        if (options.json || options.export !== undefined) return 0;
-        const script = await pageScript();
+      await using checker = await SqlChecker.start(dir, config);
+      const tables = () => lineageTables(compile(dir), checker);
+      const script = options.json && !options.export ? "" : await pageScript();
+      if (options.json) process.stdout.write(`${JSON.stringify({ tables: await tables() }, null, 2)}\n`);
+      if (options.export !== undefined) {
+        writeFileSync(String(options.export), lineageDocument(await tables(), script));
+        process.stderr.write(`The page is ${options.export}.\n`);
+      }
+      if (!options.json && options.export === undefined)
         await serve(Number(options.port), async () => lineageDocument(await tables(), script));
-        return 0;
-      });
+      return 0;
     },
   )
     .option("--port <port>", "port", "8080")
@@ -167,17 +169,10 @@ export function program(preset?: Preset): Command {
     .helpOption("--help", "show this help")
     .argument("<path...>", "files or folders")
     .option("--check", "change nothing; exit code 1 when a file is not formatted", false)
-    .action((paths: string[], { check }: { check: boolean }) => exitWith(() => formatFiles(paths, check)));
+    .action(async (paths: string[], { check }: { check: boolean }) => {
+      if ((await formatFiles(paths, check)) > 0) process.exitCode = 1;
+    });
   return root;
-}
-
-async function exitWith(work: () => Promise<number>): Promise<void> {
-  try {
-    process.exitCode = await work();
-  } catch (error) {
-    process.stderr.write(`${error instanceof UserError ? formatError(error) : (error as Error).stack}\n`);
-    process.exitCode = 1;
-  }
 }
 
 /** Serves a page that is made again for each request, until Ctrl-C. */
@@ -204,6 +199,7 @@ async function serve(port: number, page: () => Promise<string>): Promise<void> {
   await once(server, "close");
 }
 
+/** Returns the number of files that are refused, or, for a check, not formatted. */
 async function formatFiles(paths: readonly string[], check: boolean): Promise<number> {
   const { formatSql } = await import("./formatter.ts");
   const files = paths.flatMap(sqlFiles);
@@ -224,7 +220,7 @@ async function formatFiles(paths: readonly string[], check: boolean): Promise<nu
   }
   const left = refused > 0 ? `, ${refused} left unchanged because of errors` : "";
   process.stdout.write(`${files.length} files, ${changed} ${check ? "not formatted" : "changed"}${left}.\n`);
-  return refused > 0 || (check && changed > 0) ? 1 : 0;
+  return refused + (check ? changed : 0);
 }
 
 function sqlFiles(path: string): string[] {

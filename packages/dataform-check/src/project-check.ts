@@ -1,10 +1,10 @@
 import { existsSync, readFileSync } from "node:fs";
-import { type Checked, SqlChecker, tablesFile, tablesOf } from "./checker.ts";
-import type { Config } from "./config.ts";
+import type { Checked, SqlChecker } from "./checker.ts";
 import { compile, type Graph } from "./dataform.ts";
 import { TestDuckDb } from "./duckdb.ts";
 import { fullNameOf } from "./query.ts";
-import { runUnitTest, unitTestsOf } from "./unit-tests.ts";
+import { tablesFile, tablesText } from "./tables-file.ts";
+import { runUnitTest, type UnitTest, unitTestsOf } from "./unit-tests.ts";
 import { formatError } from "./user-error.ts";
 
 /** All checks of a project: analysis, tables.json and unit tests. A repeated run checks only what changed. */
@@ -14,14 +14,9 @@ export class ProjectCheck {
   /** Unit tests that passed, as they were. */
   readonly #passed = new Map<string, string>();
 
-  private constructor(dir: string, checker: SqlChecker) {
+  constructor(dir: string, checker: SqlChecker) {
     this.#dir = dir;
     this.#checker = checker;
-  }
-
-  /** Runs the work with a check. @throws UserError when there is no analyzer for this platform. */
-  static async with<T>(dir: string, config: Config, work: (check: ProjectCheck) => Promise<T>): Promise<T> {
-    return await SqlChecker.with(dir, config, (checker) => work(new ProjectCheck(dir, checker)));
   }
 
   /** Prints what is wrong and returns the number of problems. */
@@ -60,11 +55,8 @@ export class ProjectCheck {
     ];
   }
 
-  async #runTests(
-    graph: Graph,
-    { columns, changed }: Checked,
-  ): Promise<{ problems: string[]; tests: number }> {
-    const key = ({ file, name }: { file: string; name: string }): string => `${file} ${name}`;
+  async #runTests(graph: Graph, { columns, changed }: Checked) {
+    const key = ({ file, name }: UnitTest): string => `${file} ${name}`;
     const tests = unitTestsOf(this.#dir, graph).filter(
       (test) =>
         columns.has(fullNameOf(test.action.target)) &&
@@ -72,25 +64,16 @@ export class ProjectCheck {
     );
     const problems: string[] = [];
     if (tests.length === 0) return { problems, tests: 0 };
-    const duckdb = await TestDuckDb.open(this.#checker.config.routines, graph.home);
-    try {
-      for (const test of tests) {
-        const failures = await runUnitTest(test, graph, columns, { checker: this.#checker, duckdb }).catch(
-          (error) => [formatError(error)],
-        );
-        problems.push(...failures);
-        this.#passed.set(key(test), failures.length === 0 ? JSON.stringify(test) : "");
-      }
-    } finally {
-      duckdb.close();
+    using duckdb = await TestDuckDb.open(this.#checker.config.routines, graph.home);
+    for (const test of tests) {
+      const run = runUnitTest(test, graph, columns, { checker: this.#checker, duckdb });
+      const failures = await run.catch((error) => [formatError(error)]);
+      problems.push(...failures);
+      this.#passed.set(key(test), failures.length === 0 ? JSON.stringify(test) : "");
     }
     return { problems, tests: tests.length };
   }
 }
-
-/** The content of tables.json. */
-export const tablesText = (graph: Graph, checked: Checked): string =>
-  `${JSON.stringify(tablesOf(graph, checked), null, 2)}\n`;
 
 function notAnalysedLines({ notAnalysed }: Checked): string[] {
   const byReason = Map.groupBy(notAnalysed, ({ why }) => why);

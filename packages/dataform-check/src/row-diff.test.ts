@@ -34,7 +34,7 @@ describe("rowDiff", () => {
       changed: 2,
       columns: [
         { column: "n", rows: 1, examples: [{ key: "b", before: 2, after: 5 }] },
-        { column: "v", rows: 1, examples: [{ key: "a", before: null, after: "1.5" }] },
+        { column: "v", rows: 1, examples: [{ key: "a", before: null, after: 1.5 }] },
       ],
     });
   });

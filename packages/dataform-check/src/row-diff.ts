@@ -1,5 +1,5 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
-import { quote } from "./duckdb.ts";
+import { quote, readRows } from "./duckdb.ts";
 import { nameOf, type Target } from "./query.ts";
 import { TOLERANCE } from "./row-comparison.ts";
 
@@ -23,13 +23,9 @@ export interface RowDiff {
 const tablePath = ({ dataset, name }: Target): string => `${quote(dataset)}.${quote(name)}`;
 const snapshotOf = (target: Target): string => `__before.${quote(nameOf(target))}`;
 
-async function read(connection: DuckDBConnection, sql: string): Promise<Record<string, unknown>[]> {
-  return (await connection.runAndReadAll(sql)).getRowObjectsJson();
-}
-
 /** Names and DuckDB types of a table's columns; none without the table. */
 async function describeTable(connection: DuckDBConnection, path: string): Promise<Map<string, string>> {
-  const rows = await read(connection, `DESCRIBE ${path}`).catch(() => []);
+  const rows = await readRows(connection, `DESCRIBE ${path}`).catch(() => []);
   return new Map(rows.map((row) => [String(row.column_name), String(row.column_type)]));
 }
 
@@ -53,21 +49,15 @@ export async function rowDiff(
   partition = "TRUE",
   tolerance = TOLERANCE,
 ): Promise<RowDiff> {
+  const [old, current] = [snapshotOf(target), tablePath(target)];
   await connection.run(
-    `CREATE SCHEMA IF NOT EXISTS __before;
-     CREATE TABLE IF NOT EXISTS ${snapshotOf(target)} AS FROM ${tablePath(target)} LIMIT 0`,
+    `CREATE SCHEMA IF NOT EXISTS __before; CREATE TABLE IF NOT EXISTS ${old} AS FROM ${current} LIMIT 0`,
   );
-  const was = await describeTable(connection, snapshotOf(target));
-  const is = await describeTable(connection, tablePath(target));
+  const was = await describeTable(connection, old);
+  const is = await describeTable(connection, current);
   const common = [...is.keys()].filter((name) => was.get(name) === is.get(name));
   const names = (columns: readonly string[]): string => columns.map(quote).join(", ");
-  const isKey = async (columns: readonly string[]): Promise<boolean> => {
-    const isUnique = (path: string): string =>
-      `(SELECT COUNT(*) = COUNT(DISTINCT (${names(columns)})) FROM ${path} WHERE ${partition})`;
-    const paths = [snapshotOf(target), tablePath(target)];
-    const [row] = await read(connection, `SELECT ${paths.map(isUnique).join(" AND ")} AS is_key`);
-    return row?.is_key === true;
-  };
+
   const likely = likelyKey.filter((name) => common.includes(name));
   const others = common.filter((name) => !likely.includes(name));
   const candidates = [
@@ -77,7 +67,10 @@ export async function rowDiff(
   ].filter((columns) => columns.length > 0 && columns.length < common.length);
   let key: string[] = [];
   for (const candidate of candidates) {
-    if (!(await isKey(candidate))) continue;
+    const isUnique = (path: string): string =>
+      `(SELECT COUNT(*) = COUNT(DISTINCT (${names(candidate)})) FROM ${path} WHERE ${partition})`;
+    const [row] = await readRows(connection, `SELECT ${isUnique(old)} AND ${isUnique(current)} AS is_key`);
+    if (row?.is_key !== true) continue;
     key = candidate;
     break;
   }
@@ -87,29 +80,28 @@ export async function rowDiff(
   const side = (path: string): string =>
     `(SELECT *, ROW_NUMBER() OVER (PARTITION BY ${names(paired)}) AS __copy FROM ${path} WHERE ${partition})`;
   const same = [...paired, "__copy"].map((name) => `a.${quote(name)} IS NOT DISTINCT FROM b.${quote(name)}`);
-  const pairs = `${side(snapshotOf(target))} AS b FULL JOIN ${side(tablePath(target))} AS a ON ${same.join(" AND ")}`;
-  const both = "a.__copy = b.__copy";
+  const pairs = `${side(old)} AS b FULL JOIN ${side(current)} AS a ON ${same.join(" AND ")}`;
   const differs = (name: string): string => {
     const [b, a] = [`b.${quote(name)}`, `a.${quote(name)}`];
     const close = /^(DOUBLE|FLOAT)$/.test(is.get(name)!)
       ? `AND NOT COALESCE(ABS(${a} - ${b}) <= ${tolerance} * GREATEST(ABS(${a}), ABS(${b})), FALSE)`
       : "";
-    return `(${both} AND ${a} IS DISTINCT FROM ${b} ${close})`;
+    return `(a.__copy = b.__copy AND ${a} IS DISTINCT FROM ${b} ${close})`;
   };
   const values = common.filter((name) => !paired.includes(name));
-  const [counts = {}] = await read(
+  const [found = {}] = (await readRows(
     connection,
     `SELECT COUNT(b.__copy) AS before, COUNT(a.__copy) AS after,
        COUNT(*) FILTER (b.__copy IS NULL) AS added, COUNT(*) FILTER (a.__copy IS NULL) AS removed,
        COUNT(*) FILTER (${["FALSE", ...values.map(differs)].join(" OR ")}) AS changed
        ${values.map((name, index) => `, COUNT(*) FILTER (${differs(name)}) AS c${index}`).join("")}
      FROM ${pairs}`,
-  );
+  )) as Record<string, number>[];
   const columns: RowDiff["columns"][number][] = [];
   for (const [index, column] of values.entries()) {
-    const rows = Number(counts[`c${index}`]);
+    const rows = found[`c${index}`]!;
     if (rows === 0) continue;
-    const examples = await read(
+    const examples = await readRows(
       connection,
       `SELECT CONCAT_WS(', ', ${key.map((name) => `CAST(b.${quote(name)} AS VARCHAR)`).join(", ")}) AS key,
          b.${quote(column)} AS before, a.${quote(column)} AS after
@@ -117,8 +109,6 @@ export async function rowDiff(
     );
     columns.push({ column, rows, examples: examples as { key: string; before: unknown; after: unknown }[] });
   }
-  const [before, after, added, removed, changed] = ["before", "after", "added", "removed", "changed"].map(
-    (name) => Number(counts[name]),
-  ) as [number, number, number, number, number];
+  const { before, after, added, removed, changed } = found as Record<keyof RowDiff, number>;
   return { table: nameOf(target), key, before, after, added, removed, changed, columns };
 }

@@ -6,7 +6,7 @@ import { type Columns, catalogOf, type SqlChecker } from "./checker.ts";
 import type { Config } from "./config.ts";
 import type { Action, Graph } from "./dataform.ts";
 import type { TestDuckDb } from "./duckdb.ts";
-import { fullNameOf, type Parameters } from "./query.ts";
+import { type Column, fullNameOf } from "./query.ts";
 import { compareRows } from "./row-comparison.ts";
 import { parse, UserError } from "./user-error.ts";
 
@@ -79,50 +79,41 @@ export async function runUnitTest(
   const { query, target } = test.action;
   const { config, analyzer } = checker;
   const catalog = catalogOf(test.action, graph, columns, config);
-  const output = (columns.get(fullNameOf(target)) ?? []).map(({ name }) => name);
+  const namesOf = (list: readonly Column[]): string[] => list.map(({ name }) => name);
+  const output = namesOf(columns.get(fullNameOf(target)) ?? []);
   const where = `${test.file}: "${test.name}"`;
   const allow = (part: string, given: readonly string[], known: readonly string[]): void => {
     const unknown = given.find((name) => !known.includes(name));
     if (unknown !== undefined)
       throw new UserError(`${where}: ${part} has ${unknown}; allowed are ${known.join(", ") || "none"}.`);
   };
-  allow(
-    "given",
-    Object.keys(test.given),
-    catalog.tables.map((table) => table.target.name),
-  );
-  const tables = catalog.tables.map((table) => {
-    const given = test.given[table.target.name] ?? [];
-    const names = table.columns.map(({ name }) => name);
-    allow(`given ${table.target.name}`, given.flatMap(Object.keys), names);
-    return { ...table, rows: given };
-  });
+  const tables = catalog.tables.map((table) => ({ ...table, rows: test.given[table.target.name] ?? [] }));
+  const tableNames = tables.map(({ target }) => target.name);
+  allow("given", Object.keys(test.given), tableNames);
+  for (const { target, columns, rows } of tables)
+    allow(`given ${target.name}`, rows.flatMap(Object.keys), namesOf(columns));
   allow("expect", test.expect.flatMap(Object.keys), output);
   allow("parameters", Object.keys(test.parameters), Object.keys(config.parameters ?? {}));
-  const parameters: Parameters = Object.fromEntries(
-    Object.entries(config.parameters ?? {}).map(([name, { type, value }]) => [
-      name,
-      { type, value: test.parameters[name] ?? value },
-    ]),
-  );
-  const wanted = new Set(test.expect.flatMap(Object.keys));
-  const compared = wanted.size > 0 ? output.filter((name) => wanted.has(name)) : output;
+  const parameters = { ...config.parameters };
+  for (const [name, value] of Object.entries(test.parameters))
+    parameters[name] = { ...parameters[name]!, value };
+  const wanted = test.expect.flatMap(Object.keys);
+  const compared = wanted.length > 0 ? output.filter((name) => wanted.includes(name)) : output;
 
-  const results = new Map<string, string[]>();
-  const compare = async (reader: string, rows: Promise<Record<string, unknown>[]>): Promise<void> => {
-    const difference = compareRows(test.expect, await rows, compared);
-    if (difference !== undefined) results.set(difference, [...(results.get(difference) ?? []), reader]);
-  };
   await duckdb.fill(tables);
-  await compare("DuckDB", duckdb.query(query, parameters));
+  const results = new Map([["DuckDB", await duckdb.query(query, parameters)]]);
   if (!callsRoutine(test.action, graph, config))
-    await compare(
+    results.set(
       "GoogleSQL's reference evaluator",
-      analyzer.evaluate(query, { ...catalog, tables }, parameters),
+      await analyzer.evaluate(query, { ...catalog, tables }, parameters),
     );
-  return [...results].map(
-    ([difference, readers]) =>
-      `${where} fails in ${readers.join(" and ")} (expected → actual):\n${difference}`,
+  const byDifference = Map.groupBy(results.keys(), (reader) =>
+    compareRows(test.expect, results.get(reader)!, compared),
+  );
+  return [...byDifference].flatMap(([difference, readers]) =>
+    difference === undefined
+      ? []
+      : `${where} fails in ${readers.join(" and ")} (expected → actual):\n${difference}`,
   );
 }
 
