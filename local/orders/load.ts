@@ -141,7 +141,7 @@ export async function loadOrders(
       `CREATE OR REPLACE TEMP ${orderRows} order_rows AS
       SELECT rowid + 1 AS row, content, ${keptBy(filters)} AS kept,
         ${ids.join(", ")},
-        time AS ordered_at, CASE WHEN time IS NULL THEN ordered_at::VARCHAR END AS no_date,
+        time AS ordered_at, CASE WHEN time IS NULL THEN ordered_at${dates.typed ? "::TIMESTAMP::VARCHAR" : ""} END AS no_date,
         ${dates.typed ? "false" : onOtherDay("ordered_at", "time")} AS on_other_day,
         ${priced ? "round(value * pieces, 6)" : "value"} AS amount, ${amounts.text} IS NOT NULL AS has_amount,
         CASE WHEN value IS NULL THEN ${amounts.text} END AS no_amount, payment_method,
