@@ -40,6 +40,22 @@ describe("DuckDB warehouse", () => {
     rmSync(folder, { recursive: true });
   });
 
+  it("limits DuckDB's memory to 3 GB, or to DUCKDB_MEMORY_LIMIT", async () => {
+    const limitOf = async (given?: string): Promise<string> => {
+      const body = `console.log((await warehouse.query("SELECT value FROM duckdb_settings() WHERE name = 'memory_limit'"))[0].value)`;
+      const { DUCKDB_MEMORY_LIMIT: _, ...env } = process.env;
+      const { stdout } = await promisify(execFile)(
+        process.execPath,
+        script(join(folder, "limited.duckdb"), body),
+        { env: { ...env, ...(given === undefined ? {} : { DUCKDB_MEMORY_LIMIT: given }) } },
+      );
+      return stdout.trim();
+    };
+    assert.equal(await limitOf("512MiB"), "512.0 MiB");
+    assert.match(await limitOf(), /^([0-2]\.\d GiB|[\d.]+ MiB)$/);
+    await assert.rejects(limitOf("much"), /DUCKDB_MEMORY_LIMIT is much/);
+  });
+
   describe("materializes", () => {
     it("a view, which follows its tables", async () => {
       await warehouse.materialize(model("base", "table", "SELECT 1 AS a, 2 AS b"), {});

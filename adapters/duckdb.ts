@@ -1,4 +1,5 @@
 import { mkdirSync } from "node:fs";
+import { totalmem } from "node:os";
 import { dirname, join } from "node:path";
 import { type DuckDBConnection, DuckDBInstance, type DuckDBValue } from "@duckdb/node-api";
 import {
@@ -258,10 +259,24 @@ export class DuckDbWarehouse implements Warehouse {
   }
 }
 
+/**
+ * What DuckDB holds in memory before it writes to PATH.tmp: DUCKDB_MEMORY_LIMIT, or 3 GB and at most 80 % of the machine's
+ * memory. Node.js takes some hundred MB beside it.
+ */
+function memoryLimit(): string {
+  const machine = Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY);
+  const given = process.env.DUCKDB_MEMORY_LIMIT;
+  if (given === undefined) return `${Math.floor(Math.min(3e9, 0.8 * machine) / 1e6)}MB`;
+  if (/^\d+(\.\d+)? ?[MG]i?B$/.test(given)) return given;
+  throw new UserError(`DUCKDB_MEMORY_LIMIT is ${given || "empty"}.`, {
+    remedy: "Give a number with MB, GB, MiB or GiB, for example DUCKDB_MEMORY_LIMIT=8GB, or unset it.",
+  });
+}
+
 async function openFile(path: string, lockTimeout: number): Promise<DuckDBInstance> {
   try {
     mkdirSync(dirname(path), { recursive: true });
-    return await pRetry(() => DuckDBInstance.create(path), {
+    return await pRetry(() => DuckDBInstance.create(path, { memory_limit: memoryLimit() }), {
       retries: Number.POSITIVE_INFINITY,
       minTimeout: 20,
       maxTimeout: 500,
@@ -269,6 +284,7 @@ async function openFile(path: string, lockTimeout: number): Promise<DuckDBInstan
       shouldRetry: ({ error }) => error.message.includes("Could not set lock"),
     });
   } catch (error) {
+    if (error instanceof UserError) throw error;
     const { message } = error as Error;
     const [reason, remedy] = message.includes("Could not set lock")
       ? ["another process has it open", "End that process or wait for it, then try again."]

@@ -1,7 +1,8 @@
 import { type DuckDBConnection, quotedString } from "@duckdb/node-api";
 import { UserError } from "../../lib/user-error.ts";
+import type { OrderColumn } from "./columns.ts";
 
-/** A column of the file, whose text is in a column of the temporary table order_text. */
+/** A column of the file. Its values, as text or with their type, are in a column of the temporary table order_text. */
 export interface TextColumn {
   readonly connection: DuckDBConnection;
   /** Path of the file. */
@@ -12,6 +13,8 @@ export interface TextColumn {
   readonly type: string;
   /** Name in order_text. */
   readonly text: string;
+  /** Whether order_text has its values with their type. */
+  readonly typed: boolean;
 }
 
 export type Decimal = "." | ",";
@@ -66,8 +69,23 @@ export function dateOf(value: string, format: string, times: readonly string[] =
     format === iso
       ? `coalesce(TRY_CAST(${value} AS TIMESTAMPTZ), TRY_CAST(${withSeconds} AS TIMESTAMPTZ))`
       : `CAST(try_strptime(${value}, [${formats}]) AS TIMESTAMPTZ)`;
-  const known = `${timestamp} >= TIMESTAMPTZ '1900-01-01 00:00:00Z' AND ${timestamp} < TIMESTAMPTZ '2200-01-01 00:00:00Z'`;
-  return `CASE WHEN ${known} THEN ${timestamp} END`;
+  return known(timestamp);
+}
+
+/** SQL for a TIMESTAMPTZ, NULL when it is not from 1900 to 2199. */
+export const known = (time: string): string =>
+  `CASE WHEN ${time} >= TIMESTAMPTZ '1900-01-01 00:00:00Z' AND ${time} < TIMESTAMPTZ '2200-01-01 00:00:00Z' THEN ${time} END`;
+
+/**
+ * The type to which a column of a typed file converts without a look at its text; undefined for the others. A FLOAT is
+ * one of them: its text 12.1 is not 12.1 after a cast to DOUBLE.
+ */
+export function typeOf(column: OrderColumn, type: string): "TIMESTAMPTZ" | "DOUBLE" | undefined {
+  if (column === "ordered_at")
+    return /^(DATE|TIMESTAMP(_S|_MS| WITH TIME ZONE)?)$/.test(type) ? "TIMESTAMPTZ" : undefined;
+  const isNumber = ["amount", "unit_price", "quantity", "refunded"].includes(column);
+  const exact = /^(U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|DOUBLE|DECIMAL\(.*\))$/;
+  return isNumber && exact.test(type) ? "DOUBLE" : undefined;
 }
 
 /** Codes of ISO 4217 and short names, before or after an amount. */
@@ -190,7 +208,7 @@ async function recognise<C extends string>(
 }
 
 async function sample({ connection, text }: TextColumn): Promise<string> {
-  const [found] = await rows(connection, `SELECT any_value(${text}) FROM order_text`);
+  const [found] = await rows(connection, `SELECT any_value(${text}::VARCHAR) FROM order_text`);
   return found![0] === null ? "all are blank" : `for example ${found![0]}`;
 }
 

@@ -343,6 +343,48 @@ describe("loadOrders", () => {
     assert.deepEqual(await table("customer_id, amount, quantity"), [["Zoë", 1.5, "4"]]);
   });
 
+  it("reads columns with types as it reads their texts", async () => {
+    const all = "order_id, customer_id, ordered_at, amount, quantity";
+    const rows = `SELECT * FROM (VALUES
+      ('a1', 7, '2020-03-29 02:30:00', 0.1, 2), ('a2', NULL, '2024-12-31 23:59:59.5', 12.34, 3), ('a3', 8, NULL, NULL, NULL),
+      ('a4', 8, '1850-01-01 00:00:00', 5, 1), ('a5', 9, '2020-01-01 00:00:00', -7, 0)
+    ) AS t (order_id, customer_id, ordered_at, amount, quantity)`;
+    const read = async (values: string): Promise<unknown[]> => {
+      const { warnings } = await loadOrders(connection, {
+        file: await parquet(`SELECT * REPLACE (${values}) FROM (${rows})`),
+        timeZone: "Europe/Berlin",
+      });
+      // A typed time has no zone of its own, and the example of a date is shown as a time.
+      const same = warnings.filter((warning) => !warning.startsWith("Times of another zone"));
+      return [same.map((warning) => warning.replace(/, for example .*?\./, ".")), await table(all)];
+    };
+    for (const time of ["TIMESTAMP", "TIMESTAMPTZ", "TIMESTAMP_MS", "DATE"])
+      for (const number of ["DOUBLE", "FLOAT", "DECIMAL(18, 2)", "DECIMAL(38, 20)"]) {
+        const [ordered, amount] = [`ordered_at::${time}`, `amount::${number}`];
+        const typed = await read(`${ordered} AS ordered_at, ${amount} AS amount`);
+        const texts = `${ordered}::VARCHAR AS ordered_at, ${amount}::VARCHAR AS amount, quantity::VARCHAR AS quantity`;
+        assert.deepEqual(typed, await read(texts), `${time}, ${number}`);
+      }
+  });
+
+  it("stores the rows in the file's order, with and without order ids", async () => {
+    const rows =
+      "SELECT 'o' || (500000 - range) AS order_id, range AS customer_id, DATE '2020-01-01' AS date";
+    for (const id of ["order_id", "order_id AS note"]) {
+      const file = await parquet(
+        `SELECT * EXCLUDE order_id, ${id}, 3 AS amount FROM (${rows} FROM range(500000))`,
+      );
+      await loadOrders(connection, { file });
+      const place = id === "order_id" ? "500000 - substr(order_id, 2)::INTEGER" : "order_id::INTEGER - 1";
+      assert.deepEqual(
+        await query(
+          `SELECT count(*) FILTER (rowid = customer_id::INTEGER AND rowid = ${place}) FROM raw.orders`,
+        ),
+        [["500000"]],
+      );
+    }
+  });
+
   it("reads UTF-16 and Windows-1252, plain and gzipped", async () => {
     const text = "Käufer,date,amount\nMüller–Smith,2020-01-01,€ 3\n";
     const utf16 = Buffer.from(`\ufeff${text}`, "utf16le");

@@ -2,8 +2,17 @@ import { type DuckDBConnection, quotedString } from "@duckdb/node-api";
 import { UserError } from "../../lib/user-error.ts";
 import { openLocalWarehouse } from "../runtime/local-stack.ts";
 import { mapColumns, type OrderColumn } from "./columns.ts";
-import { openOrderFile } from "./file.ts";
-import { chooseDateFormat, chooseDecimal, type Decimal, dateOf, noDate, numberOf } from "./formats.ts";
+import { type OrderFile, openOrderFile } from "./file.ts";
+import {
+  chooseDateFormat,
+  chooseDecimal,
+  type Decimal,
+  dateOf,
+  known,
+  noDate,
+  numberOf,
+  typeOf,
+} from "./formats.ts";
 import { readingWarnings } from "./reading-warnings.ts";
 import { type Condition, type Filter, filtersOf, keptBy, removeOthers } from "./row-filter.ts";
 
@@ -90,7 +99,7 @@ export async function loadOrders(
   const { timeZone = "UTC", refunds = "separate" } = options;
   const column = (text: OrderColumn) => {
     const { name, type } = file.columns[positions.get(text) ?? -1] ?? { name: text, type: "VARCHAR" };
-    return { connection, path, name, type, text };
+    return { connection, path, name, type, text, typed: typeOf(text, type) !== undefined };
   };
   for (const { name, type } of [...positions.keys()].map(column)) {
     if (/\]$|^(STRUCT|MAP|UNION)/.test(type))
@@ -98,9 +107,15 @@ export async function loadOrders(
         remedy: `Name a column with one value: --columns. The columns: ${names.join(", ")}.`,
       });
   }
+  const dates = column("ordered_at");
+  const priced = positions.has("unit_price");
+  const amounts = column(priced ? "unit_price" : "amount");
+  // With no text to parse and no row to delete a view is enough: millions of rows are in memory once.
+  const isView = dates.typed && amounts.typed && (options.guests ?? []).length + filters.length === 0;
+  const orderRows = isView ? "VIEW" : "TABLE";
   await connection.run(`SET TimeZone = ${quotedString(timeZone)}`);
   try {
-    await file.copyInto("order_text", textColumns(positions, filters));
+    await file.copyInto("order_text", orderColumns(file.columns, positions, filters));
     const [count] = (await connection.runAndReadAll("SELECT count(*)::INTEGER FROM order_text")).getRows();
     const rows = Number(count![0]);
     if (rows === 0) {
@@ -108,33 +123,34 @@ export async function loadOrders(
         remedy: "Give a file with at least one order.",
       });
     }
-    const dates = column("ordered_at");
     const dateFormat = await chooseDateFormat(dates, options.dateFormat);
-    const priced = positions.has("unit_price");
-    const amounts = column(priced ? "unit_price" : "amount");
     const decimal = await chooseDecimal(amounts, options.decimal);
-    const number = (name: "quantity" | "refunded") =>
-      numberOf(name, column(name).type === "VARCHAR" ? decimal : ".");
+    const number = (name: OrderColumn) =>
+      column(name).typed ? name : numberOf(name, column(name).type === "VARCHAR" ? decimal : ".");
     // Of 12.50 USD it is USD. A digit before an e is that of 1e-5.
     const symbol =
       amounts.type === "VARCHAR"
         ? `nullif(regexp_replace(${amounts.text}, '[\\d\\s\\p{Z}.,''’()+−-]|\\d[eE]', '', 'g'), '')`
         : "NULL::VARCHAR";
-    const ids = [await wholeIds(connection, "order_id"), await wholeIds(connection, "customer_id")];
+    const numbered = !positions.has("order_id");
+    const ids = [
+      numbered ? "(rowid + 1)::VARCHAR AS order_id" : await wholeIds(connection, "order_id"),
+      await wholeIds(connection, "customer_id"),
+    ];
     await connection.run(
-      `CREATE OR REPLACE TEMP TABLE order_rows AS
-      SELECT row, content, ${keptBy(filters)} AS kept,
+      `CREATE OR REPLACE TEMP ${orderRows} order_rows AS
+      SELECT rowid + 1 AS row, content, ${keptBy(filters)} AS kept,
         ${ids.join(", ")},
-        time AS ordered_at, CASE WHEN time IS NULL THEN ordered_at END AS no_date,
-        ${onOtherDay("ordered_at", "time")} AS on_other_day,
+        time AS ordered_at, CASE WHEN time IS NULL THEN ordered_at${dates.typed ? "::TIMESTAMP::VARCHAR" : ""} END AS no_date,
+        ${dates.typed ? "false" : onOtherDay("ordered_at", "time")} AS on_other_day,
         ${priced ? "round(value * pieces, 6)" : "value"} AS amount, ${amounts.text} IS NOT NULL AS has_amount,
         CASE WHEN value IS NULL THEN ${amounts.text} END AS no_amount, payment_method,
         CASE WHEN pieces = trunc(pieces) THEN TRY_CAST(pieces AS BIGINT) END AS quantity,
         status, ${positions.has("currency") ? "currency" : `CASE WHEN value IS NOT NULL THEN ${symbol} END AS currency`},
         ${number("refunded")} AS refunded
       FROM (
-        SELECT *, ${dateOf("ordered_at", dateFormat)} AS time,
-          ${numberOf(amounts.text, decimal)} AS value, ${number("quantity")} AS pieces
+        SELECT *, rowid, ${dates.typed ? known("ordered_at") : dateOf("ordered_at", dateFormat)} AS time,
+          ${number(amounts.text)} AS value, ${number("quantity")} AS pieces
         FROM order_text
       )`,
     );
@@ -146,8 +162,12 @@ export async function loadOrders(
       ...(await removeGuests(connection, options.guests ?? [])),
       ...(await removeOthers(connection, path, filters)),
     ];
-    const warnings = [...(await readingWarnings(connection, { columns, timeZone, refunds })), ...removed];
-    const orders = positions.has("order_id") ? ORDERS.replace("$priced", String(priced)) : "FROM order_rows";
+    const oneRowEach = numbered || (await haveOneRowEach(connection));
+    const reading = { columns, timeZone, refunds, oneRowEach };
+    const warnings = [...(await readingWarnings(connection, reading)), ...removed];
+    const orders = oneRowEach ? "FROM order_rows" : ORDERS.replace("$priced", String(priced));
+    // The rows of order_rows are in the file's order.
+    const sorted = oneRowEach && refunds === "separate" ? "" : "ORDER BY row";
     const net =
       refunds === "net"
         ? "UNION ALL BY NAME SELECT * REPLACE (-abs(refunded) AS amount, NULL AS quantity) FROM orders WHERE refunded <> 0"
@@ -156,7 +176,7 @@ export async function loadOrders(
       connection,
       path,
       `WITH orders AS (${orders})
-      SELECT order_id, customer_id, ordered_at, amount, payment_method, quantity FROM (FROM orders ${net}) ORDER BY row`,
+      SELECT order_id, customer_id, ordered_at, amount, payment_method, quantity FROM (FROM orders ${net}) ${sorted}`,
       JSON.stringify([options, columns, dateFormat, decimal, ids]),
     );
     return {
@@ -171,7 +191,7 @@ export async function loadOrders(
     };
   } finally {
     await connection.run(
-      "SET TimeZone = 'UTC'; DROP TABLE IF EXISTS temp.order_text; DROP TABLE IF EXISTS temp.order_rows",
+      `SET TimeZone = 'UTC'; DROP ${orderRows} IF EXISTS temp.order_rows; DROP TABLE IF EXISTS temp.order_text`,
     );
   }
 }
@@ -180,22 +200,27 @@ export async function loadOrders(
 const onOtherDay = (text: string, time: string): string =>
   `regexp_matches(${text}, '\\d[+-]\\d\\d:?(\\d\\d)?$|\\d [+-]\\d\\d:?(\\d\\d)?$') AND coalesce(TRY_CAST(left(${text}, 10) AS DATE) <> (${time})::DATE, false)`;
 
-/** SELECT list of the order columns as text, of the row's number and of a hash of all its values. */
-function textColumns(positions: ReadonlyMap<OrderColumn, number>, filters: readonly Filter[]): string {
+/** SELECT list of a hash of all the row's values and of the order columns: with their type if it is exact, otherwise as text. */
+function orderColumns(
+  columns: OrderFile["columns"],
+  positions: ReadonlyMap<OrderColumn, number>,
+  filters: readonly Filter[],
+): string {
   // Most values need no trim, which takes ten times as long as this look at them.
   const textOf = (position: number): string =>
     `CASE WHEN regexp_full_match(c${position}::VARCHAR, '[!-~]([ -~]*[!-~])?') THEN c${position}::VARCHAR
      ELSE nullif(trim(c${position}::VARCHAR, ${quotedString(BLANKS)}), '') END`;
-  const text = (column: OrderColumn): string => {
+  const value = (column: OrderColumn): string => {
     const index = positions.get(column);
-    return `${index === undefined ? "NULL::VARCHAR" : textOf(index)} AS ${column}`;
+    if (index === undefined) return `NULL::VARCHAR AS ${column}`;
+    const type = typeOf(column, columns[index]!.type);
+    return `${type === undefined ? textOf(index) : `TRY_CAST(c${index} AS ${type})`} AS ${column}`;
   };
   return [
-    "row_number() OVER () AS row",
     "hash(t) AS content",
-    positions.has("order_id") ? text("order_id") : "(row_number() OVER ())::VARCHAR AS order_id",
     ...(
       [
+        "order_id",
         "customer_id",
         "ordered_at",
         "payment_method",
@@ -206,17 +231,25 @@ function textColumns(positions: ReadonlyMap<OrderColumn, number>, filters: reado
         "currency",
         "refunded",
       ] as const
-    ).map(text),
+    ).map(value),
     ...filters.map(({ position }, index) => `${textOf(position)} AS where${index}`),
   ].join(", ");
 }
 
 /** SQL of an id. When all ids are whole numbers, 17850.0 is 17850: tools that know blanks only as floats write it. */
 async function wholeIds(connection: DuckDBConnection, column: "order_id" | "customer_id"): Promise<string> {
-  const found = await connection.runAndReadAll(
-    `SELECT bool_and(regexp_full_match(${column}, '\\d+(\\.0+)?')) FILTER (regexp_matches(${column}, '\\d')) FROM order_text`,
+  const other = await connection.runAndReadAll(
+    `SELECT 1 FROM order_text WHERE regexp_matches(${column}, '\\d') AND NOT regexp_full_match(${column}, '\\d+(\\.0+)?') LIMIT 1`,
   );
-  return found.getRows()[0]![0] === true ? `regexp_replace(${column}, '\\.0+$', '') AS ${column}` : column;
+  return other.currentRowCount === 0 ? `regexp_replace(${column}, '\\.0+$', '') AS ${column}` : column;
+}
+
+/** Whether each row has an order id of its own. Equal hashes of different ids only make it false. */
+async function haveOneRowEach(connection: DuckDBConnection): Promise<boolean> {
+  const found = await connection.runAndReadAll(
+    "SELECT count(*) = count(order_id) AND count(*) = count(DISTINCT hash(order_id)) FROM order_rows",
+  );
+  return found.getRows()[0]![0] === true;
 }
 
 /**
@@ -268,7 +301,7 @@ async function removeGuests(connection: DuckDBConnection, guests: readonly strin
 /** First and last day of the file, also those of guests and of rows that are left out; undefined when no order has a day that counts. */
 async function daysOf(connection: DuckDBConnection): Promise<OrderDays | undefined> {
   const range = await connection.runAndReadAll(
-    "SELECT min(ordered_at)::DATE::VARCHAR, max(ordered_at)::DATE::VARCHAR FROM order_rows WHERE ordered_at::DATE BETWEEN '1971-01-01' AND current_date",
+    "SELECT min(ordered_at)::DATE::VARCHAR, max(ordered_at)::DATE::VARCHAR FROM order_rows WHERE ordered_at >= '1971-01-01'::DATE::TIMESTAMPTZ AND ordered_at < (current_date + 1)::TIMESTAMPTZ",
   );
   const [first_order_on, last_order_on] = range.getRows()[0] as [string | null, string | null];
   return first_order_on === null || last_order_on === null ? undefined : { first_order_on, last_order_on };

@@ -7,36 +7,42 @@ export interface Reading {
   readonly columns: Readonly<Record<string, string>>;
   readonly timeZone: string;
   readonly refunds: "net" | "separate";
+  /** Whether each row is an order of its own. */
+  readonly oneRowEach: boolean;
 }
 
 /** How the rows in order_rows were read where they could mean something else, as sentences for people. */
 export async function readingWarnings(connection: DuckDBConnection, reading: Reading): Promise<string[]> {
-  const { columns, timeZone, refunds } = reading;
+  const { columns, timeZone, refunds, oneRowEach } = reading;
+  const numbered = columns.order_id === undefined;
   const rows = async (sql: string) => (await connection.runAndReadAll(sql)).getRowObjects();
   const [counts] = await rows(`
-    WITH orders AS (
-      SELECT min(content) <> max(content) AS has_lines, min(amount) <> max(amount) AS differ
-      FROM order_rows WHERE order_id IS NOT NULL AND amount IS NOT NULL GROUP BY order_id, customer_id, ordered_at::DATE
-    ),
-    refunds AS (
+    WITH refunds AS (
       SELECT max(abs(refunded)) AS refunded FROM order_rows WHERE refunded <> 0
       GROUP BY coalesce(order_id, row::VARCHAR || ' without id')
     )
     SELECT
       count(*)::INTEGER AS rows,
-      (count(*) - count(DISTINCT content))::INTEGER AS equal,
-      (SELECT count(*) FROM orders WHERE has_lines AND differ)::INTEGER AS added,
-      (SELECT count(*) FROM orders WHERE has_lines AND NOT differ)::INTEGER AS repeated,
-      count(DISTINCT customer_id)::INTEGER AS customers,
-      count(DISTINCT order_id)::INTEGER AS orders,
-      count(*) FILTER (ordered_at::DATE > current_date)::INTEGER AS future,
-      count(*) FILTER (ordered_at::DATE < '1971-01-01')::INTEGER AS placeholder,
+      ${oneRowEach && !numbered ? "0" : "(count(*) - count(DISTINCT content))::INTEGER"} AS equal,
+      count(DISTINCT hash(customer_id)) FILTER (customer_id IS NOT NULL)::INTEGER AS customers,
+      ${oneRowEach ? "count(*)" : "count(DISTINCT order_id)"}::INTEGER AS orders,
+      count(*) FILTER (ordered_at >= (current_date + 1)::TIMESTAMPTZ)::INTEGER AS future,
+      count(*) FILTER (ordered_at < '1971-01-01'::DATE::TIMESTAMPTZ)::INTEGER AS placeholder,
       count(*) FILTER (on_other_day)::INTEGER AS on_other_day,
       count(*) FILTER (no_date IS NOT NULL)::INTEGER AS no_dates, any_value(no_date) AS no_date,
       count(*) FILTER (no_amount IS NOT NULL)::INTEGER AS no_amounts, any_value(no_amount) AS no_amount,
       (SELECT count(*) FROM refunds)::INTEGER AS refunds, (SELECT sum(refunded) FROM refunds) AS refunded
     FROM order_rows`);
-  const of = (name: string): number => Number(counts![name] ?? 0);
+  const [lines] = oneRowEach
+    ? []
+    : await rows(`
+    WITH orders AS (
+      SELECT min(amount) <> max(amount) AS differ
+      FROM order_rows WHERE order_id IS NOT NULL AND amount IS NOT NULL GROUP BY order_id, customer_id, ordered_at::DATE
+      HAVING min(content) <> max(content)
+    )
+    SELECT count(*) FILTER (differ)::INTEGER AS added, count(*) FILTER (NOT differ)::INTEGER AS repeated FROM orders`);
+  const of = (name: string): number => Number({ ...counts, ...lines }[name] ?? 0);
   /** The most frequent values of a column, when there are several. */
   const values = async (column: "status" | "currency") =>
     (
@@ -62,15 +68,14 @@ export async function readingWarnings(connection: DuckDBConnection, reading: Rea
     return `The orders have several ${what}: ${texts.join(", ")}${found.length > 5 ? " and others" : ""}. ${consequence}${option}`;
   };
   const priced = columns.unit_price !== undefined;
-  const lines = priced || of("added") >= of("repeated");
-  const numbered = columns.order_id === undefined;
+  const addedUp = priced || of("added") >= of("repeated");
   return [
     priced &&
       `The amount is ${columns.unit_price} times ${columns.quantity}. If ${columns.unit_price} is already the amount, give ${argument("--columns", `amount=${columns.unit_price}`)}.`,
     of("added") > 0 &&
       `Orders with several rows of different amounts: ${of("added")}. The amounts are added up.`,
     of("repeated") > 0 &&
-      `Orders with several rows of the same amount: ${of("repeated")}. ${lines ? "The amounts are added up, as in the other orders." : "The amount counts once, as the order's total."}`,
+      `Orders with several rows of the same amount: ${of("repeated")}. ${addedUp ? "The amounts are added up, as in the other orders." : "The amount counts once, as the order's total."}`,
     of("equal") > 0 &&
       `Rows that are equal to another row in all columns: ${of("equal")}. ${numbered ? "Without order ids they count as orders. If they are copies, remove them from the file." : "They count once."}`,
     of("future") > 0 &&
@@ -84,7 +89,7 @@ export async function readingWarnings(connection: DuckDBConnection, reading: Rea
     of("on_other_day") > 0 &&
       `Times of another zone than ${timeZone} that are on another day there: ${of("on_other_day")} of ${of("rows")}. Give the shop's time zone, for example --shop-time-zone America/New_York.`,
     of("customers") >= 100 &&
-      of("customers") === (numbered ? of("rows") : of("orders")) &&
+      of("customers") === of("orders") &&
       `Each of the ${of("orders")} orders has a customer of its own, so there are no repeat purchases. If ${columns.customer_id} is not the person, give another column: --columns customer_id=NAME.`,
     await several("status", "statuses", "All count as orders."),
     await several("currency", "currencies", "Their amounts are added up without conversion."),

@@ -350,7 +350,7 @@ describe("launcher", () => {
       .map((line) => line.split("=")[0]!);
     assert.ok(names.includes("TIME_LIMIT_SECONDS") && names.includes("PATH"));
     const allowed =
-      /^(PATH|HOME|TMPDIR|LANG|LOG_LEVEL|NODE_COMPILE_CACHE|SystemRoot|TIME_LIMIT_SECONDS|PWD|OLDPWD|SHLVL|_|)$/;
+      /^(PATH|HOME|TMPDIR|LANG|LOG_LEVEL|DUCKDB_MEMORY_LIMIT|NODE_COMPILE_CACHE|SystemRoot|TIME_LIMIT_SECONDS|PWD|OLDPWD|SHLVL|_|)$/;
     assert.deepEqual(
       names.filter((name) => !allowed.test(name)),
       [],

@@ -93,7 +93,7 @@ function logEntry(line: string): { severity?: unknown; message?: unknown } | und
 
 /** The part of this process's environment that a step's runtime needs. It contains no secrets. */
 function inheritedEnv(): Record<string, string | undefined> {
-  const names = ["PATH", "HOME", "TMPDIR", "LANG", "LOG_LEVEL", "SystemRoot"];
+  const names = ["PATH", "HOME", "TMPDIR", "LANG", "LOG_LEVEL", "DUCKDB_MEMORY_LIMIT", "SystemRoot"];
   return Object.fromEntries(names.map((name) => [name, process.env[name]]));
 }
 
