@@ -2,4 +2,4 @@
 // what .NET writes for no date, would be in the year 0 west of UTC, which is an error. Not DATE(time, zone), which is
 // another function in DuckDB.
 module.exports = (time) =>
-  `IF(${time} >= TIMESTAMP_SUB(TIMESTAMP(@first_day), INTERVAL 1 DAY) AND ${time} < TIMESTAMP_ADD(TIMESTAMP(@first_day), INTERVAL 2000000 DAY), DATE(DATETIME(${time}, @shop_time_zone)), DATE(${time}))`;
+  `IF(@shop_time_zone != 'UTC' AND ${time} >= TIMESTAMP_SUB(TIMESTAMP(@first_day), INTERVAL 1 DAY) AND ${time} < TIMESTAMP_ADD(TIMESTAMP(@first_day), INTERVAL 2000000 DAY), PARSE_DATE('%Y-%m-%d', LEFT(STRING(${time}, @shop_time_zone), 10)), DATE(${time}))`;
