@@ -71,12 +71,16 @@ describe("dataform-check", () => {
     assert.equal(run("check", project.dir).code, 1);
   });
 
-  it("runs only the unit tests", () => {
-    project.change("definitions/staging/purchases.sqlx", "SUM(", "MAX(");
+  it("runs only the unit tests, and fails for a query that is not valid", () => {
     project.write("definitions/broken.sqlx", 'config { type: "view" } SELEC');
+    assert.equal(run("test", project.dir).code, 1);
+    project.change("definitions/staging/purchases.sqlx", "SUM(", "MAX(");
     const { code, output } = run("test", project.dir);
     assert.equal(code, 1);
-    assert.match(output, /fails in DuckDB and GoogleSQL.*\n[\s\S]*3\.5 → 2\.5[\s\S]*: 1 problems/);
+    assert.match(
+      output,
+      /broken\.sqlx[\s\S]*fails in DuckDB and GoogleSQL.*\n[\s\S]*3\.5 → 2\.5[\s\S]*: 2 problems/,
+    );
   });
 
   it("lints, and formats a folder without its packages", () => {

@@ -28,8 +28,10 @@ export class ProjectCheck {
       const { problems, tests } = await this.#runTests(graph, checked);
       const incomplete = [...graph.ignored, ...notAnalysedLines(checked)];
       const isComplete = checked.problems.length + incomplete.length === 0;
+      // A query that is not valid is a problem of its tests too: they can't run.
+      problems.unshift(...checked.problems);
       if (what === "all") {
-        problems.unshift(...checked.problems, ...(isComplete ? this.#tablesProblem(graph, checked) : []));
+        if (isComplete) problems.push(...this.#tablesProblem(graph, checked));
         if (this.#checker.config.complete && checked.problems.length === 0)
           problems.push(...incomplete.splice(0));
       }
