@@ -55,7 +55,7 @@ for (const [version, name] of [
 
     testScenarios(testbeds, {
       run,
-      sampling: version === 2 ? 1 : 100,
+      sampling: version === 2 ? 10 : 100,
       short: version === 3,
     });
 
