@@ -55,6 +55,8 @@ describe("the pipeline with the adapters of Google Cloud", () => {
   const readTables = async (warehouse: Warehouse): Promise<Record<string, Row[]>> => {
     const read: Record<string, Row[]> = {};
     for (const { dataset, name, partitionBy, columns } of planTables()) {
+      // A fingerprint of the queries, which name the project.
+      if (name === "order_reads") continue;
       const path = `${dataset === "marketing" ? "mlops_mkt" : dataset}.${name}`;
       // Timestamps differ between runs.
       const names = columns.filter(({ type }) => type !== "TIMESTAMP").map((column) => column.name);
@@ -139,12 +141,9 @@ describe("the pipeline with the adapters of Google Cloud", () => {
     assert.equal((await confirmRun(event, tables)).customers, 23_570);
     const made = await readTables(tables);
     for (const [table, rows] of Object.entries(expected)) assertSameRows(table, made[table]!, rows);
-    assert.ok(
-      Object.entries(expected).every(
-        // There is no earlier run whose model is the champion.
-        ([table, rows]) => rows.length > 0 || ["rfm.rejected_orders", "rfm.champion"].includes(table),
-      ),
-    );
+    // CDNOW has no order that does not count, and no earlier run made a champion.
+    const empty = Object.keys(expected).filter((table) => expected[table]!.length === 0);
+    assert.deepEqual(empty.sort(), ["rfm.champion", "rfm.rejected_orders", "rfm.set_aside_orders"]);
   });
 
   it("writes the same tables in another run of the date, with faults; a duplicate request starts nothing", async () => {
