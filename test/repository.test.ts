@@ -51,6 +51,10 @@ describe("repository", () => {
     );
   });
 
+  it("has a patch of the fork in miniature that fits the SQL", () => {
+    git("apply", "--check", "examples/churn/mart.patch");
+  });
+
   it("ignores the credentials file that a workflow writes into the work tree", () => {
     // google-github-actions/auth writes it. A work tree with a new file is deployed as «dirty».
     assert.equal(git("check-ignore", "gha-creds-1a2b3c.json").trim(), "gha-creds-1a2b3c.json");
