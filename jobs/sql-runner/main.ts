@@ -39,8 +39,11 @@ await runJob(
     const loaded = await loadPredictions(warehouse, graph, parameters.run_date, artifactUrls.inputs);
     Object.assign(report.rows, loaded.rows);
     const result = await runActions(warehouse, env.SQL_DIR, actions, values, log);
-    await read.done();
-    if (result.failures.length === 0) await exportModels(warehouse, actions, values, artifactUrls.outputs);
+    if (result.failures.length === 0) {
+      // After a failed check the next run reads all orders: the log may be corrected at any place.
+      await read.done();
+      await exportModels(warehouse, actions, values, artifactUrls.outputs);
+    }
     await saveLastRun(jobArtifacts, artifactsUrl, graph, actions, values);
     const checks = graph.actions.find(
       ({ target, materialization }) => target.name === "checks" && materialization === "append",

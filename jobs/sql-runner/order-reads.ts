@@ -15,7 +15,8 @@ export interface OrderRead {
 /**
  * Starts a read of the order log into the staging tables, which are the models with an updatePartitionFilter. It reads all
  * orders when the settings say so, when no read was complete, and when the tables were made by other queries or settings.
- * Until it is done, the tables count as incomplete: a read that breaks off makes the next one read all orders.
+ * Until it is done, the tables count as incomplete: a read that breaks off, or whose checks fail, makes the next one read
+ * all orders.
  */
 export async function startOrderRead(
   warehouse: Warehouse,
