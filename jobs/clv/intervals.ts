@@ -71,7 +71,7 @@ export function valueQuantile(
   return root ** 3;
 }
 
-/** Counts that are more than this part of what is asked for are told apart. */
+/** A count whose probability is above this share of the one that is asked for is computed by itself. */
 const RARE = 0.01;
 const MOST_COUNTS = 64;
 const MOST_STEPS = 60;

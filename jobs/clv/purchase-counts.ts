@@ -1,7 +1,7 @@
 import { gaussLegendre, type Quadrature } from "./gauss-legendre.ts";
 import type { PurchaseModel } from "./purchase-model.ts";
 
-/** Counts above this are not told apart: a purchase is a day, and the longest horizon has 3,640 days. */
+/** Counts above this are one group: a purchase is a day, and the longest horizon has 3,640 days. */
 const LARGEST_COUNT = 5000;
 
 /**

@@ -8,7 +8,7 @@ import { FIRST_DAY } from "./parameters.ts";
 export interface OrderRead {
   /** First day of which the run reads the orders again, YYYY-MM-DD; FIRST_DAY for all orders. */
   readonly since: string;
-  /** Tells the next run that the staging tables are complete. */
+  /** Records that the staging tables are complete, for the next run. */
   done(): Promise<void>;
 }
 
