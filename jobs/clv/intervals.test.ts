@@ -87,8 +87,16 @@ describe("valueQuantile", () => {
           const [low, middle, high] = [at(less, 0.1), at(less, 0.9), at(more, 0.9)];
           assert.ok(low >= 0 && Number.isFinite(high), `${low} to ${high}`);
           assert.ok(low <= middle && middle <= high * 1.01, `${low}, ${middle}, ${high}`);
+          const rising = [0.1, 0.2, 0.4, 0.6, 0.9].map((probability) => at(more, probability));
+          for (const [index, value] of rising.slice(1).entries())
+            assert.ok(value >= rising[index]! * 0.999, rising.join(", "));
         },
       ),
+      {
+        numRuns: 1000,
+        // Few purchases are much more probable than the others: the density between them is almost 0.
+        examples: [[MODELS["BG/NBD"]!, { x: 75, T: 0, p: 58.565, q: 20 }, 1 - 1e-15, 1 - 1e-15]],
+      },
     );
   });
 });

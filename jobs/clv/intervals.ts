@@ -63,8 +63,10 @@ export function valueQuantile(
     if (above > 0) low = root;
     else high = root;
     const next = root - (above / slope) * ROOT_TAU;
-    const middle = high === Number.POSITIVE_INFINITY ? 2 * low : (low + high) / 2;
-    const step = (next > low && next < high ? next : middle) - root;
+    // Where the density is small, Newton's step goes too far to come back from.
+    const highest = Math.min(high, 2 * root);
+    const middle = high === Number.POSITIVE_INFINITY ? highest : (low + high) / 2;
+    const step = (next > low && next < highest ? next : middle) - root;
     root += step;
     if (Math.abs(step) < PRECISION * root) break;
   }
