@@ -1,8 +1,9 @@
-"""Starts local-bigquery with one thread for DuckDB, and with what it lacks: temporary external tables, and queries that
-replace one partition.
+"""Starts local-bigquery with one thread for DuckDB, with tables in memory, and with what it lacks: temporary external
+tables, and queries that replace one partition.
 
 With more threads, a query that calls a JavaScript function can deadlock: each thread needs Python's global lock, and one
-can hold it while it waits for the others.
+can hold it while it waits for the others. Tables in memory instead of DuckLake's files make a run twice as fast; queries
+of a table's past do not work.
 """
 
 import fnmatch
@@ -23,7 +24,15 @@ connect = duckdb.connect
 
 
 def connect_on_one_thread(*args, config=None, **more):
-    return connect(*args, config={**(config or {}), "threads": 1}, **more)
+    connection = connect(*args, config={**(config or {}), "threads": 1}, **more)
+    # In DuckDB 1.5.5 it makes a row of QUALIFY ROW_NUMBER() OVER (...) = 1 on an empty table.
+    connection.execute("SET disabled_optimizers = 'top_n_window_elimination'")
+    return connection
+
+
+def attach_in_memory(connection, project_id):
+    connection.execute(f"ATTACH IF NOT EXISTS ':memory:' AS {database.quote(project_id)}")
+    database._attached.add(project_id)
 
 
 execute = query.execute
@@ -69,5 +78,7 @@ def local_copies(uri, folder):
 
 
 duckdb.connect = connect_on_one_thread
+database._attach = attach_in_memory
+database.projects = lambda: sorted(database._attached)
 query.execute = execute_more
 main()
