@@ -52,8 +52,13 @@ PREDICTIONS = pa.schema(
         pa.field("expected_purchases", pa.float64()),
         pa.field("expected_value", pa.float64(), nullable=False),
         pa.field("p_active", pa.float64()),
+        pa.field("low", pa.float64()),
+        pa.field("high", pa.float64()),
+        pa.field("reason", pa.string()),
     ]
 )
+#: An 80 % interval of the value. A customer has both ends or none.
+INTERVAL = ["low", "high"]
 
 
 class JsonLines(logging.Formatter):
@@ -151,7 +156,8 @@ def run_candidate(family: str, fit: Fit, predict: Predict) -> None:
 
     fit gets the examples whose outcomes are known, and returns the model: anything that joblib can save.
     predict gets the model and examples, and returns as many rows in the same order, with expected_value and, if the
-    model has them, expected_purchases and p_active.
+    model has them, expected_purchases, p_active, low and high (an 80 % interval of the value) and reason (why the
+    prediction is what it is, or why a figure is missing).
     """
     step = step_of(sys.argv[1:])
     # Vertex AI logs each line of stderr as an error.
@@ -249,12 +255,22 @@ def predicted(asked: pd.DataFrame, predict: Callable[[pd.DataFrame], pd.DataFram
     for column in PREDICTIONS.names[4:]:
         if column not in given and not PREDICTIONS.field(column).nullable:
             raise ValueError(f"predict returned no column {column}")
-        values = given[column].to_numpy(dtype=float) if column in given else None
-        if values is not None:
-            bad = values[~(np.isfinite(values) & (values >= 0))]
-            if len(bad) > 0:
-                raise ValueError(f"{column} of {len(bad)} customers is not a number from 0 up, for example {bad[0]}")
+        if column not in given or column == "reason":
+            frame[column] = given[column].to_numpy(dtype=object) if column in given else None
+            continue
+        values = given[column].to_numpy(dtype=float)
+        missing = np.isnan(values) & (column in INTERVAL)
+        bad = values[~(np.isfinite(values) & (values >= 0) | missing)]
+        if len(bad) > 0:
+            raise ValueError(f"{column} of {len(bad)} customers is not a number from 0 up, for example {bad[0]}")
         frame[column] = values
+    low, high = (frame[column].to_numpy(dtype=float) for column in INTERVAL)
+    bad = ~(low <= high) & ~(np.isnan(low) & np.isnan(high))
+    if bad.any():
+        raise ValueError(
+            f"the interval of {bad.sum()} customers is not one, for example low {low[bad][0]} and high {high[bad][0]}: "
+            "give both with low <= high, or none of them"
+        )
     return frame
 
 
