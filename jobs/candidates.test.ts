@@ -90,6 +90,13 @@ for (const name of parseCandidates(Object.keys(CANDIDATES).join(","))) {
         assert.ok(first.some(({ high }) => Number(high) > 0));
       });
 
+    if (language === "python")
+      it("imports the job protocol before the packages whose threads it sets", () => {
+        const main = readFileSync(join(projectDir, "jobs", name, "main.py"), "utf8");
+        const [first] = main.match(/^(import|from) (?!sys|pathlib|__future__)\w+/m) ?? [];
+        assert.equal(first, "from job");
+      });
+
     it("keeps its model outside of the run", () => {
       const [model, ...others] = readdirSync(join(step.folder, "models"));
       assert.deepEqual([model, others], [first[0]!.model_id, []]);

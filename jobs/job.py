@@ -25,7 +25,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-# Before numpy is imported. A container may use fewer CPUs than the machine has.
+# Before the packages that read it are loaded, so a candidate imports this module first. A container may use fewer CPUs than
+# the machine has. Threads that wait actively take the CPUs from each other where the machine is busy.
 CPUS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 os.environ.setdefault("OMP_NUM_THREADS", str(CPUS))
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")

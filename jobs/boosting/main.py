@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+sys.path.append(str(Path(__file__).parent.parent))
+from job import run_candidate  # first, because it sets how the packages below use threads
+
 import numpy as np
 import pandas as pd
 from sklearn.ensemble import HistGradientBoostingRegressor
-
-sys.path.append(str(Path(__file__).parent.parent))
-from job import run_candidate
 
 FEATURES = [
     "age_days",
