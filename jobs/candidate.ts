@@ -150,7 +150,7 @@ async function readExamples(folder: string): Promise<KnownExample[]> {
 
 /**
  * The rows of predictions.
- * @throws UserError when a customer has no prediction, a figure is not a number from 0 up, or an interval is not one
+ * @throws UserError when a customer has no prediction, a figure is not a number from 0 up, or an interval has one end or crossed ends
  */
 function predictionRows(model_id: string, asked: readonly Example[], given: readonly Prediction[]): object[] {
   if (given.length !== asked.length)

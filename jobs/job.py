@@ -254,22 +254,24 @@ def predicted(asked: pd.DataFrame, predict: Callable[[pd.DataFrame], pd.DataFram
         raise ValueError(f"predict returned {len(given)} rows for {len(asked)} customers")
     frame = asked[["sample", "customer_id", "weeks"]].copy()
     for column in PREDICTIONS.names[4:]:
-        if column not in given and not PREDICTIONS.field(column).nullable:
-            raise ValueError(f"predict returned no column {column}")
-        if column not in given or column == "reason":
-            frame[column] = given[column].to_numpy(dtype=object) if column in given else None
-            continue
-        values = given[column].to_numpy(dtype=float)
-        missing = np.isnan(values) & (column in INTERVAL)
-        bad = values[~(np.isfinite(values) & (values >= 0) | missing)]
-        if len(bad) > 0:
-            raise ValueError(f"{column} of {len(bad)} customers is not a number from 0 up, for example {bad[0]}")
-        frame[column] = values
+        if column not in given:
+            if not PREDICTIONS.field(column).nullable:
+                raise ValueError(f"predict returned no column {column}")
+            frame[column] = None
+        elif column == "reason":
+            frame[column] = given[column].to_numpy(dtype=object)
+        else:
+            values = given[column].to_numpy(dtype=float)
+            missing = np.isnan(values) & (column in INTERVAL)
+            bad = values[~missing & ~(np.isfinite(values) & (values >= 0))]
+            if len(bad) > 0:
+                raise ValueError(f"{column} of {len(bad)} customers is not a number from 0 up, for example {bad[0]}")
+            frame[column] = values
     low, high = (frame[column].to_numpy(dtype=float) for column in INTERVAL)
     bad = ~(low <= high) & ~(np.isnan(low) & np.isnan(high))
     if bad.any():
         raise ValueError(
-            f"the interval of {bad.sum()} customers is not one, for example low {low[bad][0]} and high {high[bad][0]}: "
+            f"the interval of {bad.sum()} customers is wrong, for example low {low[bad][0]} and high {high[bad][0]}: "
             "give both with low <= high, or none of them"
         )
     return frame

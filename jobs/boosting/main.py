@@ -34,26 +34,16 @@ ENDS = {"low": 0.1, "high": 0.9}
 Model = tuple[dict[str, HistGradientBoostingRegressor], int]
 
 
-def regressor(loss: str, quantile: float | None = None) -> HistGradientBoostingRegressor:
+def fit_one(examples: pd.DataFrame, outcome: str, loss: str, **options: float) -> HistGradientBoostingRegressor:
     return HistGradientBoostingRegressor(
-        loss=loss,
-        quantile=quantile,
-        learning_rate=0.05,
-        max_iter=200,
-        max_leaf_nodes=15,
-        min_samples_leaf=50,
-        random_state=1,
-    )
+        loss=loss, learning_rate=0.05, max_iter=200, max_leaf_nodes=15, min_samples_leaf=50, random_state=1, **options
+    ).fit(examples[FEATURES], (examples[outcome] / examples["weeks"]).clip(lower=0))
 
 
 def fit(examples: pd.DataFrame) -> Model:
-    def fitted(outcome: str, loss: str, quantile: float | None = None) -> HistGradientBoostingRegressor:
-        per_week = (examples[outcome] / examples["weeks"]).clip(lower=0)
-        return regressor(loss, quantile).fit(examples[FEATURES], per_week)
-
     # Counts and spending are not negative and mostly zero, which the Poisson deviance takes into account.
-    means = {target: fitted(outcome, "poisson") for target, outcome in TARGETS.items()}
-    ends = {end: fitted("actual_value", "quantile", quantile) for end, quantile in ENDS.items()}
+    means = {target: fit_one(examples, outcome, "poisson") for target, outcome in TARGETS.items()}
+    ends = {end: fit_one(examples, "actual_value", "quantile", quantile=below) for end, below in ENDS.items()}
     return means | ends, int(examples["weeks"].max())
 
 

@@ -1,7 +1,7 @@
 import { purchasesQuantile, valueQuantile } from "./intervals.ts";
 import type { MetricRow } from "./metrics.ts";
 import type { Holdout, Model, PredictedHoldout } from "./model-tables.ts";
-import { tailsIfActive } from "./purchase-counts.ts";
+import { keptTails } from "./purchase-counts.ts";
 import { probabilityAlive } from "./purchase-model.ts";
 import { sortedBy } from "./sort.ts";
 
@@ -36,7 +36,7 @@ export function intervalCoverage(
     const [k, T] = [x[i]!, t[i]!];
     const pActive = probabilityAlive(purchases, k, t_x[i]!, T);
     const [low, high] = [LOW, HIGH].map((end) => purchasesQuantile(purchases, pActive, k, T, weeks, end));
-    const tails = tailsIfActive(purchases, k, T, weeks, (1 - HIGH) / Math.max(pActive, 1 - HIGH));
+    const tails = keptTails(purchases, k, T, weeks, (1 - HIGH) / Math.max(pActive, 1 - HIGH));
     const atMost = (count: number): number => (count < 0 ? 0 : 1 - pActive * tails[count]!);
     if (actual_purchases[i]! >= low! && actual_purchases[i]! <= high!) held.purchases++;
     expected.purchases += atMost(high!) - atMost(low! - 1);

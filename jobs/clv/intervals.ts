@@ -88,6 +88,7 @@ export function valueQuantile(
 /** A count whose probability is above this share of the one that is asked for is computed by itself. */
 const RARE = 0.01;
 const MOST_COUNTS = 64;
+/** Of the counts of one call: made once, because a run makes a million calls. */
 const SHARES = new Float64Array(MOST_COUNTS);
 const MEANS = new Float64Array(MOST_COUNTS);
 const VARIANCES = new Float64Array(MOST_COUNTS);
