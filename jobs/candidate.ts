@@ -38,13 +38,20 @@ export type Example = Readonly<
 /** An example with its outcomes: what the customer did in the weeks after the cut-off day. */
 export type KnownExample = Example & Readonly<Record<(typeof OUTCOMES)[number], number>>;
 
-/** What a candidate expects of one customer in the weeks of the example. Numbers are finite and not negative. */
+/**
+ * What a candidate expects of one customer in the weeks of the example. Numbers are finite and not negative. `low` and `high`
+ * are the ends of an 80 % interval of the value; a customer has both or none. `reason`: why the prediction is what it is, or
+ * why a figure is missing.
+ */
 export interface Prediction {
   readonly expected_value: number;
   readonly expected_purchases?: number;
   readonly p_active?: number;
+  readonly low?: number;
+  readonly high?: number;
+  readonly reason?: string;
 }
-const FIGURES = ["expected_purchases", "expected_value", "p_active"] as const;
+const FIGURES = ["expected_purchases", "expected_value", "p_active", "low", "high"] as const;
 
 export interface CandidateFunctions<Model> {
   /** Gets the examples whose outcomes are known. Returns the model, a value that JSON can hold. */
@@ -125,7 +132,13 @@ const PREDICTION_COLUMNS = [
   { name: "expected_purchases", type: "DOUBLE", nullable: true },
   { name: "expected_value", type: "DOUBLE" },
   { name: "p_active", type: "DOUBLE", nullable: true },
+  { name: "low", type: "DOUBLE", nullable: true },
+  { name: "high", type: "DOUBLE", nullable: true },
+  { name: "reason", type: "STRING", nullable: true },
 ] as const;
+
+/** Where a candidate does not give a figure. */
+const MISSING = { expected_purchases: null, p_active: null, low: null, high: null, reason: null };
 
 /** The examples, ordered by their key, because the order of rows in files must not change a model. */
 async function readExamples(folder: string): Promise<KnownExample[]> {
@@ -135,7 +148,10 @@ async function readExamples(folder: string): Promise<KnownExample[]> {
   return keyed.sort(([one], [other]) => (one < other ? -1 : 1)).map(([, example]) => example);
 }
 
-/** The rows of predictions. @throws UserError when a customer has no prediction, or a figure is not a number from 0 up */
+/**
+ * The rows of predictions.
+ * @throws UserError when a customer has no prediction, a figure is not a number from 0 up, or an interval has one end or crossed ends
+ */
 function predictionRows(model_id: string, asked: readonly Example[], given: readonly Prediction[]): object[] {
   if (given.length !== asked.length)
     throw new UserError(`predict returned ${given.length} rows for ${asked.length} customers.`);
@@ -147,7 +163,12 @@ function predictionRows(model_id: string, asked: readonly Example[], given: read
       if (!Number.isFinite(figure) || figure! < 0)
         throw new UserError(`${name} of customer ${customer_id} is ${figure}, not a number from 0 up.`);
     }
-    return { expected_purchases: null, p_active: null, ...prediction, model_id, sample, customer_id, weeks };
+    const { low, high } = prediction;
+    if ((low === undefined) !== (high === undefined) || low! > high!)
+      throw new UserError(`The interval of customer ${customer_id} has low ${low} and high ${high}.`, {
+        remedy: "Give both with low <= high, or none of them.",
+      });
+    return { ...MISSING, ...prediction, model_id, sample, customer_id, weeks };
   });
 }
 

@@ -77,6 +77,26 @@ for (const name of parseCandidates(Object.keys(CANDIDATES).join(","))) {
       assert.match(report.warnings.join(), /known outcomes cover 4 weeks, and the predictions 8/);
     });
 
+    if (name === "boosting")
+      it("gives an interval for as many weeks as it learned from, and the reason for others", () => {
+        for (const { sample, low, high, reason } of first)
+          if (sample === "calibration") {
+            assert.ok(Number(low) >= 0 && Number(low) <= Number(high), `${low} to ${high}`);
+            assert.equal(reason, null);
+          } else {
+            assert.deepEqual([low, high], [null, null]);
+            assert.equal(reason, "No interval: the model learned from outcomes of 4 weeks.");
+          }
+        assert.ok(first.some(({ high }) => Number(high) > 0));
+      });
+
+    if (language === "python")
+      it("imports the job protocol before the packages whose threads it sets", () => {
+        const main = readFileSync(join(projectDir, "jobs", name, "main.py"), "utf8");
+        const [first] = main.match(/^(import|from) (?!sys|pathlib|__future__)\w+/m) ?? [];
+        assert.equal(first, "from job");
+      });
+
     it("keeps its model outside of the run", () => {
       const [model, ...others] = readdirSync(join(step.folder, "models"));
       assert.deepEqual([model, others], [first[0]!.model_id, []]);

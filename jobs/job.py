@@ -25,7 +25,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-# Before numpy is imported. A container may use fewer CPUs than the machine has.
+# Before the packages that read it are loaded, so a candidate imports this module first. A container may use fewer CPUs than
+# the machine has. Threads that wait actively take the CPUs from each other where the machine is busy.
 CPUS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 os.environ.setdefault("OMP_NUM_THREADS", str(CPUS))
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
@@ -52,8 +53,13 @@ PREDICTIONS = pa.schema(
         pa.field("expected_purchases", pa.float64()),
         pa.field("expected_value", pa.float64(), nullable=False),
         pa.field("p_active", pa.float64()),
+        pa.field("low", pa.float64()),
+        pa.field("high", pa.float64()),
+        pa.field("reason", pa.string()),
     ]
 )
+#: An 80 % interval of the value. A customer has both ends or none.
+INTERVAL = ["low", "high"]
 
 
 class JsonLines(logging.Formatter):
@@ -151,7 +157,8 @@ def run_candidate(family: str, fit: Fit, predict: Predict) -> None:
 
     fit gets the examples whose outcomes are known, and returns the model: anything that joblib can save.
     predict gets the model and examples, and returns as many rows in the same order, with expected_value and, if the
-    model has them, expected_purchases and p_active.
+    model has them, expected_purchases, p_active, low and high (an 80 % interval of the value) and reason (why the
+    prediction is what it is, or why a figure is missing).
     """
     step = step_of(sys.argv[1:])
     # Vertex AI logs each line of stderr as an error.
@@ -247,14 +254,26 @@ def predicted(asked: pd.DataFrame, predict: Callable[[pd.DataFrame], pd.DataFram
         raise ValueError(f"predict returned {len(given)} rows for {len(asked)} customers")
     frame = asked[["sample", "customer_id", "weeks"]].copy()
     for column in PREDICTIONS.names[4:]:
-        if column not in given and not PREDICTIONS.field(column).nullable:
-            raise ValueError(f"predict returned no column {column}")
-        values = given[column].to_numpy(dtype=float) if column in given else None
-        if values is not None:
-            bad = values[~(np.isfinite(values) & (values >= 0))]
+        if column not in given:
+            if not PREDICTIONS.field(column).nullable:
+                raise ValueError(f"predict returned no column {column}")
+            frame[column] = None
+        elif column == "reason":
+            frame[column] = given[column].to_numpy(dtype=object)
+        else:
+            values = given[column].to_numpy(dtype=float)
+            missing = np.isnan(values) & (column in INTERVAL)
+            bad = values[~missing & ~(np.isfinite(values) & (values >= 0))]
             if len(bad) > 0:
                 raise ValueError(f"{column} of {len(bad)} customers is not a number from 0 up, for example {bad[0]}")
-        frame[column] = values
+            frame[column] = values
+    low, high = (frame[column].to_numpy(dtype=float) for column in INTERVAL)
+    bad = ~(low <= high) & ~(np.isnan(low) & np.isnan(high))
+    if bad.any():
+        raise ValueError(
+            f"the interval of {bad.sum()} customers is wrong, for example low {low[bad][0]} and high {high[bad][0]}: "
+            "give both with low <= high, or none of them"
+        )
     return frame
 
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { type SampleCustomer, simulateCustomers } from "../../test/cdnow.ts";
 import { columnsOf } from "../../test/columns.ts";
-import { coverageWarnings, intervalCoverage } from "./coverage.ts";
-import { HOLDOUT, type Model } from "./model-tables.ts";
+import { coverageWarnings, givenIntervalCoverage, intervalCoverage } from "./coverage.ts";
+import { HOLDOUT, type Model, PREDICTED } from "./model-tables.ts";
 import { seededRandom } from "./random.ts";
 
 const PURCHASES = { r: 0.6, alpha: 6, a: 0.8, b: 2.5 };
@@ -61,6 +61,39 @@ describe("intervalCoverage", () => {
     const names = Object.keys(coverage({ purchases: PURCHASES, gammaGamma: null }));
     assert.deepEqual(names, ["purchases_interval_coverage", "purchases_interval_coverage_expected"]);
     assert.deepEqual(intervalCoverage({ purchases: PURCHASES, gammaGamma: VALUE }, holdoutOf([]), WEEKS), []);
+  });
+});
+
+describe("givenIntervalCoverage", () => {
+  const coverage = (...customers: (readonly [low: number | null, high: number | null, actual: number])[]) =>
+    givenIntervalCoverage(
+      columnsOf(
+        PREDICTED,
+        customers.map(([low, high, actual_value]) => ({ ...NOTHING, low, high, actual_value })),
+      ),
+    ).map(({ metric, value }) => [metric, value.toFixed(3)]);
+  const NOTHING = Object.fromEntries(PREDICTED.map((name) => [name, 0])) as Record<
+    (typeof PREDICTED)[number],
+    number
+  >;
+
+  it("is the share of customers within their intervals, of those who have one", () => {
+    const within = [
+      [2, 5, 2],
+      [2, 5, 5],
+      [0, 0, 0],
+    ] as const;
+    const outside = [[2, 5, 1.9]] as const;
+    assert.deepEqual(coverage(...within, ...outside, [null, null, 3]), [
+      ["value_interval_coverage", "0.750"],
+      // 80 %, and 90 % of the customer whose low end is 0
+      ["value_interval_coverage_expected", "0.825"],
+    ]);
+  });
+
+  it("is of nothing where no customer has an interval", () => {
+    assert.deepEqual(coverage([null, null, 3]), []);
+    assert.deepEqual(coverage(), []);
   });
 });
 

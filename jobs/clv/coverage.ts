@@ -1,11 +1,11 @@
 import { purchasesQuantile, valueQuantile } from "./intervals.ts";
 import type { MetricRow } from "./metrics.ts";
-import type { Holdout, Model } from "./model-tables.ts";
-import { tailsIfActive } from "./purchase-counts.ts";
+import type { Holdout, Model, PredictedHoldout } from "./model-tables.ts";
+import { keptTails } from "./purchase-counts.ts";
 import { probabilityAlive } from "./purchase-model.ts";
 import { sortedBy } from "./sort.ts";
 
-/** The probabilities of the ends of an 80 % interval. customer_scores.sqlx has the same. */
+/** The probabilities of the ends of an 80 % interval. customer_scores.sqlx and docs/own-model.md have the same. */
 const [LOW, HIGH] = [0.1, 0.9];
 
 /** Customers whose intervals are compared: enough for 0.3 percentage points. */
@@ -36,7 +36,7 @@ export function intervalCoverage(
     const [k, T] = [x[i]!, t[i]!];
     const pActive = probabilityAlive(purchases, k, t_x[i]!, T);
     const [low, high] = [LOW, HIGH].map((end) => purchasesQuantile(purchases, pActive, k, T, weeks, end));
-    const tails = tailsIfActive(purchases, k, T, weeks, (1 - HIGH) / Math.max(pActive, 1 - HIGH));
+    const tails = keptTails(purchases, k, T, weeks, (1 - HIGH) / Math.max(pActive, 1 - HIGH));
     const atMost = (count: number): number => (count < 0 ? 0 : 1 - pActive * tails[count]!);
     if (actual_purchases[i]! >= low! && actual_purchases[i]! <= high!) held.purchases++;
     expected.purchases += atMost(high!) - atMost(low! - 1);
@@ -50,21 +50,35 @@ export function intervalCoverage(
     expected.value += (highValue! > 0 ? HIGH : atMost(0)) - (lowValue! > 0 ? LOW : 0);
   }
   const kinds = gammaGamma === null ? (["purchases"] as const) : (["purchases", "value"] as const);
-  if (compared.length === 0) return [];
-  return kinds.flatMap((kind) => [
-    {
-      predictor: "model",
-      metric: `${kind}_interval_coverage`,
-      bucket: null,
-      value: held[kind] / compared.length,
-    },
-    {
-      predictor: "model",
-      metric: `${kind}_interval_coverage_expected`,
-      bucket: null,
-      value: expected[kind] / compared.length,
-    },
-  ]);
+  return kinds.flatMap((kind) => shares(kind, held[kind], expected[kind], compared.length));
+}
+
+/**
+ * The same two shares for the intervals of value that a candidate gives, of its customers that have one; no rows if none has.
+ * An interval from 0 is taken to expect 90 %: a candidate does not say how probable 0 is.
+ */
+export function givenIntervalCoverage({
+  low,
+  high,
+  actual_value,
+}: PredictedHoldout["customers"]): MetricRow[] {
+  let [held, expected, customers] = [0, 0, 0];
+  for (const [i, value] of actual_value.entries()) {
+    if (Number.isNaN(low[i]!)) continue;
+    if (value >= low[i]! && value <= high[i]!) held++;
+    expected += HIGH - (low[i]! > 0 ? LOW : 0);
+    customers++;
+  }
+  return shares("value", held, expected, customers);
+}
+
+function shares(kind: "purchases" | "value", held: number, expected: number, customers: number): MetricRow[] {
+  if (customers === 0) return [];
+  const metric = `${kind}_interval_coverage` as const;
+  return [
+    { predictor: "model", metric, bucket: null, value: held / customers },
+    { predictor: "model", metric: `${metric}_expected`, bucket: null, value: expected / customers },
+  ];
 }
 
 /** A sentence for each kind of interval that holds far fewer or far more customers than the model expects. */

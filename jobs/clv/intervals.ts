@@ -1,5 +1,5 @@
 import type { GammaGammaParameters } from "./gamma-gamma.ts";
-import { tailsIfActive } from "./purchase-counts.ts";
+import { keptTails } from "./purchase-counts.ts";
 import type { PurchaseModel } from "./purchase-model.ts";
 
 /**
@@ -15,7 +15,14 @@ export function purchasesQuantile(
   probability: number,
 ): number {
   const exceeds = (1 - probability) / pActive;
-  return exceeds >= 1 ? 0 : tailsIfActive(model, x, T, t, exceeds).length - 1;
+  return exceeds >= 1 ? 0 : firstAtMost(exceeds, keptTails(model, x, T, t, exceeds));
+}
+
+/** The first count whose tail is at most this; the last one if none is. */
+function firstAtMost(limit: number, tails: readonly number[]): number {
+  let count = 0;
+  while (count < tails.length - 1 && tails[count]! > limit) count++;
+  return count;
 }
 
 /**
@@ -38,24 +45,29 @@ export function valueQuantile(
 ): number {
   const exceeds = (1 - probability) / pActive;
   if (exceeds >= 1) return 0;
-  const tails = tailsIfActive(model, x, T, t, RARE * exceeds, exceeds);
-  const start = tails.findIndex((tail) => tail <= exceeds);
-  if (start === 0) return 0;
+  const tails = keptTails(model, x, T, t, RARE * exceeds, exceeds);
+  if (tails[0]! <= exceeds) return 0;
   const customer = cubeRoot(q + p * valueCount);
+  const end = firstAtMost(RARE * exceeds, tails) + 1;
   // Of many counts, those next to each other are taken together.
-  const width = Math.ceil(tails.length / MOST_COUNTS);
-  const counts = [];
-  for (let n = 0; n < tails.length; n += width)
-    counts.push({ share: tails[n]! - (tails[n + width] ?? 0), ...cubeRoot(p * (n + (width + 1) / 2)) });
+  const width = Math.ceil(end / MOST_COUNTS);
+  let size = 0;
+  for (let n = 0; n < end; n += width) {
+    const { mean, variance } = cubeRoot(p * (n + (width + 1) / 2));
+    SHARES[size] = tails[n]! - (n + width < end ? tails[n + width]! : 0);
+    MEANS[size] = mean;
+    VARIANCES[size++] = variance;
+  }
   // The cube root of the result, by Newton's method between bounds.
-  let root = cubeRoot(p * (start < 0 ? tails.length : start)).mean / customer.mean;
+  let root = cubeRoot(p * firstAtMost(exceeds, tails)).mean / customer.mean;
   let [low, high] = [0, Number.POSITIVE_INFINITY];
   for (let i = 0; i < MOST_STEPS; i++) {
     let above = -exceeds;
     let slope = 0;
-    for (const { share, mean, variance } of counts) {
-      const deviation = Math.sqrt(variance + root * root * customer.variance);
-      const z = (mean - root * customer.mean) / deviation;
+    for (let k = 0; k < size; k++) {
+      const share = SHARES[k]!;
+      const deviation = Math.sqrt(VARIANCES[k]! + root * root * customer.variance);
+      const z = (MEANS[k]! - root * customer.mean) / deviation;
       const density = Math.exp((-z * z) / 2);
       above += share * normalBelow(z, density);
       slope -= (share * density * (customer.mean + (z * root * customer.variance) / deviation)) / deviation;
@@ -76,6 +88,10 @@ export function valueQuantile(
 /** A count whose probability is above this share of the one that is asked for is computed by itself. */
 const RARE = 0.01;
 const MOST_COUNTS = 64;
+/** Of the counts of one call: made once, because a run makes a million calls. */
+const SHARES = new Float64Array(MOST_COUNTS);
+const MEANS = new Float64Array(MOST_COUNTS);
+const VARIANCES = new Float64Array(MOST_COUNTS);
 const MOST_STEPS = 60;
 const PRECISION = 1e-4;
 const ROOT_TAU = Math.sqrt(2 * Math.PI);

@@ -16,7 +16,7 @@ export interface Model {
 const DATASET = "rfm";
 
 const OUTCOME = ["x", "t", "rfm_score", "past_spend", "actual_purchases", "actual_value"] as const;
-const PREDICTED = [...OUTCOME, "expected_purchases", "expected_value"] as const;
+export const PREDICTED = [...OUTCOME, "expected_purchases", "expected_value", "low", "high"] as const;
 export const HOLDOUT = [...OUTCOME, "t_x", "value_count", "mean_value"] as const;
 const BACKTEST = [...OUTCOME, "weeks", "predicted_purchases", "predicted_value"] as const;
 
@@ -149,7 +149,7 @@ export async function readChampion(
 export interface PredictedHoldout {
   readonly model_id: string;
   readonly family: string;
-  /** Expected purchases are NaN where the candidate does not predict them. */
+  /** Expected purchases and the ends of the interval of value are NaN where the candidate does not give them. */
   readonly customers: Columns<typeof PREDICTED>;
 }
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { tailsIfActive } from "./purchase-counts.ts";
+import { keptTails, tailsIfActive } from "./purchase-counts.ts";
 import { expectedPurchasesIfActive, type PurchaseModel } from "./purchase-model.ts";
 
 /**
@@ -51,6 +51,30 @@ describe("tailsIfActive", () => {
         assert.ok(tails.every((tail) => tail >= 0 && tail <= 1));
         assert.ok(tails.every((tail, n) => n === 0 || tail <= tails[n - 1]! + 1e-6));
         assert.ok(tails.at(-1)! <= least && tails.slice(0, -1).every((tail) => tail > least));
+      }),
+    );
+  });
+
+  it("is the same when it is kept, whatever was asked before", () => {
+    const calls = fc.array(
+      fc.record({
+        which: fc.nat(1),
+        x: fc.nat(2),
+        T: fc.constantFrom(60, 70),
+        t: fc.constantFrom(20, 39),
+        exceeds: between(0.0001, 1),
+      }),
+      { minLength: 2, maxLength: 20 },
+    );
+    fc.assert(
+      fc.property(model, model, calls, (one, other, asked) => {
+        for (const { which, x, T, t, exceeds } of asked) {
+          const given = [one, other][which]!;
+          const [plain, kept] = [tailsIfActive, keptTails].map((tails) =>
+            tails(given, x, T, t, 0.1 * exceeds, exceeds),
+          );
+          assert.deepEqual(kept!.slice(0, plain!.length), plain);
+        }
       }),
     );
   });

@@ -30,6 +30,41 @@ export function tailsIfActive(
       );
 }
 
+/** Kept tails go down to this, so that the next customer seldom needs more. */
+const KEPT_LEAST = 0.001;
+const MOST_KEPT = 20_000;
+let kept: { model?: PurchaseModel; t?: number; size: number; tails: Map<number, Map<number, number[]>> } = {
+  size: 0,
+  tails: new Map(),
+};
+
+/**
+ * The same, but it can go on beyond `least`, and is kept for the next customers of this model object with the same x and T, which
+ * many have in common.
+ */
+export function keptTails(
+  model: PurchaseModel,
+  x: number,
+  T: number,
+  t: number,
+  least: number,
+  enough = least,
+): readonly number[] {
+  if (model !== kept.model || t !== kept.t || kept.size === MOST_KEPT)
+    kept = { model, t, size: 0, tails: new Map() };
+  const byAge = kept.tails.get(x) ?? new Map<number, number[]>();
+  const found = byAge.get(T);
+  if (
+    found !== undefined &&
+    (found.at(-1)! <= least || found[0]! <= enough || found.length === LARGEST_COUNT)
+  )
+    return found;
+  const tails = tailsIfActive(model, x, T, t, Math.min(least, KEPT_LEAST), enough);
+  kept.tails.set(x, byAge.set(T, tails));
+  if (found === undefined) kept.size++;
+  return tails;
+}
+
 /** Who makes n + 1 purchases would also if never leaving (negative binomial), and has not left after any of the first n. */
 function bgNbdTails(
   r: number,

@@ -40,6 +40,20 @@ describe("routines", () => {
     });
   });
 
+  it("take each model as it is given, also after another one", () => {
+    const { call } = routines.find(({ name }) => name === "value_quantile")!;
+    const customer = [6.25, 3.74, 0.727, 2, 38.86, 39, 2, 0.9] as const;
+    const models = [
+      [0.243, 4.414, 0.793, 2.426, 1],
+      [0.243, 4.414, 0.793, 2.426, 0],
+      [0.553, 10.578, 0.606, 11.669, -1],
+      [0.243, 4.414, 0.793, 2.426, 1],
+    ] as const;
+    const [one, two, three, again] = models.map((model) => call(...model, ...customer));
+    assert.equal(one, again);
+    assert.equal(new Set([one, two, three]).size, 3);
+  });
+
   it("have distinct names fit for SQL, and say what they are", () => {
     assert.equal(new Set(routines.map(({ name }) => name)).size, routines.length);
     for (const { name, parameters, description } of routines) {

@@ -26,9 +26,24 @@ function routine(
 const MODEL = ["r", "alpha", "a", "b", "drop_out"];
 const PURCHASE_HISTORY = [...MODEL, "x", "t_x", "t"];
 
-/** A routine takes numbers only: `dropOut` is 1 for BG/NBD, 0 for MBG/NBD, and -1 for Pareto/NBD, whose a is s and b is beta. */
-const modelOf = (r: number, alpha: number, a: number, b: number, dropOut: number): PurchaseModel =>
-  dropOut < 0 ? { r, alpha, s: a, beta: b } : { r, alpha, a, b, firstDropOut: dropOut };
+/**
+ * A routine takes numbers only: `dropOut` is 1 for BG/NBD, 0 for MBG/NBD, and -1 for Pareto/NBD, whose a is s and b is beta.
+ * Calls with equal numbers get one object, because what customers have in common is kept with it.
+ */
+function modelOf(r: number, alpha: number, a: number, b: number, dropOut: number): PurchaseModel {
+  const { given } = latest;
+  if (r !== given.r || alpha !== given.alpha || a !== given.a || b !== given.b || dropOut !== given.dropOut)
+    latest = {
+      given: { r, alpha, a, b, dropOut },
+      model: dropOut < 0 ? { r, alpha, s: a, beta: b } : { r, alpha, a, b, firstDropOut: dropOut },
+    };
+  return latest.model;
+}
+const NONE = Number.NaN;
+let latest = {
+  given: { r: NONE, alpha: NONE, a: NONE, b: NONE, dropOut: NONE },
+  model: { r: NONE, alpha: NONE, s: NONE, beta: NONE } as PurchaseModel,
+};
 
 /** The functions of the model for SQL. x repeat purchases, the last one t_x weeks after the first, in t weeks. */
 export const routines: readonly Routine[] = [

@@ -441,6 +441,22 @@ describe("train", () => {
       assert.deepEqual([figure("count_mae"), metrics("candidate")[0]?.model_id], [0, models[0]!.model_id]);
     });
 
+    it("has the coverage of its intervals, with a warning when they are too narrow", async () => {
+      const narrow = predict("boosting-1", 1).map((row) => ({
+        ...row,
+        low: row.expected_value + 0.5,
+        high: row.expected_value + 1,
+      }));
+      await fillPredictions(narrow);
+      const { figure, scoring, warnings } = await run({ candidates: "boosting" });
+      assert.equal(scoring, "boosting-1");
+      assert.equal(figure("value_interval_coverage"), 0);
+      assert.equal(
+        warnings.join(),
+        "The 80 % intervals of value of boosting-1 are too narrow: they held 0.0 % of the hold-out's customers, and the model expects 80.0 %.",
+      );
+    });
+
     it("is kept and does not score when it is worse", async () => {
       await fillPredictions(predict("boosting-1", 100));
       const { models, metrics, scoring } = await run({ candidates: "boosting" });

@@ -4,7 +4,7 @@ import type { Row, Warehouse } from "../../contracts/warehouse.ts";
 import { UserError } from "../../lib/user-error.ts";
 import type { Step } from "../job.ts";
 import { bestOf, type Challenger, compare, decideChampion, worseThanBaselines } from "./champion.ts";
-import { coverageWarnings, intervalCoverage } from "./coverage.ts";
+import { coverageWarnings, givenIntervalCoverage, intervalCoverage } from "./coverage.ts";
 import {
   FAMILIES,
   type Family,
@@ -241,7 +241,7 @@ async function evaluateCandidates(step: TrainStep, warehouse: Warehouse, weeks: 
       // Its outcomes are those of the hold-out's customers.
       customers: x.length,
     };
-    const metrics = x.length === 0 ? [] : evaluate(compared);
+    const metrics = x.length === 0 ? [] : [...evaluate(compared), ...givenIntervalCoverage(customers)];
     return { model_id, family, converged: true, metrics, rows: [row] };
   });
 }
