@@ -1,13 +1,18 @@
 import { mkdirSync } from "node:fs";
 import { totalmem } from "node:os";
 import { dirname, join } from "node:path";
-import { type DuckDBConnection, DuckDBInstance, type DuckDBValue } from "@duckdb/node-api";
+import {
+  type DuckDBConnection,
+  DuckDBInstance,
+  type DuckDBValue,
+  quotedString as literal,
+  quotedIdentifier as quote,
+} from "@duckdb/node-api";
 import {
   bindingsOf,
   createRoutines,
   duckDbError,
   duckDbPathOf as pathOf,
-  quote,
   readRows,
   toPlain,
 } from "dataform-check/duckdb";
@@ -299,8 +304,6 @@ async function openFile(path: string, lockTimeout: number): Promise<DuckDBInstan
     });
   }
 }
-
-const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`;
 
 const unreadable = ({ dataset, name }: Target, folder: string, cause: Error): UserError =>
   new UserError(

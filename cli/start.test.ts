@@ -3,7 +3,8 @@ import { spawn } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { openLocalWarehouse, projectDir } from "../local/runtime/local-stack.ts";
+import { projectDir } from "../lib/project.ts";
+import { openLocalWarehouse } from "../local/runtime/local-stack.ts";
 import { type Ended, ended, fittedAs, npmStart, parsed, start } from "../test/npm-start.ts";
 
 /** The command of the README, as a user runs it. */

@@ -3,6 +3,7 @@ import { closest } from "fastest-levenshtein";
 import { z } from "zod";
 import { type RunSettings, runSettings } from "../contracts/run.ts";
 import { CANDIDATES, type Candidate } from "../jobs/candidates.ts";
+import { jsonOrText } from "../lib/json.ts";
 import { isTimeZone } from "../lib/time-zone.ts";
 import { UserError } from "../lib/user-error.ts";
 import { type Duration, toSeconds, UNITS } from "./duration.ts";
@@ -20,7 +21,7 @@ const PROJECT = "[a-z][a-z0-9-]{4,28}[a-z0-9]";
 
 const matching = (pattern: RegExp, error: string) => z.string(error).regex(pattern, error);
 const list = <S extends z.ZodType>(item: S) =>
-  z.preprocess((value) => (typeof value === "string" ? fromJson(value) : value), z.array(item)).default([]);
+  z.preprocess((value) => (typeof value === "string" ? jsonOrText(value) : value), z.array(item)).default([]);
 
 const project = matching(
   RegExp(`^${PROJECT}$`),
@@ -255,14 +256,6 @@ function setCommand(name: string, schema: z.ZodType): string {
   const isList = schema instanceof z.ZodDefault && Array.isArray(schema.parse(undefined));
   const quoted = /^[\w.:/@-]+$/.test(example) ? example : `'${example}'`;
   return `pulumi config set ${isList ? `--path '${name}[0]'` : name} ${quoted}`;
-}
-
-function fromJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
-  }
 }
 
 /** Five fields that Cloud Scheduler and Airflow both read: cloud.google.com/scheduler/docs/configuring/cron-job-schedules (no L, W, #). */

@@ -3,7 +3,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { openLocalWarehouse, projectDir } from "../local/runtime/local-stack.ts";
+import { projectDir } from "../lib/project.ts";
+import { openLocalWarehouse } from "../local/runtime/local-stack.ts";
 import { fittedAs, npmStart, parsed } from "./npm-start.ts";
 
 describe("npm start on other logs and with other settings", () => {

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { projectDir } from "../local/runtime/local-stack.ts";
+import { projectDir } from "../lib/project.ts";
 
 export interface Ended {
   readonly code: number | null;

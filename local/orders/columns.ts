@@ -40,7 +40,7 @@ const fallbacks: Partial<Record<OrderColumn, readonly string[]>> = {
   ordered_at: ["created_at", "created"],
   amount: ["order_total", "total_amount", "grand_total", "total_price"],
 };
-const orderColumns = Object.keys(synonyms) as OrderColumn[];
+export const orderColumns = Object.keys(synonyms) as OrderColumn[];
 /** Columns that are looked at only to warn. The first that fits is taken. */
 const notes: readonly OrderColumn[] = ["status", "currency", "refunded"];
 

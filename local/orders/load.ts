@@ -1,7 +1,7 @@
 import { type DuckDBConnection, quotedString } from "@duckdb/node-api";
 import { UserError } from "../../lib/user-error.ts";
 import { openLocalWarehouse } from "../runtime/local-stack.ts";
-import { mapColumns, type OrderColumn } from "./columns.ts";
+import { mapColumns, type OrderColumn, orderColumns } from "./columns.ts";
 import { type OrderFile, openOrderFile } from "./file.ts";
 import {
   chooseDateFormat,
@@ -115,7 +115,7 @@ export async function loadOrders(
   const orderRows = isView ? "VIEW" : "TABLE";
   await connection.run(`SET TimeZone = ${quotedString(timeZone)}`);
   try {
-    await file.copyInto("order_text", orderColumns(file.columns, positions, filters));
+    await file.copyInto("order_text", selectList(file.columns, positions, filters));
     const [count] = (await connection.runAndReadAll("SELECT count(*)::INTEGER FROM order_text")).getRows();
     const rows = Number(count![0]);
     if (rows === 0) {
@@ -201,7 +201,7 @@ const onOtherDay = (text: string, time: string): string =>
   `regexp_matches(${text}, '\\d[+-]\\d\\d:?(\\d\\d)?$|\\d [+-]\\d\\d:?(\\d\\d)?$') AND coalesce(TRY_CAST(left(${text}, 10) AS DATE) <> (${time})::DATE, false)`;
 
 /** SELECT list of a hash of all the row's values and of the order columns: with their type if it is exact, otherwise as text. */
-function orderColumns(
+function selectList(
   columns: OrderFile["columns"],
   positions: ReadonlyMap<OrderColumn, number>,
   filters: readonly Filter[],
@@ -218,20 +218,7 @@ function orderColumns(
   };
   return [
     "hash(t) AS content",
-    ...(
-      [
-        "order_id",
-        "customer_id",
-        "ordered_at",
-        "payment_method",
-        "amount",
-        "unit_price",
-        "quantity",
-        "status",
-        "currency",
-        "refunded",
-      ] as const
-    ).map(value),
+    ...orderColumns.map(value),
     ...filters.map(({ position }, index) => `${textOf(position)} AS where${index}`),
   ].join(", ");
 }

@@ -56,7 +56,8 @@ const FORMATS: Readonly<Record<string, RegExp>> = {
 };
 
 /** What Google's own clients send although the description does not have it; the API accepts it of all their users. */
-const OF_THE_CLIENTS = /query has no field types$|no parameter projection$|parameterValue\.value must be a text$/;
+const OF_THE_CLIENTS =
+  /query has no field types$|no parameter projection$|parameterValue\.value must be a text$/;
 
 /** The id of the method that a request calls, such as `bigquery.jobs.insert`, and what is wrong with the request. */
 export interface Checked {

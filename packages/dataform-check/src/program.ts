@@ -48,7 +48,7 @@ function program(preset?: Preset): Command {
     description: string,
     work: (dir: string, config: Config, options: Options) => Promise<number>,
   ): Command => {
-    const made = root.command(name).description(description).helpOption("--help", "show this help");
+    const made = root.command(name).description(description);
     if (preset === undefined)
       made
         .argument("[dir]", "folder of the Dataform project", ".")
@@ -166,7 +166,6 @@ function program(preset?: Preset): Command {
   root
     .command("format")
     .description("Formats SQL files (.sql, .sqlx) in place.")
-    .helpOption("--help", "show this help")
     .argument("<path...>", "files or folders")
     .option("--check", "change nothing; exit code 1 when a file is not formatted", false)
     .action(async (paths: string[], { check }: { check: boolean }) => {
