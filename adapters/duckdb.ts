@@ -266,7 +266,7 @@ export class DuckDbWarehouse implements Warehouse {
 
 /**
  * What DuckDB holds in memory before it writes to PATH.tmp: DUCKDB_MEMORY_LIMIT, or 3 GB and at most 80 % of the machine's
- * memory. Node.js takes some hundred MB beside it.
+ * memory. Node.js needs some hundred MB more.
  */
 function memoryLimit(): string {
   const machine = Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY);
@@ -314,7 +314,7 @@ const unreadable = ({ dataset, name }: Target, folder: string, cause: Error): Us
     },
   );
 
-/** Drops the view of a model that is now a table, or the other way round: DuckDB replaces neither by the other. */
+/** Drops the view of a model that is now a table, or the table of one that is now a view: DuckDB does not replace these. */
 async function dropOtherKind(
   connection: DuckDBConnection,
   { target, materialization }: Model,

@@ -1,24 +1,25 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { chmodSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { projectDir } from "../lib/project.ts";
 import { openLocalWarehouse } from "../local/runtime/local-stack.ts";
-import { type Ended, ended, fittedAs, npmStart, parsed, start } from "../test/npm-start.ts";
+import {
+  csv,
+  type Ended,
+  ended,
+  fittedAs,
+  npmStart,
+  parsed,
+  start,
+  temporaryFolder,
+} from "../test/npm-start.ts";
 
 /** The command of the README, as a user runs it. */
 describe("npm start", function () {
   this.timeout(300_000);
-  const folder = mkdtempSync(join(tmpdir(), "npm-start-"));
+  const { folder, file } = temporaryFolder();
   const dataDir = join(folder, "cdnow");
-  const file = (name: string, content: string | Buffer): string => {
-    const path = join(folder, name);
-    writeFileSync(path, content);
-    return path;
-  };
-  const csv = (...rows: string[]): string => ["order_id,customer_id,ordered_at,amount", ...rows].join("\n");
-  after(() => rmSync(folder, { recursive: true, force: true }));
 
   describe("on CDNOW", () => {
     let first: Ended;

@@ -95,7 +95,7 @@ export const declared = z.object({
   invokerCallers: list(member).meta({ example: "group:data-science@example.com" }),
 });
 
-/** What must also be said when orchestrator is existing-composer. */
+/** The settings that existing-composer also needs. */
 export const existingComposer = z.object({
   composerEnvironment: matching(
     /^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/,
@@ -122,7 +122,7 @@ export const budget = z.object({
   }),
 });
 
-/** GitHub's workflows need both. The id stays the same when the repository is renamed, and is never given again. */
+/** GitHub's workflows need both. The id stays the same when the repository is renamed, and no other repository ever gets it. */
 export const github = z.object({
   githubRepository: matching(/^[\w.-]+\/[\w.-]+$/, "must be owner/name").meta({
     example: "example/customer-value",
@@ -137,7 +137,7 @@ export const github = z.object({
 export interface ConfigReader {
   readonly name: string;
   get(key: string): string | undefined;
-  /** All keys that are given, of whatever project, like app:key. @default only those that are asked for */
+  /** All keys in the stack's file, with their prefixes, like app:key. @default none, so that no unknown key is found */
   readonly given?: readonly string[];
 }
 
@@ -178,7 +178,7 @@ export function readSettings(config: ConfigReader, stack: string) {
   for (const name of config.given ?? []) {
     const key = name.startsWith(`${config.name}:`) ? name.slice(config.name.length + 1) : undefined;
     if (key === undefined || KEYS.includes(key)) continue;
-    const what = `${name} is no setting; the nearest is ${config.name}:${closest(key, KEYS)}`;
+    const what = `${name} is not a setting; the nearest is ${config.name}:${closest(key, KEYS)}`;
     wrong.push({ what, command: `pulumi config rm ${name}` });
   }
   if (wrong.length > 0)

@@ -36,7 +36,7 @@ export function labels() {
   });
 }
 
-/** A resource of another module is held to the labels that it has, if any. */
+/** A resource of another module needs the labels only if it has any label. */
 function labelsProperty({ type, properties }: Resource): "labels" | "userLabels" | undefined {
   const [, module = "", name = ""] = /^gcp:(\w+)\/\w+:(\w+)$/.exec(type) ?? [];
   if (userLabelled[module]) return userLabelled[module].includes(name) ? "userLabels" : undefined;

@@ -34,7 +34,7 @@ const synonyms = {
 } as const;
 
 export type OrderColumn = keyof typeof synonyms;
-/** Names that count only when there is no better one: an order can have these beside it. */
+/** Names that count only when there is no better one: a file can have both. */
 const fallbacks: Partial<Record<OrderColumn, readonly string[]>> = {
   customer_id: ["customer_email", "email"],
   ordered_at: ["created_at", "created"],

@@ -58,7 +58,7 @@ const breach = (rule: Rule, message: string, fix: string, position?: Position): 
   position,
 });
 
-/** A token that is no white space, with its depth in parentheses. */
+/** A token, except white space, with its depth in parentheses. */
 interface Word extends Token {
   readonly position: Position;
   readonly depth: number;
