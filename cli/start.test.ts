@@ -3,6 +3,8 @@ import { spawn } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { projectDir } from "../lib/project.ts";
+import { readResults } from "../local/report/results.ts";
+import { renderTables } from "../local/report/terminal.ts";
 import { openLocalWarehouse } from "../local/runtime/local-stack.ts";
 import {
   csv,
@@ -91,6 +93,18 @@ describe("npm start", function () {
         lines.filter((line) => line.run_id !== run_id),
         [],
       );
+    });
+
+    it("prints the back-test that README.md shows", async () => {
+      const [shown = ""] = /┌[\s\S]*?┘/.exec(readFileSync(join(projectDir, "README.md"), "utf8")) ?? [];
+      assert.match(shown, /Perfect hindsight/);
+      const warehouse = await openLocalWarehouse(dataDir);
+      try {
+        const printed = renderTables(await readResults(warehouse, "1997-10-01"), []);
+        assert.ok(printed.includes(shown), printed);
+      } finally {
+        await warehouse.close();
+      }
     });
 
     it("gives the same tables when it runs again, and when two run at once", async () => {
