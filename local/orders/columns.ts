@@ -44,7 +44,7 @@ export const orderColumns = Object.keys(synonyms) as OrderColumn[];
 /** Columns that are looked at only to warn. The first that fits is taken. */
 const notes: readonly OrderColumn[] = ["status", "currency", "refunded"];
 
-/** Exports that are recognised by columns that only they have, with their names of our columns, the best first. */
+/** Exports that are recognized by columns that only they have, with their names of our columns, the best first. */
 const exports: readonly {
   readonly name: string;
   readonly has: readonly string[];

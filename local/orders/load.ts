@@ -17,13 +17,13 @@ import { readingWarnings } from "./reading-warnings.ts";
 import { type Condition, type Filter, filtersOf, keptBy, removeOthers } from "./row-filter.ts";
 
 export interface OrdersOptions {
-  /** CSV, JSON, both also gzipped, or Parquet, recognised by content. */
+  /** CSV, JSON, both also gzipped, or Parquet, recognized by content. */
   readonly file: string;
-  /** Our name to the file's name. @default recognised. @example { customer_id: "CustID", ordered_at: "Date" } */
+  /** Our name to the file's name. @default recognized. @example { customer_id: "CustID", ordered_at: "Date" } */
   readonly columns?: Readonly<Record<string, string>>;
-  /** A strptime format, which a time of day can follow, "ISO 8601", or the name of a number format. @default recognised */
+  /** A strptime format, which a time of day can follow, "ISO 8601", or the name of a number format. @default recognized */
   readonly dateFormat?: string;
-  /** @default recognised */
+  /** @default recognized */
   readonly decimal?: Decimal;
   /** Ids that stand for customers without an account. Their orders are left out. @default none */
   readonly guests?: readonly string[];
@@ -84,7 +84,7 @@ export async function readOrders(dataDir: string, options: OrdersOptions): Promi
  * column), customer_id, ordered_at (in the shop's time zone when it has none), amount, payment_method, quantity. A row is an order,
  * in the file's order; see ORDERS for files with several rows per order. A value that is blank, or can't be
  * converted, is NULL. The session's time zone becomes UTC.
- * @throws UserError, and leaves the old table, when the file, its columns or its formats can't be recognised, the check
+ * @throws UserError, and leaves the old table, when the file, its columns or its formats can't be recognized, the check
  * fails, or the table can't be written.
  */
 export async function loadOrders(

@@ -64,7 +64,7 @@ interface Word extends Token {
   readonly depth: number;
 }
 
-/** Lints a project that was checked. Actions that were not analysed are linted by their text only. */
+/** Lints a project that was checked. Actions that were not analyzed are linted by their text only. */
 export function lint(graph: Graph, { analyses }: Checked, projectDir: string, config: Config): Finding[] {
   const marts = `${(config.marts ?? "definitions/marts").replace(/\/$/, "")}/`;
   const partitions = new Map([

@@ -129,8 +129,8 @@ function program(preset?: Preset): Command {
       const { tablesFile, tablesText } = await import("./tables-file.ts");
       const graph = compile(dir);
       const checked = await SqlChecker.check(dir, config, graph);
-      const notAnalysed = checked.notAnalysed.map(({ action, why }) => `${action.file}: ${why}.`);
-      const problems = [...checked.problems, ...notAnalysed];
+      const notAnalyzed = checked.notAnalyzed.map(({ action, why }) => `${action.file}: ${why}.`);
+      const problems = [...checked.problems, ...notAnalyzed];
       if (problems.length > 0) throw new UserError(problems.join("\n"));
       const [file, text] = [tablesFile(dir), tablesText(graph, checked)];
       const isChanged = readFileSync(file, { encoding: "utf8", flag: "a+" }) !== text;
