@@ -69,9 +69,10 @@ export class Messenger extends Component<MessengerArgs> {
 
     const agent = this.#serviceAgent();
     this.topics = { requests: this.#topic(REQUESTS), events: this.#topic(EVENTS) };
+    // Without a schema: a dead letter may have any content.
     this.deadLetterTopics = {
-      requests: this.#deadLetterTopic(REQUESTS),
-      events: this.#deadLetterTopic(EVENTS),
+      requests: this.#anyTopic("requests-dead-letter"),
+      events: this.#anyTopic("events-dead-letter"),
     };
     this.deadLetters = { requests: this.#deadLetter(REQUESTS), events: this.#deadLetter(EVENTS) };
     this.requests = this.#subscription("requests", REQUESTS, this.#pushTo("/"));
@@ -108,12 +109,7 @@ export class Messenger extends Component<MessengerArgs> {
     return this.#anyTopic(topic, { schemaSettings: { schema: schema.id, encoding: "JSON" } });
   }
 
-  /** Without a schema: a dead letter may have any content. */
-  #deadLetterTopic(topic: Topic): gcp.pubsub.Topic {
-    return this.#anyTopic(`${topic}-dead-letter`, {});
-  }
-
-  #anyTopic(role: keyof Names["topics"], more: gcp.pubsub.TopicArgs): gcp.pubsub.Topic {
+  #anyTopic(role: keyof Names["topics"], more: gcp.pubsub.TopicArgs = {}): gcp.pubsub.Topic {
     const { names, labels, region, retention } = this.args;
     const args: gcp.pubsub.TopicArgs = {
       name: names.topics[role],

@@ -91,27 +91,7 @@ export function typeOf(column: OrderColumn, type: string): "TIMESTAMPTZ" | "DOUB
 /** Codes of ISO 4217 and short names, before or after an amount. */
 const currencies = [
   ...Intl.supportedValuesOf("currency"),
-  ...[
-    "US",
-    "CA",
-    "AU",
-    "NZ",
-    "HK",
-    "A",
-    "C",
-    "R",
-    "Rs",
-    "kr",
-    "Kč",
-    "zł",
-    "Ft",
-    "lei",
-    "SFr",
-    "Fr",
-    "Dh",
-    "TL",
-  ],
-  ...["euros?", "dollars?", "rupees?"],
+  ..."US CA AU NZ HK A C R Rs kr Kč zł Ft lei SFr Fr Dh TL euros? dollars? rupees?".split(" "),
 ].join("|");
 
 /**
