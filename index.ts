@@ -38,7 +38,7 @@ const dagId = `${identity.app}-${environment}`;
 const google = new gcp.Provider("google", {
   project,
   region,
-  // Budgets are asked of the project that pays for the call.
+  // The API of budgets needs a project that pays for the call.
   billingProject: project,
   userProjectOverride: true,
 });
@@ -210,7 +210,7 @@ const delivery =
       accounts: {
         deploy: accounts.deploy!,
         preview: accounts.preview!,
-        // Whoever sets a push subscription acts as its account, too.
+        // To set a push subscription, the deploying account must be allowed to use its account.
         runtime: {
           invoker: accounts.invoker,
           push: accounts.push,

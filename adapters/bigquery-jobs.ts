@@ -93,8 +93,8 @@ export class BigQueryJobs {
   }
 
   /**
-   * Runs a statement to its end; returns the job, the rows that it inserted and the bytes that it billed. `linesBefore`
-   * lines of the statement stand before the query that a person wrote.
+   * Runs a statement to its end; returns the job, the rows that it inserted and the bytes that it billed. The query
+   * that a person wrote starts after `linesBefore` lines of the statement.
    * @throws QueryError with the place in that query, if it is known.
    */
   async run(sql: string, parameters: Parameters, linesBefore = 0, more: QueryOptions = {}) {

@@ -86,8 +86,7 @@ export class BigQueryWarehouse implements Warehouse {
     key: Readonly<Record<string, string>>,
     rows: readonly Row[],
   ): Promise<Outcome> {
-    const [metadata] = await this.#table(target).getMetadata();
-    const fields = (metadata as TableMetadata & { schema: { fields: TableField[] } }).schema.fields;
+    const fields = await this.#fields(target);
     const types = Object.fromEntries(fields.map(({ name, type }) => [name!, standardType(type!)]));
     for (const row of rows) checkRow(target, types, row);
     // The rows are one JSON parameter, so that the statement does not grow with them.
@@ -116,8 +115,7 @@ export class BigQueryWarehouse implements Warehouse {
 
   /** The result of a query on the files, as temporary external tables, becomes the partition: one atomic job. */
   async replaceByParquet(target: Target, runDate: string, files: readonly ParquetFiles[]): Promise<Outcome> {
-    const [metadata] = await this.#table(target).getMetadata();
-    const fields = (metadata as TableMetadata & { schema: { fields: TableField[] } }).schema.fields;
+    const fields = await this.#fields(target);
     const parameters: Record<string, Parameter> = {};
     const selects = files.map(({ columns, constants }, index) => {
       const values: Readonly<Record<string, string>> = { run_date: runDate, ...constants };
@@ -167,6 +165,11 @@ WHEN NOT MATCHED BY TARGET THEN INSERT (${names}) VALUES (${names})`;
 
   #table({ project, dataset, name }: Target) {
     return this.#jobs.client.dataset(dataset, { projectId: project }).table(name);
+  }
+
+  async #fields(target: Target): Promise<TableField[]> {
+    const [metadata] = await this.#table(target).getMetadata();
+    return (metadata as TableMetadata & { schema: { fields: TableField[] } }).schema.fields;
   }
 
   /** Makes the table with the query's columns, or adds the columns that are missing. */

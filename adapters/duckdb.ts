@@ -1,13 +1,18 @@
 import { mkdirSync } from "node:fs";
 import { totalmem } from "node:os";
 import { dirname, join } from "node:path";
-import { type DuckDBConnection, DuckDBInstance, type DuckDBValue } from "@duckdb/node-api";
+import {
+  type DuckDBConnection,
+  DuckDBInstance,
+  type DuckDBValue,
+  quotedString as literal,
+  quotedIdentifier as quote,
+} from "@duckdb/node-api";
 import {
   bindingsOf,
   createRoutines,
   duckDbError,
   duckDbPathOf as pathOf,
-  quote,
   readRows,
   toPlain,
 } from "dataform-check/duckdb";
@@ -261,7 +266,7 @@ export class DuckDbWarehouse implements Warehouse {
 
 /**
  * What DuckDB holds in memory before it writes to PATH.tmp: DUCKDB_MEMORY_LIMIT, or 3 GB and at most 80 % of the machine's
- * memory. Node.js takes some hundred MB beside it.
+ * memory. Node.js needs some hundred MB more.
  */
 function memoryLimit(): string {
   const machine = Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY);
@@ -300,8 +305,6 @@ async function openFile(path: string, lockTimeout: number): Promise<DuckDBInstan
   }
 }
 
-const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`;
-
 const unreadable = ({ dataset, name }: Target, folder: string, cause: Error): UserError =>
   new UserError(
     `The Parquet files in ${folder} do not fit ${dataset}.${name}: ${cause.message.split("\n")[0]}`,
@@ -311,7 +314,7 @@ const unreadable = ({ dataset, name }: Target, folder: string, cause: Error): Us
     },
   );
 
-/** Drops the view of a model that is now a table, or the other way round: DuckDB replaces neither by the other. */
+/** Drops the view of a model that is now a table, or the table of one that is now a view: DuckDB does not replace these. */
 async function dropOtherKind(
   connection: DuckDBConnection,
   { target, materialization }: Model,

@@ -1,22 +1,16 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { DuckDbWarehouse } from "./duckdb.ts";
+import { temporaryWarehouse } from "../test/temporary-warehouse.ts";
+import type { DuckDbWarehouse } from "./duckdb.ts";
 import { readParquet, writeParquet } from "./parquet.ts";
 
 describe("Parquet files", () => {
-  const folder = mkdtempSync(join(tmpdir(), "parquet-"));
-  const url = (path: string): string => pathToFileURL(join(folder, path)).href;
   let warehouse: DuckDbWarehouse;
-  before(async () => {
-    warehouse = await DuckDbWarehouse.open(join(folder, "warehouse.duckdb"));
+  const folder = temporaryWarehouse((opened) => {
+    warehouse = opened;
   });
-  after(async () => {
-    await warehouse.close();
-    rmSync(folder, { recursive: true });
-  });
+  const url = (path: string): string => pathToFileURL(join(folder, path)).href;
 
   it("of the warehouse are read: whole numbers and sums as numbers, null as null", async () => {
     const sql = "SELECT 'ä' AS id, 3 AS n, SUM(4) AS total, 0.5 AS share, CAST(NULL AS FLOAT64) AS none";

@@ -3,8 +3,8 @@ import pRetry from "p-retry";
 const RETRIES = 3;
 
 /**
- * Sends a request up to four times, as long as there is no answer, or one of 429 or 5xx. Use it only for requests that
- * can arrive twice without harm, and only where a client does not retry on its own.
+ * Sends a request up to four times: again when there is no answer, or when the status is 429 or 5xx. Use it only for requests
+ * that can arrive twice without harm, and only where a client does not retry on its own.
  */
 export const withRetries = <T>(request: () => Promise<T>, minTimeout = 500): Promise<T> =>
   pRetry(request, {

@@ -2,7 +2,7 @@ import { GoogleAuth } from "google-auth-library";
 import { z } from "zod";
 import type { ArtifactStore } from "../contracts/artifacts.ts";
 import type { Launcher, RunState } from "../contracts/launcher.ts";
-import { stepReport, stepReportUrl } from "../contracts/step.ts";
+import { readStepReports } from "../contracts/step.ts";
 import { parse, UserError } from "../lib/user-error.ts";
 import { withRetries } from "./retry.ts";
 
@@ -103,21 +103,13 @@ export class VertexAiLauncher implements Launcher {
     const job = parse(pipelineJob, data, `Vertex AI's answer about ${runId}`);
     const state = STATES[job.state] ?? "running";
     const { artifacts, artifactsUrl } = this.#options;
-    const texts = await Promise.all(
-      job.jobDetail.taskDetails.map(({ taskName }) =>
-        artifacts.read(stepReportUrl(artifactsUrl, runId, taskName)),
-      ),
-    );
-    const steps = texts.flatMap((text) => (text === undefined ? [] : [stepReport.parse(JSON.parse(text))]));
+    const tasks = job.jobDetail.taskDetails.map(({ taskName }) => taskName);
     return {
       run_id: runId,
       run_date: job.runtimeConfig.parameterValues.run_date,
       state,
       error: job.error?.message || null,
-      // A killed step's last report still says running.
-      steps: steps.map((step) =>
-        state !== "running" && step.status === "running" ? { ...step, status: "failed" } : step,
-      ),
+      steps: await readStepReports(artifacts, artifactsUrl, runId, tasks, state !== "running"),
     };
   }
 

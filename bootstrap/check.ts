@@ -23,7 +23,7 @@ export interface Check {
   readonly after: readonly string[];
   /** False when bootstrap or the deployment creates it, or when only some stacks need it. */
   readonly blocks: boolean;
-  /** A UserError that it throws is something missing; another Error is no answer. */
+  /** Throws a UserError when something is missing, and another Error when there is no answer. */
   readonly find: (context: Context) => Promise<Finding>;
 }
 

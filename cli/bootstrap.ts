@@ -1,19 +1,16 @@
 import { spawnSync } from "node:child_process";
-import { Command } from "commander";
 import { type BootstrapStep, planBootstrap } from "../bootstrap/plan.ts";
 import { readStackFile } from "../bootstrap/stack-file.ts";
 import { UserError } from "../lib/user-error.ts";
-import { runCommand } from "./command.ts";
+import { localCommand, runCommand } from "./command.ts";
 
 /** npm run bootstrap: prints, or runs, the commands that a person runs once for a stack. */
-const options = new Command("npm run bootstrap --")
-  .description(
-    "Prints the commands that prepare, deploy and connect a stack. You run them once; running them again changes nothing.",
-  )
+const options = localCommand(
+  "run bootstrap",
+  "Prints the commands that prepare, deploy and connect a stack. You run them once; running them again changes nothing.",
+)
   .requiredOption("--stack <name>", "stack, with its settings in Pulumi.<name>.yaml")
   .option("--run", "runs the commands in order and stops at the first that fails", false)
-  .helpOption("--help", "shows this help")
-  .showHelpAfterError("Show the options with: npm run bootstrap -- --help")
   .parse()
   .opts<{ stack: string; run: boolean }>();
 

@@ -1,16 +1,16 @@
-import { Command } from "commander";
 import { type Result, runChecks } from "../bootstrap/check.ts";
 import { CHECKS } from "../bootstrap/checks.ts";
 import { CloudClient } from "../bootstrap/cloud-client.ts";
 import { readStackFile } from "../bootstrap/stack-file.ts";
+import { localCommand } from "./command.ts";
 
 /** npm run doctor: what a stack's first deployment still needs, with the commands that fix it. */
-const { stack, json } = new Command("npm run doctor --")
-  .description("Checks everything that a stack's first deployment needs. It changes nothing.")
+const { stack, json } = localCommand(
+  "run doctor",
+  "Checks everything that a stack's first deployment needs. It changes nothing.",
+)
   .requiredOption("--stack <name>", "stack, with its settings in Pulumi.<name>.yaml")
   .option("--json", "prints JSON", false)
-  .helpOption("--help", "shows this help")
-  .showHelpAfterError("Show the options with: npm run doctor -- --help")
   .parse()
   .opts<{ stack: string; json: boolean }>();
 

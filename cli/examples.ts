@@ -5,10 +5,11 @@ import { sqlParameters } from "../jobs/sql-runner/parameters.ts";
 import { exportModels } from "../jobs/sql-runner/parquet.ts";
 import { actionsOfStep, compileToRun, runActions } from "../jobs/sql-runner/runner.ts";
 import { createLogger } from "../lib/log.ts";
+import { sqlDir } from "../lib/project.ts";
 import { parse, UserError } from "../lib/user-error.ts";
 import { loadOrders } from "../local/orders/load.ts";
 import { whole } from "../local/report/numbers.ts";
-import { openLocalWarehouse, sqlDir } from "../local/runtime/local-stack.ts";
+import { openLocalWarehouse } from "../local/runtime/local-stack.ts";
 import { localCommand, runCommand, runSettingsOf, withRunSettings } from "./command.ts";
 import { CDNOW, dataDirOf, type OrdersArguments, ordersOf, withOrders } from "./orders-options.ts";
 

@@ -1,4 +1,4 @@
-// Runs before every npm script, on whatever Node the machine has (20 or later) and with nothing installed:
+// Runs before every npm script, on any Node that the machine has (20 or later) and with nothing installed:
 // brings node_modules in line with package-lock.json. Afterwards npm scripts find Node 24 in node_modules/.bin.
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, statSync } from "node:fs";

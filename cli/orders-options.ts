@@ -35,9 +35,9 @@ export function withOrders(command: Command): Command {
     )
     .option(
       "--date-format <format>",
-      "format of its dates, like %d.%m.%Y, epoch, epoch_ms or excel (default: recognised)",
+      "format of its dates, like %d.%m.%Y, epoch, epoch_ms or excel (default: recognized)",
     )
-    .option("--decimal <sign>", 'decimal sign of its amounts, "." or "," (default: recognised)')
+    .option("--decimal <sign>", 'decimal sign of its amounts, "." or "," (default: recognized)')
     .option("--guests <ids>", "customer ids that stand for guests, like 0; their orders are left out")
     .option(
       "--data-dir <dir>",

@@ -106,7 +106,7 @@ await runCommand(async () => {
       call,
       limits: {
         run: settings.limits.run_seconds * 1000,
-        // Pub/Sub gives a request up after 12 attempts, which take about an hour.
+        // The 12 attempts of Pub/Sub take about an hour.
         drill: 90 * MINUTE,
         signals: 10 * MINUTE,
         cancel: 10 * MINUTE,

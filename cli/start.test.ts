@@ -1,23 +1,27 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { chmodSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { openLocalWarehouse, projectDir } from "../local/runtime/local-stack.ts";
-import { type Ended, ended, fittedAs, npmStart, parsed, start } from "../test/npm-start.ts";
+import { projectDir } from "../lib/project.ts";
+import { readResults } from "../local/report/results.ts";
+import { renderTables } from "../local/report/terminal.ts";
+import { openLocalWarehouse } from "../local/runtime/local-stack.ts";
+import {
+  csv,
+  type Ended,
+  ended,
+  fittedAs,
+  npmStart,
+  parsed,
+  start,
+  temporaryFolder,
+} from "../test/npm-start.ts";
 
 /** The command of the README, as a user runs it. */
 describe("npm start", function () {
   this.timeout(300_000);
-  const folder = mkdtempSync(join(tmpdir(), "npm-start-"));
+  const { folder, file } = temporaryFolder();
   const dataDir = join(folder, "cdnow");
-  const file = (name: string, content: string | Buffer): string => {
-    const path = join(folder, name);
-    writeFileSync(path, content);
-    return path;
-  };
-  const csv = (...rows: string[]): string => ["order_id,customer_id,ordered_at,amount", ...rows].join("\n");
-  after(() => rmSync(folder, { recursive: true, force: true }));
 
   describe("on CDNOW", () => {
     let first: Ended;
@@ -89,6 +93,18 @@ describe("npm start", function () {
         lines.filter((line) => line.run_id !== run_id),
         [],
       );
+    });
+
+    it("prints the back-test that README.md shows", async () => {
+      const [shown = ""] = /┌[\s\S]*?┘/.exec(readFileSync(join(projectDir, "README.md"), "utf8")) ?? [];
+      assert.match(shown, /Perfect hindsight/);
+      const warehouse = await openLocalWarehouse(dataDir);
+      try {
+        const printed = renderTables(await readResults(warehouse, "1997-10-01"), []);
+        assert.ok(printed.includes(shown), printed);
+      } finally {
+        await warehouse.close();
+      }
     });
 
     it("gives the same tables when it runs again, and when two run at once", async () => {

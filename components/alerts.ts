@@ -3,7 +3,7 @@ import { type Duration, googleDuration, toSeconds } from "./duration.ts";
 import type { Names } from "./names.ts";
 import { longestGap } from "./schedule.ts";
 
-/** What is watched, and what is too much. */
+/** What the alerts watch, and their limits. */
 export interface AlertPlanArgs {
   readonly names: Pick<Names, "subscriptions" | "services" | "metrics">;
   readonly schedule: { readonly cron: string; readonly timeZone: string };
@@ -15,7 +15,7 @@ export interface AlertPlanArgs {
   readonly dailyBytesBilledLimit: number;
 }
 
-/** An alert: when it is raised, and what somebody who is woken by it must know. */
+/** An alert: when it is raised, and what the person who gets it must know. */
 export interface AlertPlan {
   readonly title: string;
   readonly severity: "CRITICAL" | "ERROR" | "WARNING";
@@ -59,7 +59,7 @@ export function planAlerts(args: AlertPlanArgs): Readonly<Partial<Record<Alert, 
         0,
         { align: "ALIGN_MAX", over: "60 seconds" },
       ),
-      text: "A run request or event was given up after its last attempt. Look at what it says, fix the cause and publish it again.",
+      text: "Pub/Sub could not deliver a run request or an event in its last attempt. Read the message, fix the cause and publish it again.",
     },
     "failed-run": {
       title: "A run failed",
@@ -88,7 +88,7 @@ export function planAlerts(args: AlertPlanArgs): Readonly<Partial<Record<Alert, 
                 disableMetricValidation: true,
               },
             },
-            text: "The schedule wants a run more often than this. Look whether Airflow runs, whether its DAG is paused, and where the last run stopped.",
+            text: "The schedule starts runs more often than this. Check that the Orchestrator works and is not paused, and find the step where the last run stopped.",
           },
         }),
     "invoker-errors": {
@@ -109,7 +109,7 @@ export function planAlerts(args: AlertPlanArgs): Readonly<Partial<Record<Alert, 
         over: "600 seconds",
         reduce: "REDUCE_MAX",
       }),
-      text: "One request in twenty takes more than 10 seconds; Pub/Sub gives up waiting after 120. Look whether Vertex AI answers, and at the invoker's instances.",
+      text: "One request in twenty takes more than 10 seconds; Pub/Sub waits 120 seconds at most. Check that Vertex AI answers, and look at the invoker's instances.",
     },
     "bytes-billed": {
       title: "Queries bill too much",
@@ -119,7 +119,7 @@ export function planAlerts(args: AlertPlanArgs): Readonly<Partial<Record<Alert, 
         dailyBytesBilledLimit,
         { align: "ALIGN_SUM", over: "1 day", reduce: "REDUCE_SUM" },
       ),
-      text: "The queries of a day bill more than the setting dailyBytesBilledLimit. Find who asked for what in INFORMATION_SCHEMA.JOBS.",
+      text: "The queries of a day bill more than the setting dailyBytesBilledLimit. INFORMATION_SCHEMA.JOBS has each query, its user and its bytes.",
     },
   };
 }

@@ -12,8 +12,8 @@ export type Member = pulumi.Input<string>;
 export abstract class Component<Args> extends pulumi.ComponentResource {
   protected readonly args: Args;
   /**
-   * Options of every child. Names in Google Cloud are fixed, so a resource that must be replaced (a changed region) is
-   * deleted before its successor is created; what holds data is protected where `protectData` is set.
+   * Options of every child. Names in Google Cloud are fixed, so a resource that must be replaced (for example in another
+   * region) is deleted before the new one is created. Resources with data are protected if `protectData` is set.
    */
   protected readonly child: pulumi.CustomResourceOptions;
   readonly #name: string;
@@ -25,7 +25,7 @@ export abstract class Component<Args> extends pulumi.ComponentResource {
     this.child = { parent: this, deleteBeforeReplace: true };
   }
 
-  /** A role of the stack's own. Its id is the title, of which the end is kept, with _ for -. */
+  /** A role of the stack's own. Its id is the end of the title, with _ for -. */
   protected role(
     what: string,
     project: string,
@@ -39,8 +39,8 @@ export abstract class Component<Args> extends pulumi.ComponentResource {
   }
 
   /**
-   * Grants a role to a member on one resource: all rights of the stack are made here. `what` is the grant's name in the
-   * program. components/grants.*.golden.txt lists them.
+   * Grants a role to a member on one resource. All rights of the stack are granted here; components/grants.*.golden.txt
+   * lists them. `what` is the grant's name in the program.
    */
   protected grant<On extends object>(
     Grant: new (

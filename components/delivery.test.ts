@@ -52,7 +52,7 @@ describe("Delivery", () => {
     });
   });
 
-  it("lets the environment's workflow deploy and pull requests preview, and nobody else", async () => {
+  it("allows the environment's workflow to deploy and pull requests to preview, and nobody else", async () => {
     const { ofType } = await delivery();
     const workflows = ofType("gcp:serviceaccount/iAMMember:IAMMember").filter(
       ({ inputs }) => inputs.role === "roles/iam.workloadIdentityUser",
@@ -66,7 +66,7 @@ describe("Delivery", () => {
     );
   });
 
-  it("lets a preview read the state, and nothing else", async () => {
+  it("allows a preview to read the state, and nothing else", async () => {
     const { resources } = await delivery();
     assert.deepEqual(
       resources

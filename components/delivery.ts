@@ -41,7 +41,7 @@ const SUBJECT =
   "assertion.repository_id + ':' + (has(assertion.environment) ? 'environment:' + assertion.environment : assertion.event_name)";
 
 /**
- * Lets GitHub's workflows deploy and preview without a key, by Workload Identity Federation. A pull request can preview,
+ * Allows GitHub's workflows to deploy and preview without a key, by Workload Identity Federation. A pull request can preview,
  * which reads the stack's state and nothing of the project. Only the workflow of the stack's environment can deploy, and
  * it can't change custom roles, service accounts or rights on the project: a person deploys such a change.
  */

@@ -86,7 +86,7 @@ describe("Messenger", () => {
       assert.deepEqual(path, ["customer-value:components:Messenger", type]);
   });
 
-  it("keeps messages labelled, in its region, for the time of the settings", async () => {
+  it("keeps messages labeled, in its region, for the time of the settings", async () => {
     const { ofType } = await messenger({ retention: "12 hours" });
     assert.equal(ofType(TOPIC).length, 4);
     for (const { inputs, name } of ofType(TOPIC)) {

@@ -21,7 +21,7 @@ export interface MessengerArgs {
   readonly push: {
     /** URL of the Cloud Run service, which is also what it expects as the audience of tokens. */
     readonly url: pulumi.Input<string>;
-    /** Whom the token speaks for; may call the invoker and nothing else. */
+    /** The account of the token. It may call the invoker and nothing else. */
     readonly account: gcp.serviceaccount.Account;
     /**
      * How long the invoker may take to answer, 10 to 600 seconds.
@@ -40,13 +40,13 @@ const MESSAGES: Readonly<Record<Topic, readonly [name: string, schema: z.ZodType
   events: ["RunEvent", runEvent],
 };
 
-/** Redelivered after 10 seconds at first and 10 minutes at last, a message is given up after an hour or so. */
+/** Waits between deliveries, which double. The last attempt is after about an hour. */
 const BACK_OFF = { minimumBackoff: "10s", maximumBackoff: "600s" };
 const DELIVERY_ATTEMPTS = 12;
 
 /**
  * Delivers messages from sender to receiver: a topic for requests, pushed to the invoker, and one for events, which
- * Orchestrator subscribes to run by run. What can't be delivered is kept for somebody to look at.
+ * Orchestrator subscribes to once for each run. Messages that can't be delivered are kept as dead letters.
  */
 export class Messenger extends Component<MessengerArgs> {
   readonly topics: Readonly<Record<Topic, gcp.pubsub.Topic>>;
@@ -69,9 +69,10 @@ export class Messenger extends Component<MessengerArgs> {
 
     const agent = this.#serviceAgent();
     this.topics = { requests: this.#topic(REQUESTS), events: this.#topic(EVENTS) };
+    // Without a schema: a dead letter may have any content.
     this.deadLetterTopics = {
-      requests: this.#deadLetterTopic(REQUESTS),
-      events: this.#deadLetterTopic(EVENTS),
+      requests: this.#anyTopic("requests-dead-letter"),
+      events: this.#anyTopic("events-dead-letter"),
     };
     this.deadLetters = { requests: this.#deadLetter(REQUESTS), events: this.#deadLetter(EVENTS) };
     this.requests = this.#subscription("requests", REQUESTS, this.#pushTo("/"));
@@ -86,7 +87,7 @@ export class Messenger extends Component<MessengerArgs> {
     this.registerOutputs({ requests: this.topics.requests.name, events: this.topics.events.name });
   }
 
-  /** Pub/Sub's own identity, which moves dead letters and makes tokens; created, not looked up, so that a preview can plan it. */
+  /** Pub/Sub's own identity, which moves dead letters and makes tokens. The stack creates it, so that a preview knows it. */
   #serviceAgent(): gcp.projects.ServiceIdentity {
     return new gcp.projects.ServiceIdentity(
       this.named("agent"),
@@ -108,12 +109,7 @@ export class Messenger extends Component<MessengerArgs> {
     return this.#anyTopic(topic, { schemaSettings: { schema: schema.id, encoding: "JSON" } });
   }
 
-  /** Without a schema: what ends here may be anything. */
-  #deadLetterTopic(topic: Topic): gcp.pubsub.Topic {
-    return this.#anyTopic(`${topic}-dead-letter`, {});
-  }
-
-  #anyTopic(role: keyof Names["topics"], more: gcp.pubsub.TopicArgs): gcp.pubsub.Topic {
+  #anyTopic(role: keyof Names["topics"], more: gcp.pubsub.TopicArgs = {}): gcp.pubsub.Topic {
     const { names, labels, region, retention } = this.args;
     const args: gcp.pubsub.TopicArgs = {
       name: names.topics[role],

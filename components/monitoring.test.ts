@@ -105,7 +105,7 @@ describe("Monitoring", () => {
     }
   });
 
-  it("counts the lines that the invoker writes about final events, whatever the log of jobs looks like", async () => {
+  it("counts the lines that the invoker writes about final events, with any log of the jobs", async () => {
     const { ofType } = await monitoring();
     const source = readFileSync(new URL("../functions/invoker/invoker.ts", import.meta.url), "utf8");
     assert.ok(source.includes('log.info({ ...subject, run_date, status, failed_step }, "run ended")'));

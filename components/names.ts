@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { UserError } from "../lib/user-error.ts";
 
-/** What the names and labels of a stack's resources follow from. */
+/** What decides the names and labels of a stack's resources. */
 export interface Identity {
   /** Name of the Pulumi project: lower-case letters, digits and hyphens, a letter first. */
   readonly app: string;
@@ -28,7 +28,7 @@ const KINDS = {
   schedulerJobs: { longest: 500, roles: ["orchestrator"] },
   metrics: { longest: 100, roles: ["successes", "failures"] },
   identityPools: { longest: 32, roles: ["github"] },
-  // Names of buckets are shared by everybody on Google Cloud, hence the project in them.
+  // A bucket's name must be unique on Google Cloud, so it contains the project.
   buckets: { longest: 63, roles: ["artifacts"], global: true },
 } as const;
 
@@ -37,14 +37,14 @@ export type Names = { readonly [K in keyof Kinds]: Readonly<Record<Kinds[K]["rol
 
 /**
  * The names of a stack's resources, by kind and role: app-environment-role, shortened to what the service allows with a
- * hash of the complete name at the end. Datasets are not among them: their names are part of what readers of the tables see.
- * Throws a UserError when the app's name can't begin a resource's.
+ * hash of the complete name at the end. Datasets have fixed names, because people write them in queries.
+ * @throws UserError when the name of a resource can't begin with the app's name
  */
 export function planNames({ app, environment, project }: Identity): Names {
   if (!/^[a-z]([a-z0-9-]*[a-z0-9])?$/.test(app) || /goog|^gcp-/.test(app))
-    throw new UserError(`The Pulumi project's name, ${app}, can't begin the names of resources.`, {
+    throw new UserError(`The Pulumi project's name, ${app}, can't be the start of the names of resources.`, {
       remedy:
-        "Give it, in Pulumi.yaml, a name of lower-case letters, digits and hyphens, a letter first, without goog and not beginning with gcp-.",
+        "In Pulumi.yaml, use lower-case letters, digits and hyphens, a letter first; no goog in it, and no gcp- at its start.",
     });
   const entries = Object.entries(KINDS).map(([kind, { longest, roles, ...rest }]) => {
     const prefix = "global" in rest ? `${project}-${app}` : app;
@@ -56,7 +56,7 @@ export function planNames({ app, environment, project }: Identity): Names {
   return Object.fromEntries(entries);
 }
 
-/** Labels of every resource: its app and environment. No commit, which would change every resource at each of them. */
+/** Labels of every resource: its app and environment. Not the commit: each commit would change all resources. */
 export function planLabels({ app, environment }: Identity): Readonly<Record<string, string>> {
   return { app: labelValue(app), environment: labelValue(environment) };
 }

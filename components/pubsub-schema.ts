@@ -19,11 +19,11 @@ const SCALARS: Readonly<Record<string, string>> = {
 };
 
 /**
- * The Pub/Sub schema of a message: proto2, which knows required fields, and whose JSON form takes null for a field that
- * is not set, as Avro's does not. Pub/Sub supports proto2 and proto3, with one top-level message, no imports, and at most
+ * The Pub/Sub schema of a message: proto2, which has required fields, and accepts null in JSON for a field that is not
+ * set. Avro does not. Pub/Sub supports proto2 and proto3, with one top-level message, no imports, and at most
  * 300 KB and 20 revisions of a schema (docs.cloud.google.com/pubsub/docs/schemas). Fields are numbered in order: Pub/Sub
- * takes a revision that adds optional ones at the end, and refuses to change the others.
- * Throws an Error for a type that Protocol Buffers have no equal of.
+ * accepts a revision that adds optional fields at the end, and no change of the others.
+ * @throws Error for a type that Protocol Buffers do not have
  */
 export const protocolBuffer = (name: string, message: z.ZodType): string =>
   `syntax = "proto2";\n${messageOf(name, z.toJSONSchema(message, { io: "input" }) as Node, "")}\n`;
@@ -38,7 +38,7 @@ function messageOf(name: string, { properties = {}, required = [] }: Node, inden
   return [`${indent}message ${name} {`, ...lines, `${indent}}`].join("\n");
 }
 
-/** The type of a field, the definitions that it needs beside it, and its label where the type decides on that. */
+/** The type of a field, the definitions that the type needs, and the field's label if the type decides it. */
 function fieldOf(
   field: string,
   node: Node,

@@ -332,7 +332,7 @@ describe("settings", () => {
       };
       assert.throws(() => readSettings(config, "dev"), {
         message:
-          "customer-value:notificationEmail is no setting; the nearest is customer-value:notificationEmails",
+          "customer-value:notificationEmail is not a setting; the nearest is customer-value:notificationEmails",
         remedy: "pulumi config rm customer-value:notificationEmail",
       });
     });

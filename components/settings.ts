@@ -3,6 +3,7 @@ import { closest } from "fastest-levenshtein";
 import { z } from "zod";
 import { type RunSettings, runSettings } from "../contracts/run.ts";
 import { CANDIDATES, type Candidate } from "../jobs/candidates.ts";
+import { jsonOrText } from "../lib/json.ts";
 import { isTimeZone } from "../lib/time-zone.ts";
 import { UserError } from "../lib/user-error.ts";
 import { type Duration, toSeconds, UNITS } from "./duration.ts";
@@ -20,7 +21,7 @@ const PROJECT = "[a-z][a-z0-9-]{4,28}[a-z0-9]";
 
 const matching = (pattern: RegExp, error: string) => z.string(error).regex(pattern, error);
 const list = <S extends z.ZodType>(item: S) =>
-  z.preprocess((value) => (typeof value === "string" ? fromJson(value) : value), z.array(item)).default([]);
+  z.preprocess((value) => (typeof value === "string" ? jsonOrText(value) : value), z.array(item)).default([]);
 
 const project = matching(
   RegExp(`^${PROJECT}$`),
@@ -94,7 +95,7 @@ export const declared = z.object({
   invokerCallers: list(member).meta({ example: "group:data-science@example.com" }),
 });
 
-/** What must also be said when orchestrator is existing-composer. */
+/** The settings that existing-composer also needs. */
 export const existingComposer = z.object({
   composerEnvironment: matching(
     /^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/,
@@ -121,7 +122,7 @@ export const budget = z.object({
   }),
 });
 
-/** GitHub's workflows need both. The id stays the same when the repository is renamed, and is never given again. */
+/** GitHub's workflows need both. The id stays the same when the repository is renamed, and no other repository ever gets it. */
 export const github = z.object({
   githubRepository: matching(/^[\w.-]+\/[\w.-]+$/, "must be owner/name").meta({
     example: "example/customer-value",
@@ -136,7 +137,7 @@ export const github = z.object({
 export interface ConfigReader {
   readonly name: string;
   get(key: string): string | undefined;
-  /** All keys that are given, of whatever project, like app:key. @default only those that are asked for */
+  /** All keys in the stack's file, with their prefixes, like app:key. @default none, so that no unknown key is found */
   readonly given?: readonly string[];
 }
 
@@ -177,7 +178,7 @@ export function readSettings(config: ConfigReader, stack: string) {
   for (const name of config.given ?? []) {
     const key = name.startsWith(`${config.name}:`) ? name.slice(config.name.length + 1) : undefined;
     if (key === undefined || KEYS.includes(key)) continue;
-    const what = `${name} is no setting; the nearest is ${config.name}:${closest(key, KEYS)}`;
+    const what = `${name} is not a setting; the nearest is ${config.name}:${closest(key, KEYS)}`;
     wrong.push({ what, command: `pulumi config rm ${name}` });
   }
   if (wrong.length > 0)
@@ -255,14 +256,6 @@ function setCommand(name: string, schema: z.ZodType): string {
   const isList = schema instanceof z.ZodDefault && Array.isArray(schema.parse(undefined));
   const quoted = /^[\w.:/@-]+$/.test(example) ? example : `'${example}'`;
   return `pulumi config set ${isList ? `--path '${name}[0]'` : name} ${quoted}`;
-}
-
-function fromJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
-  }
 }
 
 /** Five fields that Cloud Scheduler and Airflow both read: cloud.google.com/scheduler/docs/configuring/cron-job-schedules (no L, W, #). */

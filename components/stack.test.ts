@@ -192,7 +192,7 @@ describe("stack", function () {
       assert.match(error.message, /customer-value:region is mars: .*europe-west1/);
       assert.match(
         error.message,
-        /customer-value:regoin is no setting; the nearest is customer-value:region/,
+        /customer-value:regoin is not a setting; the nearest is customer-value:region/,
       );
       return true;
     });

@@ -14,7 +14,7 @@ export interface StatePlan {
 }
 
 export function planState({ app, environment, project }: Identity, region: string): StatePlan {
-  // Names of buckets are shared by everybody on Google Cloud, hence the project in them.
+  // A bucket's name must be unique on Google Cloud, so it contains the project.
   const bucket = `${project}-${app}-${environment}-state`.slice(0, 63).replace(/-$/, "");
   const keyRing = `${app}-${environment}`.slice(0, 63);
   const keyId = `projects/${project}/locations/${region}/keyRings/${keyRing}/cryptoKeys/state`;

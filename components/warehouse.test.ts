@@ -116,7 +116,7 @@ describe("Warehouse", () => {
     });
   });
 
-  it("protects data, or lets it go with the stack", async () => {
+  it("protects data, or deletes it with the stack", async () => {
     for (const protectData of [true, false]) {
       const { ofType } = await warehouse({ protectData });
       for (const { inputs } of ofType(DATASET)) assert.equal(inputs.deleteContentsOnDestroy, !protectData);

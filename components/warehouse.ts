@@ -123,7 +123,7 @@ export class Warehouse extends Component<WarehouseArgs> {
       schema: JSON.stringify(plan.columns.map((column) => ({ ...column, mode: "NULLABLE" }))),
       ...(plan.clusterBy.length === 0 ? {} : { clusterings: plan.clusterBy }),
       deletionProtection: protectData,
-      // A query that names no run date would read every run there ever was.
+      // A query without a run date would read all runs.
       ...(plan.partitionBy === undefined
         ? {}
         : { timePartitioning: timePartitioning(plan.partitionBy), requirePartitionFilter: true }),
@@ -131,7 +131,7 @@ export class Warehouse extends Component<WarehouseArgs> {
     return new gcp.bigquery.Table(
       this.named(`${plan.dataset}-${plan.name}`),
       args,
-      // A dataset in another location is another dataset, and so are its tables.
+      // If the location changes, the dataset is replaced, and its tables with it.
       { ...this.child, protect: protectData, replaceWith: [dataset], deletedWith: dataset },
     );
   }

@@ -99,7 +99,7 @@ describe("WorkflowsOrchestrator", () => {
     assert.deepEqual(JSON.parse(Buffer.from(String(body), "base64").toString()), { argument: "{}" });
   });
 
-  it("lets the scheduler start executions, and the workflow write its log", async () => {
+  it("allows the scheduler to start executions, and the workflow to write its log", async () => {
     const { ofType, get } = await orchestrator();
     assert.deepEqual(
       ofType("gcp:projects/iAMMember:IAMMember").map(({ inputs }) => [inputs.member, inputs.role]),

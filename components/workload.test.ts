@@ -204,7 +204,7 @@ describe("Workload", () => {
     });
   });
 
-  it("lets all go with the stack where data is not protected", async () => {
+  it("deletes everything with the stack if data is not protected", async () => {
     const { get } = await workload({ protectData: false });
     assert.equal(get(BUCKET, "workload-artifacts").inputs.forceDestroy, true);
     assert.equal(get(SERVICE, "workload-invoker").inputs.deletionProtection, false);

@@ -93,7 +93,7 @@ export class Workload extends Component<WorkloadArgs> {
       labels,
       format: "DOCKER",
       description: "Images of the customer-value pipeline.",
-      // Tags may move: everything refers to images by digest. A version that is kept counts, whatever else says delete.
+      // Tags may move: everything refers to images by digest. If one rule keeps a version and another deletes it, the version stays.
       cleanupPolicies: [
         { id: "keep-newest", action: "KEEP", mostRecentVersions: { keepCount: 10 } },
         { id: "delete-old", action: "DELETE", condition: { olderThan: googleDuration("30 days") } },
@@ -102,7 +102,7 @@ export class Workload extends Component<WorkloadArgs> {
     return new gcp.artifactregistry.Repository(this.named("images"), args, this.child);
   }
 
-  /** Built and pushed by the Docker of whoever deploys, with its login: gcloud auth configure-docker. */
+  /** The Docker engine of the person or workflow that deploys builds and pushes them, with its login: gcloud auth configure-docker. */
   #images(): Workload["images"] {
     const { project, region, candidates = [] } = this.args;
     const image = (program: Program | Candidate): docker.Image => {
@@ -124,7 +124,7 @@ export class Workload extends Component<WorkloadArgs> {
     ) as unknown as Workload["images"];
   }
 
-  /** Vertex AI's own identity: created now, or the first run of a project finds that it does not exist yet. */
+  /** Vertex AI's own identity. If the stack did not create it, the first run in a project would find none. */
   #serviceAgent(): void {
     new gcp.projects.ServiceIdentity(
       this.named("agent"),

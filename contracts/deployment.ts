@@ -1,12 +1,12 @@
 import { z } from "zod";
 import { dagSettings } from "./dag-settings.ts";
 
-/** What the stack says of itself, as its output `deployment`: `npm run smoke` proves a deployment by it. */
+/** The stack's output `deployment`: what `npm run smoke` needs to know. */
 export const deployment = z.object({
-  /** The settings that the DAG and the workflow have, too. */
+  /** The settings of the DAG and of the workflow. */
   settings: dagSettings,
   orders: z.object({ project: z.string(), dataset: z.string(), table: z.string() }),
-  /** Where run requests end that the invoker refuses. */
+  /** Dead letters: run requests that the invoker refuses. */
   deadLetters: z.object({ topic: z.string(), subscription: z.string() }),
   /** Name of the workflow, or of the environment of Composer that has the DAG. */
   orchestrator: z.object({ kind: z.enum(["workflows", "composer"]), name: z.string() }),

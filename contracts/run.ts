@@ -82,7 +82,7 @@ export const runSettings = z.strictObject({
     .describe(
       "What a negative amount does. separate: it is set aside. net: it lowers an earlier order of its customer.",
     ),
-  // At the end: the place in the list is the number of the field in the schema of the topic.
+  // New settings come at the end: the position in the list is the number of the field in the schema of the topic.
   model_customers: wholeNumber(
     0,
     1e9,
@@ -101,9 +101,9 @@ export const runSettings = z.strictObject({
     0,
     36_500,
     35,
-    "Days before the last order, or before the run date if that is earlier, whose orders a run reads again: an order may come into the log, change or go this late.",
+    "A run reads the orders of so many days again, counted back from the last order or, if that is earlier, from the run date. Orders can be added, changed or removed this late.",
   ),
-  // Not yes and no: the schema of the topic takes a word in one list of values only.
+  // Not yes and no: in the schema of the topic, a word can be in one list of values only.
   full_refresh: z
     .enum(["off", "on"])
     .default("off")

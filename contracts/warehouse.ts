@@ -38,7 +38,7 @@ export interface Warehouse {
   materialize(model: Model, parameters: Parameters): Promise<Outcome>;
   query(sql: string, parameters?: Parameters): Promise<Row[]>;
   /**
-   * These columns of the result, which must be numbers; null becomes NaN. For millions of rows: there is no object a row.
+   * These columns of the result, which must be numbers; null becomes NaN. For millions of rows: it makes no object for each row.
    */
   columns<Name extends string>(
     sql: string,

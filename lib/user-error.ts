@@ -42,7 +42,7 @@ export function parse<S extends z.ZodType>(
   throw new UserError(`${what}: ${details.join("; ")}`, remedy === undefined ? {} : { remedy });
 }
 
-/** Whether an error is a UserError, here or in a package of its own. */
+/** Whether an error is a UserError of this project or of a package. */
 export const isUserError = (error: unknown): error is UserError =>
   error instanceof Error && error.name === "UserError";
 

@@ -7,7 +7,7 @@ export function bucketUniformAccess() {
   return bucketWith("bucket-uniform-access", description, "uniformBucketLevelAccess", true);
 }
 
-/** A bucket can't be made public, whatever IAM says later. */
+/** A bucket can't be made public, also not by a later grant. */
 export function bucketPublicAccessPrevention() {
   const description = "Buckets enforce public-access prevention.";
   return bucketWith("bucket-public-access-prevention", description, "publicAccessPrevention", "enforced");

@@ -1,7 +1,7 @@
 import { policy } from "./rule.ts";
 import { at, texts } from "./value.ts";
 
-/** A key outlives who made it and works from anywhere. */
+/** A key works from anywhere, also after the person who made it has left. */
 export function noServiceAccountKeys() {
   return policy({
     name: "no-service-account-keys",
@@ -14,7 +14,7 @@ export function noServiceAccountKeys() {
   });
 }
 
-/** Nothing is granted to everybody: neither by IAM nor by an access list, spelt out or predefined. */
+/** Nothing is granted to everybody, in IAM or in an access list. */
 export function noPublicAccess() {
   return policy({
     name: "no-public-access",
@@ -51,7 +51,7 @@ const runsAs: Readonly<Record<string, string>> = {
   "gcp:workflows/workflow:Workflow": "serviceAccount",
 };
 
-/** Code runs as its own service account; the default ones of Compute and App Engine may do nearly everything. */
+/** Code runs as its own service account. The default ones of Compute and App Engine have too many rights. */
 export function ownServiceAccount() {
   return policy({
     name: "own-service-account",

@@ -6,7 +6,7 @@ const registryImage =
   /(?<![\w-])(?:[\w-]+-docker\.pkg\.dev(?:\/[\w.-]+){3,}|(?:\w+\.)?gcr\.io(?:\/[\w.-]+){2,})[\w:@.-]*/g;
 const imageKey = /^(container)?image(ur[il])?$/i;
 
-/** What runs is what was reviewed: a tag can be moved, a digest can't. */
+/** The image that runs is the one that was reviewed: a tag can be moved, a digest can't. */
 export function imagesByDigest() {
   return policy({
     name: "images-by-digest",
@@ -21,7 +21,7 @@ export function imagesByDigest() {
   });
 }
 
-/** `latest` is another image or version every week: what is built or pinned says which it is. */
+/** `latest` changes over time. A tag or a version must say which image it is. */
 export function noLatestTags() {
   return policy({
     name: "no-latest-tags",

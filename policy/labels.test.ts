@@ -4,7 +4,7 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import * as gcp from "@pulumi/gcp";
 import { type Declared, declared, evaluate } from "../test/evaluate-policies.ts";
-import { labelled, labels, userLabelled } from "./labels.ts";
+import { labeled, labels, userLabeled } from "./labels.ts";
 
 const check = (resource: Declared) => evaluate([labels()], resource);
 const complete = { environment: "dev", app: "customer-value" };
@@ -43,9 +43,9 @@ describe("labels", () => {
   });
 
   it("are asked of everything that takes them in the provider's modules", () => {
-    for (const [module, kinds] of Object.entries(labelled))
+    for (const [module, kinds] of Object.entries(labeled))
       assert.deepEqual(kindsWith("labels", module), kinds, module);
-    for (const [module, kinds] of Object.entries(userLabelled))
+    for (const [module, kinds] of Object.entries(userLabeled))
       assert.deepEqual(kindsWith("userLabels", module), kinds, module);
   });
 });

@@ -4,7 +4,7 @@ import { at, isEmpty } from "./value.ts";
 const required = ["environment", "app"];
 
 /** What takes labels, by the provider's module. */
-export const labelled: Readonly<Record<string, readonly string[]>> = {
+export const labeled: Readonly<Record<string, readonly string[]>> = {
   artifactregistry: ["Repository"],
   bigquery: ["Dataset", "Job", "Reservation", "Table"],
   cloudrunv2: ["Job", "Service", "WorkerPool"],
@@ -17,7 +17,7 @@ export const labelled: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** What takes `userLabels`; its `labels`, if any, are something else. */
-export const userLabelled: Readonly<Record<string, readonly string[]>> = {
+export const userLabeled: Readonly<Record<string, readonly string[]>> = {
   monitoring: "AlertPolicy CustomService GenericService NotificationChannel Slo UptimeCheckConfig".split(" "),
 };
 
@@ -36,10 +36,10 @@ export function labels() {
   });
 }
 
-/** A resource of another module is held to the labels that it has, if any. */
+/** A resource of another module needs the labels only if it has any label. */
 function labelsProperty({ type, properties }: Resource): "labels" | "userLabels" | undefined {
   const [, module = "", name = ""] = /^gcp:(\w+)\/\w+:(\w+)$/.exec(type) ?? [];
-  if (userLabelled[module]) return userLabelled[module].includes(name) ? "userLabels" : undefined;
-  if (labelled[module]?.includes(name)) return "labels";
+  if (userLabeled[module]) return userLabeled[module].includes(name) ? "userLabels" : undefined;
+  if (labeled[module]?.includes(name)) return "labels";
   return at(properties, "labels") && !Array.isArray(at(properties, "labels")) ? "labels" : undefined;
 }

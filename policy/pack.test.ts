@@ -93,7 +93,7 @@ describe("policy pack", () => {
     assert.equal(await isProtected("eu", "prod", "shop-value"), true);
   });
 
-  it("takes whatever a resource may look like", async () => {
+  it("accepts resources of any shape", async () => {
     const types =
       "storage/bucket:Bucket pubsub/subscription:Subscription bigquery/table:Table bigquery/dataset:Dataset";
     const others = "cloudrunv2/service:Service composer/environment:Environment serviceaccount/key:Key x/y:Z";

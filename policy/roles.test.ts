@@ -25,7 +25,7 @@ const grants = (role: string): Declared[] => [
 ];
 
 describe("roles", () => {
-  it("must be neither basic nor admin nor owner", async () => {
+  it("must not be basic, admin or owner", async () => {
     const roles = ["owner", "editor", "viewer", "admin", "writer", "reader", "storage.objectAdmin"];
     for (const role of [...roles, "bigquery.dataOwner", "resourcemanager.projectIamAdmin"])
       for (const grant of grants(`roles/${role}`))

@@ -21,11 +21,11 @@ export const roleExceptions: readonly RoleException[] = [
 /** Basic roles are owner, editor, viewer and admin, writer, reader: https://cloud.google.com/iam/docs/roles-overview */
 const tooMuch = /^roles\/(editor|viewer|writer|reader)$|(admin|owner)$/i;
 
-/** Nobody is granted more than a task needs, on whatever resource: by member, binding, policy or access list. */
+/** No grant has more rights than a task needs. Looks at members, bindings, policies and access lists of all resources. */
 export function leastPrivilege(exceptions = roleExceptions) {
   return policy({
     name: "least-privilege",
-    description: "Roles are neither basic nor admin nor owner.",
+    description: "No role is basic, admin or owner.",
     remedy: "Grant the role of the one task, or add an exception with its reason to policy/roles.ts.",
     types: ["gcp:"],
     *violations({ type, name, properties }) {

@@ -7,10 +7,10 @@ export interface Rule<Config extends object> {
   readonly description: string;
   /** What to do about a violation, a sentence. */
   readonly remedy: string;
-  /** Pulumi's type tokens of the resources that the rule is about, or what these begin with. */
+  /** Types of the resources that the rule is about, or the start of their names, for example gcp:pubsub/. */
   readonly types: readonly string[];
   readonly configSchema?: PolicyConfigSchema;
-  /** What is found that is not allowed; a value that is not known yet is never that. Must not throw. */
+  /** What is not allowed. A value that is not known yet is allowed. Must not throw. */
   violations(resource: Resource, config: Config): Iterable<string>;
 }
 

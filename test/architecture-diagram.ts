@@ -12,7 +12,7 @@ const DRAWN: Readonly<Record<string, readonly [kind: string, open: string, close
   "gcp:bigquery/dataset:Dataset": ["BigQuery", "[(", ")]", "datasetId"],
 };
 
-/** What a role lets its member do; data that a member takes goes to it. */
+/** What the member of a role may do. Data that a member reads goes to it. */
 const VERBS: Readonly<Record<string, readonly [verb: string, takes?: true]>> = {
   "roles/pubsub.publisher": ["publishes"],
   "roles/pubsub.subscriber": ["heard by", true],

@@ -49,7 +49,7 @@ export interface RunOptions {
 
 /** An image that was built, and a container of it. */
 export interface Image {
-  /** As buildah tells it: 146 MB. */
+  /** As buildah prints it: 146 MB. */
   readonly size: string;
   readonly config: z.output<typeof config>;
   /** Its files and folders, sorted, without those of its base. */
@@ -61,7 +61,7 @@ export interface Image {
 /**
  * The project's images, built and run by Debian's buildah, without a container engine and without a registry of images:
  * the bases are stood in for by local images of their names. Layers are kept in .cache/images, so that packages are
- * installed again when the lock file changes; delete the folder to begin anew.
+ * installed again when the lock file changes; delete the folder to start again.
  */
 export class Images {
   readonly #state = mkdtempSync(join(tmpdir(), "buildah-"));

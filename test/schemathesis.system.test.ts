@@ -15,7 +15,7 @@ const NAME = "the invoker under Schemathesis";
 
 if (!skipUnlessInstalled(NAME, ["Python 3.10 or later"]))
   describe(NAME, () => {
-    it("answers as /openapi.json says, whatever it is sent", async () => {
+    it("answers any request as /openapi.json says", async () => {
       const lock = join(import.meta.dirname, "schemathesis", "requirements.lock");
       const bin = await pythonEnvironment("schemathesis", "3.11", lock);
       const launched = new Set<string>();

@@ -224,7 +224,7 @@ describe("invoker", () => {
       "empty data": ["", /message\.data: must not be empty/],
       "a request without run_date": [encode({ run_id: "clv-x" }), /run_date/],
       "a request without run_id": [encode({ run_date: "1997-10-01" }), /run_id/],
-      "a request with an unknown field": [encode({ ...request, colour: 1 }), /colour/],
+      "a request with an unknown field": [encode({ ...request, color: 1 }), /color/],
       "a run date before the first order": [encode({ ...request, run_date: "1990-01-01" }), /1997-01-01/],
       "a JSON number": [encode(7), /expected object/],
     };

@@ -16,6 +16,22 @@ const error = (description: string) => ({
 const DEFECT = { 500: error("The invoker failed. See the service's log.") };
 const HEALTH = z.strictObject({ status: z.literal("ok") });
 
+/** A route to which Pub/Sub pushes messages. */
+const push = (operationId: string, summary: string, data: string, done: string, what: string) => ({
+  post: {
+    operationId,
+    summary,
+    description: `The message's data is a ${data}`,
+    requestBody: { required: true, content: json(pushEnvelope) },
+    responses: {
+      204: { description: done },
+      400: error(`Not a ${what}. Pub/Sub delivers it again, then moves it to the dead letters.`),
+      413: error("The body is over 1 MiB."),
+      ...DEFECT,
+    },
+  },
+});
+
 /** The body of GET /openapi.json: the invoker's routes, from the schemas that validate requests. */
 export const openapi = createDocument({
   openapi: "3.1.0",
@@ -77,36 +93,20 @@ export const openapi = createDocument({
         },
       },
     },
-    "/": {
-      post: {
-        operationId: "push",
-        summary: "Launches the run that a Pub/Sub message requests",
-        description:
-          "The message's data is a RunRequest as JSON, in base64. A message can be delivered again.",
-        requestBody: { required: true, content: json(pushEnvelope) },
-        responses: {
-          204: { description: "The run is launched: by this delivery or an earlier one." },
-          400: error("Not a run request. Pub/Sub delivers it again, then moves it to the dead letters."),
-          413: error("The body is over 1 MiB."),
-          ...DEFECT,
-        },
-      },
-    },
-    "/events": {
-      post: {
-        operationId: "logEvent",
-        summary: "Logs the final event of a run that a Pub/Sub message has",
-        description:
-          "The message's data is a RunEvent as JSON, in base64. A message can be delivered again, and is logged again.",
-        requestBody: { required: true, content: json(pushEnvelope) },
-        responses: {
-          204: { description: "The event is logged." },
-          400: error("Not a run event. Pub/Sub delivers it again, then moves it to the dead letters."),
-          413: error("The body is over 1 MiB."),
-          ...DEFECT,
-        },
-      },
-    },
+    "/": push(
+      "push",
+      "Launches the run that a Pub/Sub message requests",
+      "RunRequest as JSON, in base64. A message can be delivered again.",
+      "The run is launched: by this delivery or an earlier one.",
+      "run request",
+    ),
+    "/events": push(
+      "logEvent",
+      "Logs the final event of a run that a Pub/Sub message has",
+      "RunEvent as JSON, in base64. A message can be delivered again, and is logged again.",
+      "The event is logged.",
+      "run event",
+    ),
     "/runs/{run_id}": {
       get: {
         operationId: "state",

@@ -18,7 +18,7 @@ describe("a new model is due", () => {
     assert.deepEqual(dueDays(DAILY, "0 6 15 * *", "Asia/Tokyo"), ["2026-03-15", "2026-04-15"]);
   });
 
-  it("whatever the hours of the two schedules", () => {
+  it("with any hours of the two schedules", () => {
     for (const hour of ["0 0", "59 23"])
       for (const time_zone of ["Pacific/Auckland", "America/Los_Angeles"])
         for (const schedule of [DAILY, "0 0 * * *", "59 23 * * *"])

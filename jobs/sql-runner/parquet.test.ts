@@ -1,24 +1,18 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { DuckDbWarehouse } from "../../adapters/duckdb.ts";
+import type { DuckDbWarehouse } from "../../adapters/duckdb.ts";
 import { sqlDir } from "../../lib/project.ts";
+import { temporaryWarehouse } from "../../test/temporary-warehouse.ts";
 import { loadPredictions } from "./parquet.ts";
 import { compileToRun } from "./runner.ts";
 
 describe("predictions of candidates", () => {
-  const folder = mkdtempSync(join(tmpdir(), "predictions-"));
-  const url = (path: string): string => pathToFileURL(join(folder, path)).href;
   let warehouse: DuckDbWarehouse;
-  before(async () => {
-    warehouse = await DuckDbWarehouse.open(join(folder, "warehouse.duckdb"));
+  const folder = temporaryWarehouse((opened) => {
+    warehouse = opened;
   });
-  after(async () => {
-    await warehouse.close();
-    rmSync(folder, { recursive: true });
-  });
+  const url = (path: string): string => pathToFileURL(join(folder, path)).href;
 
   it("replace those of the run date; a candidate that made none is a warning", async () => {
     const graph = compileToRun(sqlDir, { project: warehouse.project });

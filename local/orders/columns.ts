@@ -34,17 +34,17 @@ const synonyms = {
 } as const;
 
 export type OrderColumn = keyof typeof synonyms;
-/** Names that count only when there is no better one: an order can have these beside it. */
+/** Names that count only when there is no better one: a file can have both. */
 const fallbacks: Partial<Record<OrderColumn, readonly string[]>> = {
   customer_id: ["customer_email", "email"],
   ordered_at: ["created_at", "created"],
   amount: ["order_total", "total_amount", "grand_total", "total_price"],
 };
-const orderColumns = Object.keys(synonyms) as OrderColumn[];
+export const orderColumns = Object.keys(synonyms) as OrderColumn[];
 /** Columns that are looked at only to warn. The first that fits is taken. */
 const notes: readonly OrderColumn[] = ["status", "currency", "refunded"];
 
-/** Exports that are recognised by columns that only they have, with their names of our columns, the best first. */
+/** Exports that are recognized by columns that only they have, with their names of our columns, the best first. */
 const exports: readonly {
   readonly name: string;
   readonly has: readonly string[];

@@ -91,27 +91,7 @@ export function typeOf(column: OrderColumn, type: string): "TIMESTAMPTZ" | "DOUB
 /** Codes of ISO 4217 and short names, before or after an amount. */
 const currencies = [
   ...Intl.supportedValuesOf("currency"),
-  ...[
-    "US",
-    "CA",
-    "AU",
-    "NZ",
-    "HK",
-    "A",
-    "C",
-    "R",
-    "Rs",
-    "kr",
-    "Kč",
-    "zł",
-    "Ft",
-    "lei",
-    "SFr",
-    "Fr",
-    "Dh",
-    "TL",
-  ],
-  ...["euros?", "dollars?", "rupees?"],
+  ..."US CA AU NZ HK A C R Rs kr Kč zł Ft lei SFr Fr Dh TL euros? dollars? rupees?".split(" "),
 ].join("|");
 
 /**
@@ -146,7 +126,7 @@ export async function chooseDateFormat(column: TextColumn, given: string | undef
   // The day is enough to distinguish the formats, and there are few different days.
   const days = `regexp_replace(${column.text}, '[ T]\\d{1,2}:.*$', '')`;
   const dayOf = (value: string, format: string): string => dateOf(value, format, [""]);
-  const { best, rival, example } = await recognise(column.connection, days, dateFormats, dayOf);
+  const { best, rival, example } = await recognize(column.connection, days, dateFormats, dayOf);
   if (best === undefined) throw await noDate(column, "in a known format");
   if (rival === undefined) return best;
   const message = `The dates of column ${column.name} in ${column.path} are ambiguous: ${example} can be ${best} or ${rival}.`;
@@ -160,7 +140,7 @@ export async function chooseDateFormat(column: TextColumn, given: string | undef
 export async function chooseDecimal(column: TextColumn, given: Decimal | undefined): Promise<Decimal> {
   if (column.type !== "VARCHAR") return ".";
   const decimals: readonly Decimal[] = given === undefined ? [".", ","] : [given];
-  const { best, rival, example } = await recognise(column.connection, column.text, decimals, numberOf);
+  const { best, rival, example } = await recognize(column.connection, column.text, decimals, numberOf);
   if (best === undefined) {
     throw new UserError(`Column ${column.name} of ${column.path} has no numbers (${await sample(column)}).`, {
       remedy: "Name the column of the amounts: --columns amount=NAME, or their decimal sign: --decimal.",
@@ -185,7 +165,7 @@ export async function noDate(column: TextColumn, format: string): Promise<UserEr
  * The first candidate that converts the most values, and a rival that converts as many, but at least one value, the
  * example, differently.
  */
-async function recognise<C extends string>(
+async function recognize<C extends string>(
   connection: DuckDBConnection,
   values: string,
   candidates: readonly C[],

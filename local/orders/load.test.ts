@@ -263,7 +263,7 @@ describe("loadOrders", () => {
     assert.deepEqual(await table("amount"), [[7]]);
   });
 
-  it("recognises day and month by the data", async () => {
+  it("recognizes day and month by the data", async () => {
     assert.equal((await load(dates("1/2/2020 8:26 PM", "12/13/2020 8:26 AM"))).date_format, "%m/%d/%Y");
     assert.deepEqual(await table("ordered_at"), [["2020-01-02 20:26:00+00"], ["2020-12-13 08:26:00+00"]]);
     assert.equal((await load(dates("1/2/2020", "13/12/2020"))).date_format, "%d/%m/%Y");
@@ -400,7 +400,7 @@ describe("loadOrders", () => {
     assert.deepEqual(await query("SELECT count(*) FROM raw.orders WHERE customer_id = 'é'"), [["1"]]);
   });
 
-  it("recognises a file by its content, not by its name", async () => {
+  it("recognizes a file by its content, not by its name", async () => {
     for (const name of ["it's [1]*.csv", "orders.parquet", 'a "b".gz']) {
       await loadOrders(connection, { file: given(amounts("1"), name) });
       assert.deepEqual(await table("amount"), [[1]]);
@@ -720,7 +720,7 @@ describe("loadOrders", () => {
     ],
   };
   for (const [name, [header, rows, expected]] of Object.entries(exports)) {
-    it(`recognises an export of ${name}`, async () => {
+    it(`recognizes an export of ${name}`, async () => {
       const summary = await load(`${header}\n${rows}\n`);
       assert.deepEqual(await table(), expected);
       assert.match(

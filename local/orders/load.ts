@@ -1,7 +1,7 @@
 import { type DuckDBConnection, quotedString } from "@duckdb/node-api";
 import { UserError } from "../../lib/user-error.ts";
 import { openLocalWarehouse } from "../runtime/local-stack.ts";
-import { mapColumns, type OrderColumn } from "./columns.ts";
+import { mapColumns, type OrderColumn, orderColumns } from "./columns.ts";
 import { type OrderFile, openOrderFile } from "./file.ts";
 import {
   chooseDateFormat,
@@ -17,13 +17,13 @@ import { readingWarnings } from "./reading-warnings.ts";
 import { type Condition, type Filter, filtersOf, keptBy, removeOthers } from "./row-filter.ts";
 
 export interface OrdersOptions {
-  /** CSV, JSON, both also gzipped, or Parquet, recognised by content. */
+  /** CSV, JSON, both also gzipped, or Parquet, recognized by content. */
   readonly file: string;
-  /** Our name to the file's name. @default recognised. @example { customer_id: "CustID", ordered_at: "Date" } */
+  /** Our name to the file's name. @default recognized. @example { customer_id: "CustID", ordered_at: "Date" } */
   readonly columns?: Readonly<Record<string, string>>;
-  /** A strptime format, which a time of day can follow, "ISO 8601", or the name of a number format. @default recognised */
+  /** A strptime format, which a time of day can follow, "ISO 8601", or the name of a number format. @default recognized */
   readonly dateFormat?: string;
-  /** @default recognised */
+  /** @default recognized */
   readonly decimal?: Decimal;
   /** Ids that stand for customers without an account. Their orders are left out. @default none */
   readonly guests?: readonly string[];
@@ -84,7 +84,7 @@ export async function readOrders(dataDir: string, options: OrdersOptions): Promi
  * column), customer_id, ordered_at (in the shop's time zone when it has none), amount, payment_method, quantity. A row is an order,
  * in the file's order; see ORDERS for files with several rows per order. A value that is blank, or can't be
  * converted, is NULL. The session's time zone becomes UTC.
- * @throws UserError, and leaves the old table, when the file, its columns or its formats can't be recognised, the check
+ * @throws UserError, and leaves the old table, when the file, its columns or its formats can't be recognized, the check
  * fails, or the table can't be written.
  */
 export async function loadOrders(
@@ -115,7 +115,7 @@ export async function loadOrders(
   const orderRows = isView ? "VIEW" : "TABLE";
   await connection.run(`SET TimeZone = ${quotedString(timeZone)}`);
   try {
-    await file.copyInto("order_text", orderColumns(file.columns, positions, filters));
+    await file.copyInto("order_text", selectList(file.columns, positions, filters));
     const [count] = (await connection.runAndReadAll("SELECT count(*)::INTEGER FROM order_text")).getRows();
     const rows = Number(count![0]);
     if (rows === 0) {
@@ -201,7 +201,7 @@ const onOtherDay = (text: string, time: string): string =>
   `regexp_matches(${text}, '\\d[+-]\\d\\d:?(\\d\\d)?$|\\d [+-]\\d\\d:?(\\d\\d)?$') AND coalesce(TRY_CAST(left(${text}, 10) AS DATE) <> (${time})::DATE, false)`;
 
 /** SELECT list of a hash of all the row's values and of the order columns: with their type if it is exact, otherwise as text. */
-function orderColumns(
+function selectList(
   columns: OrderFile["columns"],
   positions: ReadonlyMap<OrderColumn, number>,
   filters: readonly Filter[],
@@ -218,20 +218,7 @@ function orderColumns(
   };
   return [
     "hash(t) AS content",
-    ...(
-      [
-        "order_id",
-        "customer_id",
-        "ordered_at",
-        "payment_method",
-        "amount",
-        "unit_price",
-        "quantity",
-        "status",
-        "currency",
-        "refunded",
-      ] as const
-    ).map(value),
+    ...orderColumns.map(value),
     ...filters.map(({ position }, index) => `${textOf(position)} AS where${index}`),
   ].join(", ");
 }

@@ -1,4 +1,4 @@
-/** Colours that are distinct with any colour vision (Okabe & Ito 2008, with a lighter blue). Facts have the text's colour. */
+/** Colors that are distinct with any color vision (Okabe & Ito 2008, with a lighter blue). Facts have the text's color. */
 export const SERIES = {
   actual: { label: "What happened", color: "currentColor", dash: [] },
   model: { label: "Model", color: "#1f83c4", dash: [] },
@@ -39,7 +39,7 @@ const CONFIG = {
   },
 };
 
-/** A chart as wide as its container, in the page's colours. Screen readers read `description`. */
+/** A chart as wide as its container, in the page's colors. Screen readers read `description`. */
 export const specification = (description: string, height: number, content: object): object => ({
   $schema: "https://vega.github.io/schema/vega-lite/v6.json",
   description,
@@ -66,7 +66,7 @@ export const category = (field: string, title: string, more: object = {}) => ({
 /** One line of a tooltip. */
 export const line = (field: string, title: string, format?: string) =>
   format === undefined ? { field, type: "nominal", title } : quantity(field, title, { format });
-/** Colour or dashes by the series name in the field `label`. */
+/** Color or dashes by the series name in the field `label`. */
 export const bySeries = (series: readonly Series[], property: "color" | "dash") => ({
   field: "label",
   type: "nominal",

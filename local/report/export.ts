@@ -1,5 +1,6 @@
 import { renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { quotedString } from "@duckdb/node-api";
 import type { DuckDbWarehouse } from "../../adapters/duckdb.ts";
 import { UserError } from "../../lib/user-error.ts";
 
@@ -23,7 +24,7 @@ export async function exportMarts(
       const rows = `SELECT * FROM mlops_mkt.${mart} WHERE run_date = DATE '${runDate}' ORDER BY ALL`;
       try {
         await warehouse.withConnection((connection) =>
-          connection.run(`COPY (${rows}) TO '${temporary.replaceAll("'", "''")}' (${format})`),
+          connection.run(`COPY (${rows}) TO ${quotedString(temporary)} (${format})`),
         );
         renameSync(temporary, path);
       } catch (error) {

@@ -24,7 +24,7 @@ export function renderTables(results: Results, steps: readonly StepReport[]): st
   const { scoring } = results;
   const parameters = scoring && parameterTable(scoring);
   const note =
-    "P(active) is 1 for customers with one purchase: BG/NBD lets them stop only after a repeat purchase.";
+    "P(active) is 1 for customers with one purchase: in BG/NBD, customers can stop only after a repeat purchase.";
   const model = parameters
     ? [...(familyName(scoring) === "BG/NBD" ? [note] : []), parameters]
     : [scoring ? `${modelTitle(scoring)}.` : "No model scored: the run gives RFM only."];

@@ -17,8 +17,6 @@ import { LocalLauncher, type LocalLauncherOptions } from "./launcher.ts";
 import { LocalMessenger } from "./messenger.ts";
 import { pythonEnvironment } from "./python.ts";
 
-export { projectDir, sqlDir };
-
 export interface LocalStackOptions
   extends Omit<InvokerOptions, "launcher">,
     Pick<LocalLauncherOptions, "onTask" | "onOutput"> {

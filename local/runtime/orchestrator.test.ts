@@ -1,12 +1,9 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { DuckDbWarehouse } from "../../adapters/duckdb.ts";
+import type { DuckDbWarehouse } from "../../adapters/duckdb.ts";
 import type { RunState } from "../../contracts/launcher.ts";
 import {
   EVENTS,
@@ -18,6 +15,7 @@ import {
 } from "../../contracts/messages.ts";
 import { stepStarted } from "../../contracts/step.ts";
 import { createLogger } from "../../lib/log.ts";
+import { temporaryWarehouse } from "../../test/temporary-warehouse.ts";
 import { LocalMessenger } from "./messenger.ts";
 import { confirmRun, type OrchestratorOptions, requestRun } from "./orchestrator.ts";
 
@@ -218,15 +216,9 @@ describe("orchestrator", () => {
   });
 
   describe("confirmation", () => {
-    let folder: string;
     let warehouse: DuckDbWarehouse;
-    before(async () => {
-      folder = mkdtempSync(join(tmpdir(), "confirmation-"));
-      warehouse = await DuckDbWarehouse.open(join(folder, "warehouse.duckdb"));
-    });
-    after(async () => {
-      await warehouse.close();
-      rmSync(folder, { recursive: true });
+    temporaryWarehouse((opened) => {
+      warehouse = opened;
     });
     /** Tables of a run that is all right. */
     beforeEach(() =>

@@ -15,10 +15,10 @@ class Engine {
   readonly events: TaskEvent[] = [];
   readonly files = new Map<string, string>();
   readonly abort = new AbortController();
-  readonly behaviour: Record<string, (attempt: Attempt, signal: AbortSignal) => void | Promise<void>>;
+  readonly behavior: Record<string, (attempt: Attempt, signal: AbortSignal) => void | Promise<void>>;
 
-  constructor(behaviour: Engine["behaviour"] = {}) {
-    this.behaviour = behaviour;
+  constructor(behavior: Engine["behavior"] = {}) {
+    this.behavior = behavior;
   }
 
   async run(spec: unknown, parameters: Record<string, string | number> = {}): Promise<unknown> {
@@ -28,7 +28,7 @@ class Engine {
       run: async (name, container, attempt, signal) => {
         const run: Attempt = { name, container, attempt, files: this.files };
         this.started.push(run);
-        await (this.behaviour[name] ?? (() => setTimeout(1)))(run, signal);
+        await (this.behavior[name] ?? (() => setTimeout(1)))(run, signal);
         this.ended.push(name);
       },
       read: async (url) => this.files.get(url),

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { createWriteStream, mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { createInterface } from "node:readline";
+import { jsonOrText } from "../../lib/json.ts";
 import type { Logger } from "../../lib/log.ts";
 
 export interface StepProcess {
@@ -47,9 +48,10 @@ export async function runStepProcess(options: StepProcess, signal: AbortSignal):
     stream.pipe(logs, { end: false });
     createInterface({ input: stream }).on("line", (line) => {
       onOutput?.(line);
-      const entry = logEntry(line);
-      if (entry?.severity === "ERROR") lastError = String(entry.message);
-      else if (entry === undefined && /\S/.test(line) && !/^(\s+at |Node\.js v)/.test(line))
+      const entry = line.startsWith("{") ? jsonOrText(line) : line;
+      const { severity, message } = entry as { severity?: unknown; message?: unknown };
+      if (severity === "ERROR") lastError = String(message);
+      else if (entry === line && /\S/.test(line) && !/^(\s+at |Node\.js v)/.test(line))
         lastText = line.trim();
     });
   }
@@ -78,16 +80,6 @@ export async function runStepProcess(options: StepProcess, signal: AbortSignal):
     timers.forEach(clearTimeout);
     signal.removeEventListener("abort", stop);
     logs.end();
-  }
-}
-
-/** A structured log line, or undefined for any other line. */
-function logEntry(line: string): { severity?: unknown; message?: unknown } | undefined {
-  if (!line.startsWith("{")) return undefined;
-  try {
-    return JSON.parse(line);
-  } catch {
-    return undefined;
   }
 }
 

@@ -4,7 +4,7 @@ export interface Check {
   readonly name: string;
   /** Checks that must pass first. They are earlier in the list. */
   readonly needs?: readonly string[];
-  /** Checks that must end first, whatever they find. */
+  /** Checks that must end first, with any result. */
   readonly after?: readonly string[];
   /** What a person runs to see the same. */
   readonly command: string;
@@ -12,7 +12,7 @@ export interface Check {
   readonly run: () => Promise<string>;
 }
 
-/** There is no proof, and no failure. */
+/** The check found no proof and no failure. */
 export class NotProved extends Error {}
 
 const MARKS = { passed: "✔", failed: "✘", "not proved": "?", "not done": "–" } as const;

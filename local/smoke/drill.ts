@@ -12,7 +12,7 @@ export interface Drill {
   readonly close: () => Promise<boolean>;
 }
 
-/** Sends a request that the invoker refuses and Pub/Sub must give up. */
+/** Sends a request that the invoker refuses, so that Pub/Sub must move it to the dead letters. */
 export async function startDrill(
   pubsub: PubSub,
   publisher: Publisher,
@@ -25,7 +25,7 @@ export async function startDrill(
   const subscription = pubsub.subscription(subscriptionName);
   const arrived = Promise.withResolvers<void>();
   let letter: Message | undefined;
-  // Without a listener, the client gives its messages back, and does not acknowledge them any more.
+  // Without a listener the client returns the messages to Pub/Sub, and can no longer acknowledge them.
   subscription.on("error", arrived.reject).on("message", (message: Message) => {
     if (message.attributes.run_id !== runId) return;
     letter = message;

@@ -26,7 +26,7 @@ export async function poll<T>(
   }
 }
 
-/** The fields that are read of a workflow's execution and of a DAG run, whose states are written in small letters. */
+/** The fields that are read. A DAG run writes its state in small letters. */
 const execution = z.object({ state: z.string(), error: z.object({ payload: z.string() }).optional() });
 
 /**

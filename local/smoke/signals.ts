@@ -45,7 +45,7 @@ async function hasSignal(call: CallGoogle, project: string, filter: string, sinc
     .some((value) => Number((value as { count?: string })?.count ?? value) > 0);
 }
 
-/** Asks the same in a shell. */
+/** The same request as a command of the shell. */
 export const signalCommand = (project: string, filter: string, since: Date): string =>
   `curl -G -H "Authorization: Bearer $(gcloud auth print-access-token)" --data-urlencode '${`filter=${filter}`}' \\
   -d interval.startTime=${since.toISOString()} -d "interval.endTime=$(date -u +%FT%TZ)" ${timeSeries(project)}`;

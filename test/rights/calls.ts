@@ -32,7 +32,7 @@ const orchestrator = (by: string, startQuery: string): readonly Call[] => [
   ...TABLES_TO_CONFIRM.flatMap((table) => calls(by, `table ${table}`, "bigquery.tables.getData")),
 ];
 
-/** Whoever sets what a resource runs as, or signs as, acts as that account. */
+/** To set the account that a resource runs as, or signs as, needs the right to act as that account. */
 const actAs = (...accounts: readonly string[]): Call[] =>
   accounts.flatMap((account) => calls("components/", `account ${account}`, "iam.serviceAccounts.actAs"));
 
@@ -81,7 +81,7 @@ export const CALLS: Readonly<Record<string, readonly Call[]>> = {
     // EXPORT DATA for candidates, and their files as external tables: cloud.google.com/bigquery/docs/exporting-data
     ...calls("adapters/bigquery.ts", "dataset rfm", "bigquery.tables.export"),
     ...calls("adapters/bigquery.ts", "bucket artifacts", ...WRITE_OBJECTS),
-    // Whoever reads a view reads what is below it.
+    // A query that reads a view also reads the tables of the view.
     ...calls("adapters/bigquery.ts", "table raw.orders", "bigquery.tables.getData"),
     ...calls("adapters/pubsub.ts", "topic events", "pubsub.projects.topics.publish"),
     ...calls("adapters/cloud-storage.ts", "bucket artifacts", ...WRITE_OBJECTS),

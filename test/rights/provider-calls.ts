@@ -84,7 +84,7 @@ export const PROVIDER_CALLS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /**
- * What the provider calls whatever it deploys: it reads the project and the regions, and every call names the project
+ * What the provider calls in each deployment: it reads the project and the regions, and every call names the project
  * that pays, which needs the right to use it.
  */
 export const PROVIDER_ITSELF: readonly string[] = [

@@ -1,10 +1,7 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { compile, type Graph } from "dataform-check/dataform";
 import fc from "fast-check";
-import { DuckDbWarehouse } from "../../adapters/duckdb.ts";
+import type { DuckDbWarehouse } from "../../adapters/duckdb.ts";
 import { runSettings } from "../../contracts/run.ts";
 import { routines } from "../../jobs/clv/routines.ts";
 import { startOrderRead } from "../../jobs/sql-runner/order-reads.ts";
@@ -12,6 +9,7 @@ import { FIRST_DAY, sqlParameters } from "../../jobs/sql-runner/parameters.ts";
 import { actionsOfStep, type Result, runActions } from "../../jobs/sql-runner/runner.ts";
 import { createLogger } from "../../lib/log.ts";
 import { sqlDir } from "../../lib/project.ts";
+import { temporaryWarehouse, writeOrders } from "../temporary-warehouse.ts";
 
 /** A row of the log. Equal rows are duplicates. */
 interface Order {
@@ -60,24 +58,24 @@ const TABLES = [
 
 describe("a run that reads what is new", function () {
   this.timeout(300_000);
-  const folder = mkdtempSync(join(tmpdir(), "incremental-"));
   const log = createLogger({ component: "test" }, "silent");
   let incremental: DuckDbWarehouse;
   let full: DuckDbWarehouse;
   let graph: Graph;
 
-  before(async () => {
-    for (const name of ["incremental", "full"] as const) {
-      const warehouse = await DuckDbWarehouse.open(join(folder, name, "warehouse.duckdb"), { routines });
-      if (name === "full") full = warehouse;
-      else incremental = warehouse;
-    }
-    graph = compile(sqlDir, { project: incremental.project });
-  });
-  after(async () => {
-    await Promise.all([incremental.close(), full.close()]);
-    rmSync(folder, { recursive: true });
-  });
+  temporaryWarehouse(
+    (opened) => {
+      incremental = opened;
+      graph = compile(sqlDir, { project: incremental.project });
+    },
+    { routines },
+  );
+  temporaryWarehouse(
+    (opened) => {
+      full = opened;
+    },
+    { routines },
+  );
 
   const clear = (warehouse: DuckDbWarehouse): Promise<unknown> =>
     warehouse.withConnection((connection) =>
@@ -86,20 +84,6 @@ describe("a run that reads what is new", function () {
       ),
     );
 
-  const fill = (warehouse: DuckDbWarehouse, orders: readonly Order[]): Promise<unknown> =>
-    warehouse.withConnection(async (connection) => {
-      await connection.run(
-        `CREATE SCHEMA IF NOT EXISTS raw;
-         CREATE OR REPLACE TABLE raw.orders (order_id VARCHAR, customer_id VARCHAR, ordered_at TIMESTAMPTZ, amount DOUBLE)`,
-      );
-      const text = (value: string | null): string => (value === null ? "NULL" : `'${value}'`);
-      const rows = orders.map(({ id, customer, day, hour, amount }) => {
-        const time = day === null ? null : `${dateOf(day)} ${String(hour).padStart(2, "0")}:00:00+00`;
-        return `('${id}', ${text(customer)}, ${text(time)}::TIMESTAMPTZ, ${amount})`;
-      });
-      if (rows.length > 0) await connection.run(`INSERT INTO raw.orders VALUES ${rows.join(", ")}`);
-    });
-
   /** Runs the step. Returns the first day that it read, too. */
   async function features(
     warehouse: DuckDbWarehouse,
@@ -107,7 +91,13 @@ describe("a run that reads what is new", function () {
     run_date: string,
     more: Record<string, unknown> = {},
   ): Promise<Result & { since: string }> {
-    await fill(warehouse, orders);
+    await writeOrders(
+      warehouse,
+      orders.map(({ id, customer, day, hour, amount }) => {
+        const time = day === null ? null : `${dateOf(day)} ${String(hour).padStart(2, "0")}:00:00+00`;
+        return [String(id), customer, time, amount];
+      }),
+    );
     const run = { ...runSettings.parse({ ...settings, ...more }), run_id: "run", run_date, step: "features" };
     const actions = actionsOfStep(graph, "features");
     const read = await startOrderRead(warehouse, graph, actions, run);

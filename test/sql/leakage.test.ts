@@ -1,12 +1,10 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { compile } from "dataform-check/dataform";
 import fc from "fast-check";
-import { DuckDbWarehouse } from "../../adapters/duckdb.ts";
+import type { DuckDbWarehouse } from "../../adapters/duckdb.ts";
 import type { Model, Row } from "../../contracts/warehouse.ts";
 import { sqlDir } from "../../lib/project.ts";
+import { temporaryWarehouse } from "../temporary-warehouse.ts";
 
 const RUN_DATE = "2024-03-01";
 const HOLDOUT_WEEKS = 4;
@@ -31,11 +29,12 @@ const uniquePurchases = fc.uniqueArray(purchase, {
 });
 
 describe("examples of candidates", () => {
-  const folder = mkdtempSync(join(tmpdir(), "leakage-"));
   let warehouse: DuckDbWarehouse;
   let model: Model;
+  temporaryWarehouse((opened) => {
+    warehouse = opened;
+  });
   before(async () => {
-    warehouse = await DuckDbWarehouse.open(join(folder, "warehouse.duckdb"));
     const { actions } = compile(sqlDir, { project: warehouse.project });
     model = actions.find(({ target }) => target.name === "examples")!;
     await warehouse.withConnection((connection) =>
@@ -46,10 +45,6 @@ describe("examples of candidates", () => {
         CREATE VIEW rfm.customer_history AS SELECT DISTINCT DATE '${RUN_DATE}' AS run_date, 'production' AS sample,
           customer_id, TRUE AS in_model FROM rfm.purchases WHERE purchased_on < '${RUN_DATE}'`),
     );
-  });
-  after(async () => {
-    await warehouse.close();
-    rmSync(folder, { recursive: true });
   });
 
   async function examples(purchases: readonly Purchase[]): Promise<Row[]> {

@@ -1,10 +1,7 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { compile, type Graph } from "dataform-check/dataform";
 import fc from "fast-check";
-import { DuckDbWarehouse } from "../../adapters/duckdb.ts";
+import type { DuckDbWarehouse } from "../../adapters/duckdb.ts";
 import { runSettings } from "../../contracts/run.ts";
 import type { Row } from "../../contracts/warehouse.ts";
 import { routines } from "../../jobs/clv/routines.ts";
@@ -12,6 +9,7 @@ import { sqlParameters } from "../../jobs/sql-runner/parameters.ts";
 import { actionsOfStep, type Result, runActions } from "../../jobs/sql-runner/runner.ts";
 import { createLogger } from "../../lib/log.ts";
 import { sqlDir } from "../../lib/project.ts";
+import { temporaryWarehouse, writeOrders } from "../temporary-warehouse.ts";
 
 interface Order {
   readonly id: string | null;
@@ -23,37 +21,27 @@ interface Order {
 /** The SQL project on small order logs. */
 describe("SQL project", function () {
   this.timeout(300_000);
-  const folder = mkdtempSync(join(tmpdir(), "sql-project-"));
   const log = createLogger({ component: "test" }, "silent");
   let warehouse: DuckDbWarehouse;
   let graph: Graph;
 
-  before(async () => {
-    warehouse = await DuckDbWarehouse.open(join(folder, "warehouse.duckdb"), { routines });
-    graph = compile(sqlDir, { project: warehouse.project });
-  });
-  after(async () => {
-    await warehouse.close();
-    rmSync(folder, { recursive: true });
-  });
+  temporaryWarehouse(
+    (opened) => {
+      warehouse = opened;
+      graph = compile(sqlDir, { project: warehouse.project });
+    },
+    { routines },
+  );
 
   async function features(
     orders: readonly Order[],
     settings: Record<string, unknown> = {},
     run_date = "2024-03-01",
   ): Promise<Result> {
-    await warehouse.withConnection(async (connection) => {
-      await connection.run(
-        `CREATE SCHEMA IF NOT EXISTS raw;
-         CREATE OR REPLACE TABLE raw.orders (order_id VARCHAR, customer_id VARCHAR, ordered_at TIMESTAMPTZ, amount DOUBLE)`,
-      );
-      const literal = (value: string | null): string => (value === null ? "NULL" : `'${value}'`);
-      const rows = orders.map(
-        ({ id, customer, on, amount }) =>
-          `(${literal(id)}, ${literal(customer)}, ${literal(on)}::TIMESTAMPTZ, ${amount === null ? "NULL" : `'${amount}'::DOUBLE`})`,
-      );
-      if (rows.length > 0) await connection.run(`INSERT INTO raw.orders VALUES ${rows.join(", ")}`);
-    });
+    await writeOrders(
+      warehouse,
+      orders.map(({ id, customer, on, amount }) => [id, customer, on, amount]),
+    );
     const parameters = sqlParameters({ ...runSettings.parse(settings), run_date, model_id: "" });
     return await runActions(warehouse, sqlDir, actionsOfStep(graph, "features"), parameters, log);
   }

@@ -14,20 +14,20 @@ import { sqlDir } from "../../lib/project.ts";
 
 /** What dataform-check says about sql/. Its unit tests and tables.json: cli/commands.test.ts. */
 describe("dataform-check on sql/", () => {
-  const analyse = async (dir: string): Promise<[Graph, Checked]> => {
+  const analyze = async (dir: string): Promise<[Graph, Checked]> => {
     const graph = compile(dir);
     return [graph, await SqlChecker.check(dir, sqlConfig, graph)];
   };
 
   it("lints nothing, and without the comments that ignore rules it finds what they ignore", async () => {
-    assert.deepEqual(lint(...(await analyse(sqlDir)), sqlDir, sqlConfig), []);
+    assert.deepEqual(lint(...(await analyze(sqlDir)), sqlDir, sqlConfig), []);
     const copy = mkdtempSync(join(tmpdir(), "lint-"));
     cpSync(sqlDir, copy, { recursive: true });
     for (const { file } of compile(copy).actions) {
       const text = readFileSync(join(copy, file), "utf8");
       writeFileSync(join(copy, file), text.replace(/-- lint-ignore.*/g, ""));
     }
-    const rules = lint(...(await analyse(copy)), copy, sqlConfig).map(({ rule }) => rule);
+    const rules = lint(...(await analyze(copy)), copy, sqlConfig).map(({ rule }) => rule);
     assert.deepEqual(rules.sort(), ["join-key", "run-date"]);
     rmSync(copy, { recursive: true });
   });

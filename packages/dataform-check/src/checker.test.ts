@@ -20,13 +20,13 @@ describe("SqlChecker", () => {
   const check = (): Promise<Checked> => checker.check(compile(project.dir));
   const checkWith = (other: Config): Promise<Checked> =>
     SqlChecker.check(project.dir, other, compile(project.dir));
-  const names = ({ notAnalysed }: Checked): string[] =>
-    notAnalysed.map(({ action }) => action.target.name).sort();
+  const names = ({ notAnalyzed }: Checked): string[] =>
+    notAnalyzed.map(({ action }) => action.target.name).sort();
 
   it("finds no problem in a valid project, and returns its columns and tables", async () => {
     const graph = compile(project.dir);
     const checked = await checker.check(graph);
-    assert.deepEqual([checked.problems, checked.notAnalysed], [[], []]);
+    assert.deepEqual([checked.problems, checked.notAnalyzed], [[], []]);
     assert.deepEqual(checked.columns.get("shop.rfm.purchases"), [
       { name: "customer_id", type: "STRING" },
       { name: "purchased_on", type: "DATE" },
@@ -109,13 +109,13 @@ describe("SqlChecker", () => {
     });
   }
 
-  it("reports all problems, and which queries are not analysed because of them", async () => {
+  it("reports all problems, and which queries are not analyzed because of them", async () => {
     project.change("definitions/features/history.sqlx", "COUNT(*)", "COUNT(x)");
     project.change("definitions/features/segments.sqlx", "'best'", "best");
     const checked = await check();
     assert.equal(checked.problems.length, 2);
     assert.deepEqual(names(checked), ["customers", "customers_keys"]);
-    assert.match(checked.notAnalysed[0]!.why, /rfm\.(history|segments) is not valid/);
+    assert.match(checked.notAnalyzed[0]!.why, /rfm\.(history|segments) is not valid/);
     project.change(CUSTOMERS, "SELECT", "SELEC");
     assert.match((await check()).problems[2]!, /customers\.sqlx:8:1: Syntax error/);
   });
@@ -144,18 +144,18 @@ describe("SqlChecker", () => {
       const checked = await check();
       assert.deepEqual(names(checked), ["customers", "history", "purchases"]);
       assert.equal(
-        checked.notAnalysed[0]!.why,
+        checked.notAnalyzed[0]!.why,
         "the source raw.orders declares no column types (definitions/sources.js)",
       );
       assert.deepEqual(checked.problems.length, 1);
-      assert.ok(checked.columns.has("shop.rfm.segments"), "what reads no source is analysed");
+      assert.ok(checked.columns.has("shop.rfm.segments"), "what reads no source is analyzed");
     });
 
     it("can get them from the configuration", async () => {
       source("{}");
       const orders = { customer_id: "STRING", ordered_at: "TIMESTAMP", amount: "FLOAT64" };
       const checked = await checkWith({ ...config, sources: { "shop.raw.orders": orders } });
-      assert.deepEqual([checked.problems, checked.notAnalysed], [[], []]);
+      assert.deepEqual([checked.problems, checked.notAnalyzed], [[], []]);
     });
 
     it("is an error when it declares some types, or a type that does not exist", async () => {
@@ -169,7 +169,7 @@ describe("SqlChecker", () => {
     });
   });
 
-  it("does not analyse what reads a disabled action, an undeclared table or an operation, or uses pipe syntax", async () => {
+  it("does not analyze what reads a disabled action, an undeclared table or an operation, or uses pipe syntax", async () => {
     project.write("definitions/off.sqlx", 'config { type: "table", disabled: true } SELEC');
     project.write(
       "definitions/op.sqlx",
@@ -182,7 +182,7 @@ describe("SqlChecker", () => {
     const checked = await check();
     assert.deepEqual(checked.problems, []);
     assert.deepEqual(
-      Object.fromEntries(checked.notAnalysed.map(({ action, why }) => [action.target.name, why])),
+      Object.fromEntries(checked.notAnalyzed.map(({ action, why }) => [action.target.name, why])),
       {
         a: "rfm.off is disabled",
         b: "rfm.op is not a SELECT (operation)",

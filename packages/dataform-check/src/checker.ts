@@ -24,10 +24,10 @@ export interface Checked {
   /** Actions whose query or inputs are not those of the check before. */
   readonly changed: readonly Action[];
   /** Actions that read a table whose columns are not known. Only their syntax is checked. */
-  readonly notAnalysed: readonly { readonly action: Action; readonly why: string }[];
+  readonly notAnalyzed: readonly { readonly action: Action; readonly why: string }[];
 }
 
-/** An analysis, the text of an error, or why the query can't be analysed. */
+/** An analysis, the text of an error, or why the query can't be analyzed. */
 type Result = { readonly analysis?: Analysis; readonly problem?: string; readonly why?: string };
 
 /** Checks a project with GoogleSQL's analyzer. A repeated check analyses only what changed. */
@@ -113,7 +113,7 @@ export class SqlChecker {
       changed,
       analyses: new Map(done.flatMap(({ action, analysis }) => (analysis ? [[action, analysis]] : []))),
       problems: done.flatMap(({ problem }) => problem ?? []),
-      notAnalysed: done.flatMap(({ action, why }) => (why === undefined ? [] : { action, why })),
+      notAnalyzed: done.flatMap(({ action, why }) => (why === undefined ? [] : { action, why })),
     };
   }
 

@@ -28,7 +28,7 @@ const config = z.strictObject({
   partitions: z.record(z.string(), z.string()),
   /** Folder of the models that others read, for the lint rules about them. @default "definitions/marts" */
   marts: z.string(),
-  /** Whether a query that can't be analysed is a problem. @default false */
+  /** Whether a query that can't be analyzed is a problem. @default false */
   complete: z.boolean(),
   /** Whether to refuse functions that are not known to give the same result in DuckDB. @default false */
   duckdb: z.boolean(),

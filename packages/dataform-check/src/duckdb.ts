@@ -6,6 +6,8 @@ import {
   DuckDBTimestampTZValue,
   DuckDBTimestampValue,
   type DuckDBValue,
+  quotedIdentifier as quote,
+  quotedString,
 } from "@duckdb/node-api";
 import type { Table } from "./googlesql-analyzer.ts";
 import { DUCKDB_TYPES, parametersOf, translate, withoutText } from "./googlesql-to-duckdb.ts";
@@ -18,8 +20,6 @@ import {
   type Row,
   type Target,
 } from "./query.ts";
-
-export const quote = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 
 /** The table in a DuckDB query. */
 export const duckDbPathOf = ({ project, dataset, name }: Target): string =>
@@ -160,4 +160,4 @@ export class TestDuckDb {
 }
 
 const literal = (value: unknown): string =>
-  value === null || value === undefined ? "NULL" : `'${String(value).replaceAll("'", "''")}'`;
+  value === null || value === undefined ? "NULL" : quotedString(String(value));

@@ -124,7 +124,7 @@ describe("GoogleSQL to DuckDB", () => {
     });
     afterEach(() => rmSync(folder, { recursive: true }));
 
-    it("stores a translation and uses it the next time, whatever the values of parameters", async () => {
+    it("stores a translation and uses it the next time, with any values of parameters", async () => {
       const translated = await translate("SELECT @weeks", parameters, folder);
       const [file, ...others] = readdirSync(folder);
       assert.deepEqual(others, []);

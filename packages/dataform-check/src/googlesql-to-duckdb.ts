@@ -42,7 +42,7 @@ export async function translate(sql: string, parameters: Parameters, cacheDir?: 
   const cached = cacheDir === undefined ? undefined : join(cacheDir, `${fingerprint(prepared)}.sql`);
   let translated = cached !== undefined && existsSync(cached) ? readFileSync(cached, "utf8") : undefined;
   if (translated === undefined) {
-    // Without this V8 optimises 23 MB of WebAssembly for seconds, for code that runs for milliseconds.
+    // Without this V8 optimizes 23 MB of WebAssembly for seconds, for code that runs for milliseconds.
     setFlagsFromString("--wasm-tiering-budget=2000000000");
     const { Dialect, transpile } = await import("@polyglot-sql/sdk");
     const result = transpile(prepared, Dialect.BigQuery, Dialect.DuckDB);

@@ -234,7 +234,7 @@ describe("lint", () => {
     );
   });
 
-  it("lints the text of a query that can't be analysed", async () => {
+  it("lints the text of a query that can't be analyzed", async () => {
     const found = await findings(
       "m.sqlx",
       model("SELECT nothing, CURRENT_DATE() AS d FROM ${ref('history')}"),

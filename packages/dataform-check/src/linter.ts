@@ -58,13 +58,13 @@ const breach = (rule: Rule, message: string, fix: string, position?: Position): 
   position,
 });
 
-/** A token that is no white space, with its depth in parentheses. */
+/** A token, except white space, with its depth in parentheses. */
 interface Word extends Token {
   readonly position: Position;
   readonly depth: number;
 }
 
-/** Lints a project that was checked. Actions that were not analysed are linted by their text only. */
+/** Lints a project that was checked. Actions that were not analyzed are linted by their text only. */
 export function lint(graph: Graph, { analyses }: Checked, projectDir: string, config: Config): Finding[] {
   const marts = `${(config.marts ?? "definitions/marts").replace(/\/$/, "")}/`;
   const partitions = new Map([

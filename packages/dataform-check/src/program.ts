@@ -48,7 +48,7 @@ function program(preset?: Preset): Command {
     description: string,
     work: (dir: string, config: Config, options: Options) => Promise<number>,
   ): Command => {
-    const made = root.command(name).description(description).helpOption("--help", "show this help");
+    const made = root.command(name).description(description);
     if (preset === undefined)
       made
         .argument("[dir]", "folder of the Dataform project", ".")
@@ -129,8 +129,8 @@ function program(preset?: Preset): Command {
       const { tablesFile, tablesText } = await import("./tables-file.ts");
       const graph = compile(dir);
       const checked = await SqlChecker.check(dir, config, graph);
-      const notAnalysed = checked.notAnalysed.map(({ action, why }) => `${action.file}: ${why}.`);
-      const problems = [...checked.problems, ...notAnalysed];
+      const notAnalyzed = checked.notAnalyzed.map(({ action, why }) => `${action.file}: ${why}.`);
+      const problems = [...checked.problems, ...notAnalyzed];
       if (problems.length > 0) throw new UserError(problems.join("\n"));
       const [file, text] = [tablesFile(dir), tablesText(graph, checked)];
       const isChanged = readFileSync(file, { encoding: "utf8", flag: "a+" }) !== text;
@@ -166,7 +166,6 @@ function program(preset?: Preset): Command {
   root
     .command("format")
     .description("Formats SQL files (.sql, .sqlx) in place.")
-    .helpOption("--help", "show this help")
     .argument("<path...>", "files or folders")
     .option("--check", "change nothing; exit code 1 when a file is not formatted", false)
     .action(async (paths: string[], { check }: { check: boolean }) => {

@@ -26,7 +26,7 @@ export class ProjectCheck {
       const graph = compile(this.#dir);
       const checked = await this.#checker.check(graph);
       const { problems, tests } = await this.#runTests(graph, checked);
-      const incomplete = [...graph.ignored, ...notAnalysedLines(checked)];
+      const incomplete = [...graph.ignored, ...notAnalyzedLines(checked)];
       const isComplete = checked.problems.length + incomplete.length === 0;
       // A query that is not valid is a problem of its tests too: they can't run.
       problems.unshift(...checked.problems);
@@ -77,8 +77,8 @@ export class ProjectCheck {
   }
 }
 
-function notAnalysedLines({ notAnalysed }: Checked): string[] {
-  const byReason = Map.groupBy(notAnalysed, ({ why }) => why);
+function notAnalyzedLines({ notAnalyzed }: Checked): string[] {
+  const byReason = Map.groupBy(notAnalyzed, ({ why }) => why);
   return [...byReason].map(([why, actions]) => {
     const names = actions.map(({ action }) => action.target.name);
     const more = names.length > 5 ? ` and ${names.length - 5} more` : "";

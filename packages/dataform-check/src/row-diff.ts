@@ -1,5 +1,5 @@
-import type { DuckDBConnection } from "@duckdb/node-api";
-import { quote, readRows } from "./duckdb.ts";
+import { type DuckDBConnection, quotedIdentifier as quote } from "@duckdb/node-api";
+import { readRows } from "./duckdb.ts";
 import { nameOf, type Target } from "./query.ts";
 import { TOLERANCE } from "./row-comparison.ts";
 

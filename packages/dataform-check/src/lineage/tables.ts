@@ -28,7 +28,7 @@ export interface LineageColumn extends ColumnLineage {
 }
 
 /**
- * Sources and models with the lineage of their columns. A model that can't be analysed has no columns.
+ * Sources and models with the lineage of their columns. A model that can't be analyzed has no columns.
  * @throws UserError with all places where a query is not valid.
  */
 export async function lineageTables(graph: Graph, checker: SqlChecker): Promise<LineageTable[]> {
