@@ -1,4 +1,4 @@
-import { evaluate, FIELDS, type Metric } from "../jobs/clv/metrics.ts";
+import { evaluate, type Metric, OUTCOMES, PREDICTIONS } from "../jobs/clv/metrics.ts";
 import { seededRandom } from "../jobs/clv/random.ts";
 import type { ReportContext } from "../local/report/report.ts";
 import type { Model, Results } from "../local/report/results.ts";
@@ -7,11 +7,9 @@ import { columnsOf } from "./columns.ts";
 /** Results of a run with 1,000 customers. `changes` replace their parts. */
 export function exampleResults(changes: Partial<Results> = {}): Results {
   const metrics = (["holdout", "backtest"] as const).flatMap((evaluation, seed) =>
-    evaluate(columnsOf(FIELDS, outcomes(seed)), { replicates: 40 }).map((row) => ({
-      model_id: MODEL.model_id,
-      evaluation,
-      ...row,
-    })),
+    evaluate(columnsOf(OUTCOMES, outcomes(seed)), [columnsOf(PREDICTIONS, outcomes(seed))], {
+      replicates: 40,
+    })[0]!.map((row) => ({ model_id: MODEL.model_id, evaluation, ...row })),
   );
   const intervals = {
     purchases_interval_coverage: 0.9131,

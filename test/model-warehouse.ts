@@ -14,7 +14,7 @@ const INPUTS = {
   holdout:
     "run_date DATE, customer_id VARCHAR, x BIGINT, t_x DOUBLE, t DOUBLE, value_count BIGINT, mean_value DOUBLE, rfm_score DOUBLE, past_spend DOUBLE, actual_purchases BIGINT, actual_value DOUBLE",
   backtest:
-    "run_date DATE, weeks BIGINT, x BIGINT, t DOUBLE, rfm_score DOUBLE, past_spend DOUBLE, predicted_purchases DOUBLE, predicted_value DOUBLE, actual_purchases BIGINT, actual_value DOUBLE",
+    "run_date DATE, customer_id VARCHAR, weeks BIGINT, x BIGINT, t DOUBLE, rfm_score DOUBLE, past_spend DOUBLE, predicted_purchases DOUBLE, predicted_value DOUBLE, actual_purchases BIGINT, actual_value DOUBLE",
 } as const;
 
 export interface ModelWarehouse {

@@ -12,8 +12,8 @@ export async function backtest(
 ): Promise<void> {
   const customers = await readBacktest(warehouse, run_date);
   const { weeks, predicted_purchases, predicted_value } = customers;
-  const metrics =
-    weeks.length === 0 ? [] : evaluate(outcomes(customers, weeks, predicted_purchases, predicted_value));
+  const predictions = { predictedPurchases: predicted_purchases, predictedValue: predicted_value };
+  const [metrics = []] = weeks.length === 0 ? [] : evaluate(outcomes(customers, weeks), [predictions]);
   report.rows["rfm.model_metrics"] = await replaceMetrics(warehouse, run_date, "backtest", [
     { model_id, metrics },
   ]);

@@ -52,11 +52,6 @@ describe("intervalCoverage", () => {
     assert.ok(wrong.value_interval_coverage! < wrong.value_interval_coverage_expected! - 0.1);
   });
 
-  it("does not depend on the order of the customers", () => {
-    const shuffled = customers.toSorted((one, other) => ((one.T * 7919) % 1) - ((other.T * 7919) % 1));
-    assert.deepEqual(coverage({ purchases: PURCHASES, gammaGamma: VALUE }, shuffled), right);
-  });
-
   it("is of purchases only without Gamma-Gamma, and of nothing without customers", () => {
     const names = Object.keys(coverage({ purchases: PURCHASES, gammaGamma: null }));
     assert.deepEqual(names, ["purchases_interval_coverage", "purchases_interval_coverage_expected"]);

@@ -3,7 +3,6 @@ import type { MetricRow } from "./metrics.ts";
 import type { Holdout, Model, PredictedHoldout } from "./model-tables.ts";
 import { keptTails } from "./purchase-counts.ts";
 import { probabilityAlive } from "./purchase-model.ts";
-import { sortedBy } from "./sort.ts";
 
 /** The probabilities of the ends of an 80 % interval. customer_scores.sqlx and docs/own-model.md have the same. */
 const [LOW, HIGH] = [0.1, 0.9];
@@ -24,10 +23,8 @@ export function intervalCoverage(
   { x, t_x, t, value_count, mean_value, actual_purchases, actual_value }: Holdout,
   weeks: number,
 ): MetricRow[] {
-  // In one order, so that the same customers are compared in each run.
-  const order = sortedBy([x, t_x, t, value_count, mean_value.map((mean) => mean || 0), actual_value]);
-  const step = Math.ceil(order.length / MOST_CUSTOMERS);
-  const compared = order.filter((_, i) => i % step === 0);
+  const step = Math.ceil(x.length / MOST_CUSTOMERS);
+  const compared = Array.from(x.keys()).filter((i) => i % step === 0);
   const [held, expected] = [
     { purchases: 0, value: 0 },
     { purchases: 0, value: 0 },

@@ -57,16 +57,21 @@ export function everyNthCustomer<Column extends string>(
   statistics: Statistics<Column>,
   mostRows: number,
 ): Statistics<Column> {
-  for (let n = 1; ; n++) {
+  const chosenOf = (n: number): Float64Array => {
     let before = 0;
-    const customers = statistics.customers.map((count) => {
+    return statistics.customers.map((count) => {
       const chosen = Math.floor((before + count) / n) - Math.floor(before / n);
       before += count;
       return chosen;
     });
-    const chosen = (_: number, i: number): boolean => customers[i]! > 0;
-    const columns = Object.entries({ ...statistics, customers });
-    if (customers.filter(chosen).length <= mostRows)
-      return Object.fromEntries(columns.map(([name, values]) => [name, values.filter(chosen)])) as never;
-  }
+  };
+  const rowsIn = (chosen: Float64Array): number =>
+    chosen.reduce((rows, count) => rows + (count > 0 ? 1 : 0), 0);
+  let n = 1;
+  let customers = chosenOf(n);
+  while (rowsIn(customers) > mostRows) customers = chosenOf(++n);
+  const columns = Object.entries({ ...statistics, customers });
+  return Object.fromEntries(
+    columns.map(([name, values]) => [name, values.filter((_, i) => customers[i]! > 0)]),
+  ) as never;
 }

@@ -1,13 +1,8 @@
 import { seededChoice } from "./random.ts";
-import { type Ranking, rank, rankCorrelation, ranked, sumOfTop } from "./ranking.ts";
-import { inOrder } from "./sort.ts";
+import { type Ranking, rank, rankCorrelation, ranked, sumsOfTop } from "./ranking.ts";
 
-/** What was predicted for the customers in the hold-out, and what they did in it. The customers are sorted in this order. */
-export const FIELDS = [
-  /** The purchases that the model expects; all NaN when it does not predict them. */
-  "predictedPurchases",
-  /** The spending that the model expects: expected purchases times the expected value of one. */
-  "predictedValue",
+/** What the customers in the hold-out did before and in it. */
+export const OUTCOMES = [
   "rfmScore",
   /** Spending before the hold-out. */
   "pastSpend",
@@ -18,8 +13,16 @@ export const FIELDS = [
   /** Repeat purchases before the hold-out. */
   "x",
 ] as const;
+/** What a model predicts for the same customers, in the same order. */
+export const PREDICTIONS = [
+  /** The purchases that the model expects; all NaN when it does not predict them. */
+  "predictedPurchases",
+  /** The spending that the model expects: expected purchases times the expected value of one. */
+  "predictedValue",
+] as const;
 /** A number of each customer. */
-export type Outcomes = Readonly<Record<(typeof FIELDS)[number], Float64Array>>;
+export type Outcomes = Readonly<Record<(typeof OUTCOMES)[number], Float64Array>>;
+export type Predictions = Readonly<Record<(typeof PREDICTIONS)[number], Float64Array>>;
 
 /** `oracle` is what happened, or the ranking by it. */
 export type Predictor = "model" | "rfm" | "past_spend" | "past_rate" | "oracle";
@@ -71,98 +74,123 @@ const DECILES = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10];
 const HIGHEST_FREQUENCY = 7;
 
 /**
- * Compares the predictions with what happened. The result does not depend on the order of the customers, and is the same
- * for the same `seed` of the bootstrap. A figure that is undefined (a share of no revenue) has no row.
- * O(n) for each of the `replicates` of the bootstrap.
+ * Compares what each model predicts with what happened: the rows of each. All models have the same replicates of the
+ * bootstrap, which are the same for the same `seed` and order of the customers. A figure that is undefined (a share of no
+ * revenue) has no row. O(customers) for each of the `replicates`.
  * @throws RangeError when a customer's figure is not finite.
  */
 export function evaluate(
-  customers: Outcomes,
+  outcomes: Outcomes,
+  models: readonly Predictions[],
   { replicates = 200, seed = 1 }: { replicates?: number; seed?: number } = {},
-): MetricRow[] {
-  const hasCounts = !customers.predictedPurchases.every(Number.isNaN);
-  const columns = inOneOrder(customers, hasCounts);
-  const rankings = {
-    model: rank(columns.predictedValue),
-    rfm: rank(columns.rfmScore),
-    past_spend: rank(columns.pastSpend),
-    oracle: rank(columns.actualRevenue),
+): MetricRow[][] {
+  for (const name of OUTCOMES) checkNumbers(name, outcomes[name]);
+  const { actualRevenue, pastRatePurchases, actualPurchases } = outcomes;
+  const revenueBy = (scores: Float64Array): Ranked => {
+    const ranking = rank(scores);
+    return { ranking, revenues: ranked(ranking, actualRevenue) };
   };
-  return [
-    ...topDecileShares(columns, rankings, replicates, seed),
-    ...correlations(rankings),
-    ...countErrors(columns),
-    ...valueErrors(columns),
-    ...totals(columns),
-    ...(hasCounts ? byDecile(columns) : []),
-    ...gains(columns, rankings),
-    ...byFrequency(columns),
-  ].filter(({ value }) => Number.isFinite(value));
+  const [rfm, pastSpend, oracle] = [outcomes.rfmScore, outcomes.pastSpend, actualRevenue].map(revenueBy);
+  const rankings = models.map(({ predictedPurchases, predictedValue }) => {
+    if (!predictedPurchases.every(Number.isNaN)) checkNumbers("predictedPurchases", predictedPurchases);
+    checkNumbers("predictedValue", predictedValue);
+    return revenueBy(predictedValue);
+  });
+  const [rfmShare, spendShare, ...shares] = topDecileShares(
+    [rfm!, pastSpend!, ...rankings],
+    actualRevenue,
+    replicates,
+    seed,
+  );
+  const byRanking = (predictor: Predictor, revenue: Ranked, share: Share): MetricRow[] => [
+    ...shareRows(predictor, "top_decile_revenue_share", share),
+    row(predictor, "spearman", rankCorrelation(revenue.ranking, oracle!.ranking)),
+    ...gains(predictor, revenue),
+  ];
+  const [best] = sumsOfTop(oracle!.ranking, oracle!.revenues, [TOP]);
+  // The rows that all models share.
+  const baselines = [
+    ...byRanking("rfm", rfm!, rfmShare!),
+    ...byRanking("past_spend", pastSpend!, spendShare!),
+    row("oracle", "top_decile_revenue_share", best! / sum(actualRevenue)),
+    ...gains("oracle", oracle!),
+    ...countErrors("past_rate", pastRatePurchases, actualPurchases),
+    row("past_rate", "total_purchases", sum(pastRatePurchases)),
+    row("oracle", "total_purchases", sum(actualPurchases)),
+    row("oracle", "total_revenue", sum(actualRevenue)),
+  ];
+  return models.map(({ predictedPurchases, predictedValue }, i) =>
+    [
+      ...baselines,
+      ...byRanking("model", rankings[i]!, shares[i]!),
+      ...differences("rfm", shares[i]!, rfmShare!),
+      ...differences("past_spend", shares[i]!, spendShare!),
+      ...countErrors("model", predictedPurchases, actualPurchases),
+      row("model", "value_mae", mean(predictedValue.map((value, i) => Math.abs(value - actualRevenue[i]!)))),
+      row("model", "total_purchases", sum(predictedPurchases)),
+      row("model", "total_revenue", sum(predictedValue)),
+      ...(predictedPurchases.every(Number.isNaN) ? [] : byDecile(predictedPurchases, actualPurchases)),
+      ...byFrequency(outcomes, predictedPurchases),
+    ].filter(({ value }) => Number.isFinite(value)),
+  );
 }
 
-/** The customers in one order, so that rounding and the bootstrap do not depend on the order of the rows. */
-function inOneOrder(customers: Outcomes, hasCounts: boolean): Outcomes {
-  const fields = hasCounts ? FIELDS : FIELDS.filter((field) => field !== "predictedPurchases");
-  for (const field of fields) {
-    const wrong = customers[field].find((value) => !Number.isFinite(value));
-    if (wrong !== undefined)
-      throw new RangeError(`${field} must be a finite number; a customer has ${wrong}.`);
-  }
-  const sorted = inOrder(Object.fromEntries(fields.map((field) => [field, customers[field]])));
-  return { ...customers, ...sorted };
+function checkNumbers(name: string, column: Float64Array): void {
+  const wrong = column.find((value) => !Number.isFinite(value));
+  if (wrong !== undefined) throw new RangeError(`${name} must be a finite number; a customer has ${wrong}.`);
 }
 
-type Rankings = { model: Ranking; rfm: Ranking; past_spend: Ranking; oracle: Ranking };
-const RANKED = ["model", "rfm", "past_spend"] as const;
-const BASELINES = ["rfm", "past_spend"] as const;
+/** A ranking of the customers, and their revenues in its order. */
+type Ranked = { ranking: Ranking; revenues: Float64Array };
+/** A share of all customers, and of those of each replicate of the bootstrap. */
+type Share = { observed: number; drawn: Float64Array };
 
-/** Shares of the top decile. Intervals by the Poisson bootstrap: a customer counts Poisson(1) times in each replicate. */
+/** The share of each ranking's top decile. A customer counts Poisson(1) times in each replicate (Poisson bootstrap). */
 function topDecileShares(
-  { actualRevenue }: Outcomes,
-  rankings: Rankings,
+  rankings: readonly Ranked[],
+  actualRevenue: Float64Array,
   replicates: number,
   seed: number,
-): MetricRow[] {
-  const revenues = {
-    model: ranked(rankings.model, actualRevenue),
-    rfm: ranked(rankings.rfm, actualRevenue),
-    past_spend: ranked(rankings.past_spend, actualRevenue),
-  };
-  const shares = (weights: Uint8Array) => {
-    const { totalWeight, revenue } = weighted(actualRevenue, weights);
-    const share = (name: keyof typeof revenues) =>
-      sumOfTop(rankings[name], revenues[name], TOP, weights, totalWeight) / revenue;
-    return { model: share("model"), rfm: share("rfm"), past_spend: share("past_spend") };
-  };
-
+): Share[] {
   const draw = seededChoice(POISSON, seed);
   const weights = new Uint8Array(actualRevenue.length);
-  const replicas = Array.from({ length: replicates }, () => {
-    draw(weights);
-    return shares(weights);
-  });
-  const observed = shares(weights.fill(1));
-  type Shares = typeof observed;
-  const withInterval = (
-    predictor: Predictor,
-    metric: "top_decile_revenue_share" | "top_decile_revenue_share_difference",
-    figure: (shares: Shares) => number,
-  ): MetricRow[] => {
-    const drawn = Float64Array.from(replicas, figure).sort();
-    return [
-      row(predictor, metric, figure(observed)),
-      row(predictor, `${metric}_low`, quantile(drawn, 0.025)),
-      row(predictor, `${metric}_high`, quantile(drawn, 0.975)),
-    ];
+  const sharesNow = (): number[] => {
+    const { totalWeight, revenue } = weighted(actualRevenue, weights);
+    return rankings.map(
+      ({ ranking, revenues }) => sumsOfTop(ranking, revenues, [TOP], weights, totalWeight)[0]! / revenue,
+    );
   };
-  const oracle = sumOfTop(rankings.oracle, ranked(rankings.oracle, actualRevenue), TOP) / sum(actualRevenue);
+  const drawn = Array.from({ length: replicates }, () => {
+    draw(weights);
+    return sharesNow();
+  });
+  weights.fill(1);
+  return sharesNow().map((observed, i) => ({
+    observed,
+    drawn: Float64Array.from(drawn, (shares) => shares[i]!),
+  }));
+}
+
+/** A figure, and its 95 % interval by the bootstrap. */
+function shareRows(
+  predictor: Predictor,
+  metric: "top_decile_revenue_share" | "top_decile_revenue_share_difference",
+  { observed, drawn }: Share,
+): MetricRow[] {
+  const sorted = drawn.toSorted();
   return [
-    ...RANKED.flatMap((name) => withInterval(name, "top_decile_revenue_share", (drawn) => drawn[name])),
-    row("oracle", "top_decile_revenue_share", oracle),
-    ...BASELINES.flatMap((name) =>
-      withInterval(name, "top_decile_revenue_share_difference", (drawn) => drawn.model - drawn[name]),
-    ),
+    row(predictor, metric, observed),
+    row(predictor, `${metric}_low`, quantile(sorted, 0.025)),
+    row(predictor, `${metric}_high`, quantile(sorted, 0.975)),
   ];
+}
+
+/** By how much the model's share is higher than the predictor's. */
+function differences(predictor: Predictor, model: Share, other: Share): MetricRow[] {
+  return shareRows(predictor, "top_decile_revenue_share_difference", {
+    observed: model.observed - other.observed,
+    drawn: model.drawn.map((share, i) => share - other.drawn[i]!),
+  });
 }
 
 function weighted(revenues: Float64Array, weights: Uint8Array): { totalWeight: number; revenue: number } {
@@ -174,63 +202,45 @@ function weighted(revenues: Float64Array, weights: Uint8Array): { totalWeight: n
   return { totalWeight, revenue };
 }
 
-function correlations(rankings: Rankings): MetricRow[] {
-  return RANKED.map((name) => row(name, "spearman", rankCorrelation(rankings[name], rankings.oracle)));
-}
-
-function countErrors({ predictedPurchases, pastRatePurchases, actualPurchases }: Outcomes): MetricRow[] {
-  const errorsOf = (predictor: Predictor, predicted: Float64Array) => {
-    const errors = predicted.map((count, i) => count - actualPurchases[i]!);
-    return [
-      row(predictor, "count_mae", mean(errors.map(Math.abs))),
-      row(predictor, "count_rmse", Math.sqrt(mean(errors.map((error) => error * error)))),
-    ];
-  };
-  return [...errorsOf("model", predictedPurchases), ...errorsOf("past_rate", pastRatePurchases)];
-}
-
-function valueErrors({ predictedValue, actualRevenue }: Outcomes): MetricRow[] {
-  const errors = predictedValue.map((value, i) => Math.abs(value - actualRevenue[i]!));
-  return [row("model", "value_mae", mean(errors))];
-}
-
-function totals(columns: Outcomes): MetricRow[] {
+function countErrors(predictor: Predictor, predicted: Float64Array, actual: Float64Array): MetricRow[] {
+  const errors = predicted.map((count, i) => count - actual[i]!);
   return [
-    row("model", "total_purchases", sum(columns.predictedPurchases)),
-    row("past_rate", "total_purchases", sum(columns.pastRatePurchases)),
-    row("oracle", "total_purchases", sum(columns.actualPurchases)),
-    row("model", "total_revenue", sum(columns.predictedValue)),
-    row("oracle", "total_revenue", sum(columns.actualRevenue)),
+    row(predictor, "count_mae", mean(errors.map(Math.abs))),
+    row(predictor, "count_rmse", Math.sqrt(mean(errors.map((error) => error * error)))),
   ];
 }
 
-function byDecile({ predictedPurchases, actualPurchases }: Outcomes): MetricRow[] {
+function byDecile(predictedPurchases: Float64Array, actualPurchases: Float64Array): MetricRow[] {
   const ranking = rank(predictedPurchases);
   const size = predictedPurchases.length / 10;
-  const meansOf = (values: Float64Array) => {
-    const inOrder = ranked(ranking, values);
-    const total = (deciles: number) => sumOfTop(ranking, inOrder, deciles / 10);
-    return DECILES.map((bucket) => (total(11 - bucket) - total(10 - bucket)) / size);
+  const rowsOf = (predictor: Predictor, purchases: Float64Array): MetricRow[] => {
+    const sums = sumsOfTop(
+      ranking,
+      ranked(ranking, purchases),
+      DECILES.map((decile) => decile / 10),
+    );
+    return DECILES.map((decile, i) =>
+      row(predictor, "purchases_by_decile", (sums[i]! - (sums[i - 1] ?? 0)) / size, 11 - decile),
+    );
   };
-  const [model, oracle] = [predictedPurchases, actualPurchases].map(meansOf);
-  return DECILES.flatMap((bucket, i) => [
-    row("model", "purchases_by_decile", model![i]!, bucket),
-    row("oracle", "purchases_by_decile", oracle![i]!, bucket),
-  ]);
+  return [...rowsOf("model", predictedPurchases), ...rowsOf("oracle", actualPurchases)];
 }
 
-function gains({ actualRevenue }: Outcomes, rankings: Rankings): MetricRow[] {
-  const revenue = sum(actualRevenue);
-  return ([...RANKED, "oracle"] as const).flatMap((predictor) => {
-    const inOrder = ranked(rankings[predictor], actualRevenue);
-    return Array.from({ length: 21 }, (_, i) => {
-      const gain = sumOfTop(rankings[predictor], inOrder, (i * 5) / 100) / revenue;
-      return row(predictor, "cumulative_revenue_gain", gain, i * 5);
-    });
-  });
+function gains(predictor: Predictor, { ranking, revenues }: Ranked): MetricRow[] {
+  const percents = Array.from({ length: 21 }, (_, i) => i * 5);
+  const sums = sumsOfTop(
+    ranking,
+    revenues,
+    percents.map((percent) => percent / 100),
+  );
+  const all = sum(revenues);
+  return percents.map((percent, i) => row(predictor, "cumulative_revenue_gain", sums[i]! / all, percent));
 }
 
-function byFrequency({ x, predictedPurchases, pastRatePurchases, actualPurchases }: Outcomes): MetricRow[] {
+function byFrequency(
+  { x, pastRatePurchases, actualPurchases }: Outcomes,
+  predictedPurchases: Float64Array,
+): MetricRow[] {
   const totals = (values: Float64Array) => {
     const sums = new Float64Array(HIGHEST_FREQUENCY + 1);
     for (let i = 0; i < x.length; i++) sums[Math.min(x[i]!, HIGHEST_FREQUENCY)]! += values[i]!;

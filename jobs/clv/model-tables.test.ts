@@ -42,15 +42,21 @@ describe("tables of the model", () => {
     assert.deepEqual(await read(OTHER_DAY, "production"), [[], []]);
   });
 
-  it("reads the customers of the hold-out and of the back-test", async () => {
+  it("reads the customers of the hold-out and of the back-test, in the order of their ids", async () => {
     const customer = { ...OUTCOME, t_x: 4, value_count: 0, mean_value: null };
     const scored = { ...OUTCOME, weeks: 4, predicted_purchases: 0.5, predicted_value: 6 };
-    await tables.fill("holdout", DAY, [customer]);
-    await tables.fill("backtest", DAY, [scored]);
-    assert.deepEqual(rowsOf(await readHoldout(tables.warehouse, DAY)), [
-      { ...customer, mean_value: Number.NaN },
-    ]);
-    assert.deepEqual(rowsOf(await readBacktest(tables.warehouse, DAY)), [scored]);
+    const inReverse = <Customer extends object>(one: Customer) =>
+      ["c3", "c20", "c1"].map((customer_id) => ({ customer_id, ...one, x: Number(customer_id.slice(1)) }));
+    await tables.fill("holdout", DAY, inReverse(customer));
+    await tables.fill("backtest", DAY, inReverse(scored));
+    assert.deepEqual(
+      rowsOf(await readHoldout(tables.warehouse, DAY)),
+      [1, 20, 3].map((x) => ({ ...customer, x, mean_value: Number.NaN })),
+    );
+    assert.deepEqual(
+      rowsOf(await readBacktest(tables.warehouse, DAY)),
+      [1, 20, 3].map((x) => ({ ...scored, x })),
+    );
   });
 
   it("refuses a row without a value that the model needs", async () => {

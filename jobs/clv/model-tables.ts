@@ -23,7 +23,7 @@ const BACKTEST = [...OUTCOME, "weeks", "predicted_purchases", "predicted_value"]
 type Columns<Names extends readonly string[]> = Readonly<Record<Names[number], Float64Array>>;
 /** What each customer did until a day (x, t in weeks: as in the model), and after it. */
 export type Outcome = Columns<typeof OUTCOME>;
-/** `mean_value` is NaN for a customer without a repeat purchase of positive value. */
+/** In the order of the customer ids. `mean_value` is NaN for a customer without a repeat purchase of positive value. */
 export type Holdout = Columns<typeof HOLDOUT>;
 
 /** Weeks at the end of the history that the model is evaluated on; 0 when the history is too short. */
@@ -55,7 +55,7 @@ export async function readStatistics(
   sample: Sample,
 ): Promise<SampleStatistics> {
   const read = <Name extends string>(table: string, names: readonly Name[]) =>
-    readColumns(warehouse, table, names, [], runDate, sample);
+    readColumns(warehouse, table, names, [], runDate, { sample });
   const { t_x, t, ...purchases } = await read("model_statistics", ["x", "t_x", "t", "customers"]);
   const { mean_value, ...values } = await read("value_statistics", ["x", "mean_value", "customers"]);
   return { purchases: { ...purchases, tX: t_x, T: t }, values: { ...values, meanValue: mean_value } };
@@ -75,10 +75,10 @@ export async function readCustomerCount(
 }
 
 export const readHoldout = (warehouse: Warehouse, runDate: string): Promise<Holdout> =>
-  readColumns(warehouse, "holdout", HOLDOUT, ["mean_value"], runDate);
+  readColumns(warehouse, "holdout", HOLDOUT, ["mean_value"], runDate, { orderBy: "customer_id" });
 
 export const readBacktest = (warehouse: Warehouse, runDate: string) =>
-  readColumns(warehouse, "backtest", BACKTEST, [], runDate);
+  readColumns(warehouse, "backtest", BACKTEST, [], runDate, { orderBy: "customer_id" });
 
 /** These columns of a table on the run date, one number for each row. Only those of `nullable` can have a null. */
 async function readColumns<Name extends string>(
@@ -87,12 +87,13 @@ async function readColumns<Name extends string>(
   names: readonly Name[],
   nullable: readonly Name[],
   runDate: string,
-  sample?: Sample,
+  { sample, orderBy }: { sample?: Sample; orderBy?: string },
 ): Promise<Record<Name, Float64Array>> {
   const ofSample: Parameters = sample === undefined ? {} : { sample: { type: "STRING", value: sample } };
   const condition = sample === undefined ? "" : " AND sample = @sample";
+  const order = orderBy === undefined ? "" : ` ORDER BY ${orderBy}`;
   const columns = await warehouse.columns(
-    `SELECT ${names.join(", ")} FROM ${DATASET}.${table} WHERE run_date = @run_date${condition}`,
+    `SELECT ${names.join(", ")} FROM ${DATASET}.${table} WHERE run_date = @run_date${condition}${order}`,
     names,
     { ...on(runDate), ...ofSample },
   );
@@ -164,7 +165,7 @@ export async function readPredictedHoldouts(
     `SELECT DISTINCT family, model_id FROM ${DATASET}.predictions WHERE run_date = @run_date AND sample = 'calibration' ORDER BY family, model_id`,
     on(runDate),
   );
-  const sql = `SELECT ${PREDICTED.join(", ")} FROM ${DATASET}.holdout AS h INNER JOIN ${DATASET}.predictions AS p ON p.customer_id = h.customer_id WHERE h.run_date = @run_date AND p.run_date = @run_date AND p.sample = 'calibration' AND p.model_id = @model_id`;
+  const sql = `SELECT ${PREDICTED.join(", ")} FROM ${DATASET}.holdout AS h INNER JOIN ${DATASET}.predictions AS p ON p.customer_id = h.customer_id WHERE h.run_date = @run_date AND p.run_date = @run_date AND p.sample = 'calibration' AND p.model_id = @model_id ORDER BY h.customer_id`;
   const ours = z.array(z.object({ family: z.string(), model_id: z.string() })).parse(models);
   const read = async ({ family, model_id }: (typeof ours)[number]): Promise<PredictedHoldout> => {
     const parameters: Parameters = { ...on(runDate), model_id: { type: "STRING", value: model_id } };

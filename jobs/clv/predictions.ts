@@ -1,14 +1,14 @@
 import { conditionalExpectedValue } from "./gamma-gamma.ts";
-import type { Outcomes } from "./metrics.ts";
+import type { Outcomes, Predictions } from "./metrics.ts";
 import type { Holdout, Model, Outcome } from "./model-tables.ts";
 import { expectedPurchasesIfActive, probabilityAlive } from "./purchase-model.ts";
 
-/** What the model expects of each customer in the `weeks` of the hold-out, and what then happened. */
+/** What the model expects of each customer in the `weeks` of the hold-out. */
 export function predictHoldout(
   { purchases, gammaGamma }: Model,
   customers: Holdout,
   weeks: number,
-): Outcomes {
+): Predictions {
   const { x, t_x, t, value_count, mean_value, past_spend } = customers;
   // Most of the work depends on x and t alone, which many customers have in common.
   const ifActive = new Map<number, Map<number, number>>();
@@ -22,22 +22,19 @@ export function predictHoldout(
     if (gammaGamma === null) return (expected * past_spend[i]!) / (x[i]! + 1);
     return expected * conditionalExpectedValue(gammaGamma, value_count[i]!, mean_value[i]!);
   });
-  return outcomes(customers, x.slice().fill(weeks), expectedPurchases, value);
+  return { predictedPurchases: expectedPurchases, predictedValue: value };
 }
 
 /** The customers of the hold-out or the back-test as the evaluation takes them. `weeks`: of the compared period. */
 export function outcomes(
   { x, t, rfm_score, past_spend, actual_purchases, actual_value }: Outcome,
-  weeks: Float64Array,
-  predictedPurchases: Float64Array,
-  predictedValue: Float64Array,
+  weeks: number | Float64Array,
 ): Outcomes {
+  const weeksOf = (i: number): number => (typeof weeks === "number" ? weeks : weeks[i]!);
   return {
-    predictedPurchases,
-    predictedValue,
     rfmScore: rfm_score,
     pastSpend: past_spend,
-    pastRatePurchases: x.map((repeats, i) => (t[i]! > 0 ? (repeats / t[i]!) * weeks[i]! : 0)),
+    pastRatePurchases: x.map((repeats, i) => (t[i]! > 0 ? (repeats / t[i]!) * weeksOf(i) : 0)),
     actualPurchases: actual_purchases,
     actualRevenue: actual_value,
     x,

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { rank, rankCorrelation, ranked, sumOfTop } from "./ranking.ts";
+import { rank, rankCorrelation, ranked, sumsOfTop } from "./ranking.ts";
 
 const scores = fc.array(fc.nat(5), { minLength: 1, maxLength: 7 });
 const floats = (values: readonly number[]) => Float64Array.from(values);
@@ -14,9 +14,9 @@ function top(
 ): number {
   const ranking = rank(floats(scores));
   const inOrder = ranked(ranking, floats(values));
-  if (weights.length === 0) return sumOfTop(ranking, inOrder, share);
+  if (weights.length === 0) return sumsOfTop(ranking, inOrder, [share])[0]!;
   const total = weights.reduce((sum, weight) => sum + weight, 0);
-  return sumOfTop(ranking, inOrder, share, Uint8Array.from(weights), total);
+  return sumsOfTop(ranking, inOrder, [share], Uint8Array.from(weights), total)[0]!;
 }
 
 /** All orders of the indices 0 to n - 1. */
@@ -27,7 +27,7 @@ function orders(n: number): number[][] {
   );
 }
 
-describe("sumOfTop", () => {
+describe("sumsOfTop", () => {
   it("adds the highest customers, the last one in part", () => {
     const [scores, values] = [
       [10, 40, 30, 20],
@@ -53,6 +53,17 @@ describe("sumOfTop", () => {
         assert.ok(Math.abs(actual - mean) < 1e-9, `${actual}, not ${mean}`);
       }),
       { numRuns: 60 },
+    );
+  });
+
+  it("gives several shares at once", () => {
+    const shares = [0, 0.1, 0.25, 0.26, 0.9, 1];
+    const list = [10, 40, 30, 20, 40, 10];
+    const values = floats([1, 2, 4, 8, 16, 32]);
+    const ranking = rank(floats(list));
+    assert.deepEqual(
+      sumsOfTop(ranking, ranked(ranking, values), shares),
+      shares.map((share) => top(list, [...values], share)),
     );
   });
 

@@ -13,11 +13,11 @@ export type Ranking = {
 
 /** Ranks by score, highest first. A score must not be NaN. O(n). */
 export function rank(scores: Float64Array): Ranking {
-  const order = sortedBy([scores.map((score) => -score)]);
+  const order = sortedBy([scores]).reverse();
+  const sorted = scores.map((_, place) => scores[order[place]!]!);
   const groups = new Uint32Array(order.length + 1);
   let count = 0;
-  for (let i = 0; i < order.length; i++)
-    if (i === 0 || scores[order[i]!] !== scores[order[i - 1]!]) groups[count++] = i;
+  for (let i = 0; i < sorted.length; i++) if (i === 0 || sorted[i] !== sorted[i - 1]) groups[count++] = i;
   groups[count] = order.length;
   return { order, groups: groups.subarray(0, count + 1) };
 }
@@ -28,32 +28,35 @@ export function ranked({ order }: Ranking, values: Float64Array): Float64Array {
 }
 
 /**
- * The sum of `values` over the first `share` (0 to 1) of the customers. The values are in the order of `ranked`: reading
- * them from place to place is much faster. Each customer counts `weights` times, or once.
+ * The sums of `values` over the first shares (0 to 1, rising) of the customers. The values are in the order of `ranked`:
+ * reading them from place to place is much faster. Each customer counts `weights` times, or once.
  */
-export function sumOfTop(
+export function sumsOfTop(
   { order, groups }: Ranking,
   values: Float64Array,
-  share: number,
+  shares: readonly number[],
   weights?: Uint8Array,
   totalWeight: number = order.length,
-): number {
-  const wanted = share * totalWeight;
-  let taken = 0;
-  let sum = 0;
-  for (let group = 0; group + 1 < groups.length && taken < wanted; group++) {
-    let weight = 0;
-    let groupSum = 0;
+): number[] {
+  const sums: number[] = [];
+  let [taken, sum] = [0, 0];
+  for (let group = 0; group + 1 < groups.length && sums.length < shares.length; group++) {
+    let [weight, groupSum] = [0, 0];
     for (let i = groups[group]!; i < groups[group + 1]!; i++) {
       const times = weights === undefined ? 1 : weights[order[i]!]!;
       weight += times;
       groupSum += times * values[i]!;
     }
-    const part = weight > wanted - taken ? (wanted - taken) / weight : 1;
-    sum += part * groupSum;
+    for (; sums.length < shares.length; ) {
+      const wanted = shares[sums.length]! * totalWeight - taken;
+      if (wanted > weight) break;
+      sums.push(sum + (weight === 0 ? 0 : (wanted / weight) * groupSum));
+    }
     taken += weight;
+    sum += groupSum;
   }
-  return sum;
+  // Rounding can leave the last share a little above all customers.
+  return shares.map((_, i) => sums[i] ?? sum);
 }
 
 /** Spearman's rank correlation; equal scores have their mean rank. NaN if all scores of a ranking are equal. */

@@ -28,26 +28,37 @@ function sortRows(rows: Uint32Array, columns: readonly Float64Array[]): void {
   }
 }
 
-/** Sorts the rows by a column, from the low byte of the numbers to the high. */
+/** Bits of a number that one pass of the sort reads. */
+const DIGIT = 11;
+const VALUES = 2 ** DIGIT;
+
+/** Sorts the rows by a column, from the low bits of the numbers to the high. */
 function radixSort(rows: Uint32Array, column: Float64Array): void {
   const { length } = rows;
-  const values = new Float64Array(length).map((_, i) => column[rows[i]!]!);
-  const keys = keysOf(values);
-  const unsorted = rows.slice();
-  let order = new Uint32Array(length).map((_, i) => i);
-  let next = new Uint32Array(length);
-  for (let byte = 0; byte < 8; byte++) {
-    const starts = new Uint32Array(257);
-    for (let i = byte; i < keys.length; i += 8) starts[keys[i]! + 1]!++;
-    if (starts.includes(length)) continue; // All rows have the same byte.
-    for (let value = 0; value < 256; value++) starts[value + 1]! += starts[value]!;
-    for (let place = 0; place < length; place++) {
-      const row = order[place]!;
-      next[starts[keys[8 * row + byte]!]!++] = row;
+  const { low, high } = keysOf(rows, column);
+  let from = { low, high, rows: rows.slice() };
+  let to = { low: new Uint32Array(length), high: new Uint32Array(length), rows: new Uint32Array(length) };
+  for (let bit = 0; bit < 64; bit += DIGIT) {
+    const starts = new Uint32Array(VALUES + 1);
+    for (let i = 0; i < length; i++) starts[digitAt(from.low[i]!, from.high[i]!, bit) + 1]!++;
+    if (starts.includes(length)) continue; // All rows have the same digit.
+    for (let value = 0; value < VALUES; value++) starts[value + 1]! += starts[value]!;
+    for (let i = 0; i < length; i++) {
+      const place = starts[digitAt(from.low[i]!, from.high[i]!, bit)]!++;
+      to.low[place] = from.low[i]!;
+      to.high[place] = from.high[i]!;
+      to.rows[place] = from.rows[i]!;
     }
-    [order, next] = [next, order];
+    [from, to] = [to, from];
   }
-  for (let place = 0; place < length; place++) rows[place] = unsorted[order[place]!]!;
+  rows.set(from.rows);
+}
+
+/** The digit from this bit on, of a number of 64 bits in two halves. */
+function digitAt(low: number, high: number, bit: number): number {
+  if (bit >= 32) return (high >>> (bit - 32)) & (VALUES - 1);
+  const overlap = bit + DIGIT > 32 ? high << (32 - bit) : 0;
+  return ((low >>> bit) | overlap) & (VALUES - 1);
 }
 
 /** The columns with their rows in that order. */
@@ -60,15 +71,17 @@ export function inOrder<Columns extends Readonly<Record<string, Float64Array>>>(
   return Object.fromEntries(sorted) as Columns;
 }
 
-/** Eight bytes for each number, the lowest first. Compared from the highest, they sort as the numbers do. */
-function keysOf(column: Float64Array): Uint8Array {
+/** The numbers of the rows as whole numbers of 64 bits, which sort as the numbers do. */
+function keysOf(rows: Uint32Array, column: Float64Array) {
   // Adding 0 makes -0 equal to 0.
-  const words = new Uint32Array(column.map((value) => value + 0).buffer);
-  for (let i = 0; i < words.length; i += 2) {
+  const words = new Uint32Array(new Float64Array(rows.length).map((_, i) => column[rows[i]!]! + 0).buffer);
+  const low = new Uint32Array(rows.length);
+  const high = new Uint32Array(rows.length);
+  for (let i = 0; i < rows.length; i++) {
     // The bits of negative numbers rise as the numbers fall.
-    const flip = words[i + 1]! >>> 31 === 1 ? 0xffffffff : 0;
-    words[i]! ^= flip;
-    words[i + 1]! ^= flip | 0x80000000;
+    const flip = words[2 * i + 1]! >>> 31 === 1 ? 0xffffffff : 0;
+    low[i] = words[2 * i]! ^ flip;
+    high[i] = words[2 * i + 1]! ^ (flip | 0x80000000);
   }
-  return new Uint8Array(words.buffer);
+  return { low, high };
 }

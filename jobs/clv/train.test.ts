@@ -12,7 +12,7 @@ import { fitGammaGamma } from "./gamma-gamma-fit.ts";
 import { evaluate } from "./metrics.ts";
 import { HOLDOUT, type Model } from "./model-tables.ts";
 import { fitParetoNbd } from "./pareto-nbd-fit.ts";
-import { predictHoldout } from "./predictions.ts";
+import { outcomes, predictHoldout } from "./predictions.ts";
 import { seededRandom } from "./random.ts";
 import { train } from "./train.ts";
 
@@ -37,7 +37,7 @@ const fitValues = (rows: ReturnType<typeof valuesOf>) =>
   fitGammaGamma(columnsOf(["x", "meanValue", "customers"], rows));
 const holdoutOf = (customers: readonly SampleCustomer[]) =>
   customers.map((customer, index) => ({
-    customer_id: `c${index}`,
+    customer_id: `c${10_000 + index}`,
     x: customer.x,
     t_x: customer.tX,
     t: customer.T,
@@ -51,7 +51,8 @@ const holdoutOf = (customers: readonly SampleCustomer[]) =>
 /** The evaluation of a model on the hold-out of these customers. */
 const evaluated = (model: Model, customers: readonly SampleCustomer[]) => {
   const holdout = columnsOf(HOLDOUT, holdoutOf(customers));
-  return [...evaluate(predictHoldout(model, holdout, WEEKS)), ...intervalCoverage(model, holdout, WEEKS)];
+  const [metrics] = evaluate(outcomes(holdout, WEEKS), [predictHoldout(model, holdout, WEEKS)]);
+  return [...metrics!, ...intervalCoverage(model, holdout, WEEKS)];
 };
 
 describe("train", () => {
@@ -417,7 +418,7 @@ describe("train", () => {
         family,
         model_id,
         sample: "calibration",
-        customer_id: `c${index}`,
+        customer_id: `c${10_000 + index}`,
         weeks: WEEKS,
         expected_purchases: customer.actualPurchases * factor,
         expected_value: customer.actualRevenue * factor,

@@ -75,15 +75,16 @@ export async function train(
   if (fits.length === 0) report.warnings.push(`The built-in model could not be fitted. ${reason}`);
   report.warnings.push(...warningsOf(fits));
 
-  const canEvaluate = predicted.length > 0 || fits.some(({ calibration }) => typeof calibration !== "string");
-  const holdout = canEvaluate ? await readHoldout(warehouse, run_date) : undefined;
-  const metricsOf = (model: Model): MetricRow[] =>
-    holdout === undefined || holdout.x.length === 0
-      ? []
-      : [...evaluate(predictHoldout(model, holdout, weeks)), ...intervalCoverage(model, holdout, weeks)];
-  const builtIn = await Promise.all(fits.map((fit) => builtInModel(warehouse, run_date, fit, metricsOf)));
-
   const champion = await usableChampion(step, warehouse);
+  const calibrated = fits.map(({ family, calibration }) =>
+    typeof calibration === "string" ? null : modelOf(family, calibration),
+  );
+  const canEvaluate = predicted.length > 0 || calibrated.some((model) => model !== null);
+  const compared = canEvaluate ? [...calibrated, champion?.model ?? null] : [];
+  const metricsOf = await evaluateBuiltIn(warehouse, run_date, weeks, compared);
+  const builtIn = await Promise.all(
+    fits.map((fit, i) => builtInModel(warehouse, run_date, fit, metricsOf(calibrated[i]!))),
+  );
   const championMetrics = champion === undefined ? [] : metricsOfChampion(champion, predicted, metricsOf);
   const models = [...builtIn, ...predicted.filter(({ model_id }) => model_id !== champion?.model_id)];
   const [best, decision] = decide();
@@ -196,7 +197,7 @@ async function builtInModel(
   warehouse: Warehouse,
   run_date: string,
   fit: FitResult,
-  metricsOf: (model: Model) => MetricRow[],
+  metrics: readonly MetricRow[],
 ): Promise<NewModel> {
   const { family, production, calibration } = fit;
   const model_id = modelId(family, production);
@@ -221,9 +222,29 @@ async function builtInModel(
     model_id,
     family,
     converged: production.purchases.converged,
-    metrics: typeof calibration === "string" ? [] : metricsOf(modelOf(family, calibration)),
+    metrics,
     rows: await Promise.all(fitted.map(toRow)),
   };
+}
+
+type MetricsOf = (model: Model | null) => readonly MetricRow[];
+
+/** The metrics of these models on the hold-out; none if it is empty. */
+async function evaluateBuiltIn(
+  warehouse: Warehouse,
+  runDate: string,
+  weeks: number,
+  compared: readonly (Model | null)[],
+): Promise<MetricsOf> {
+  const models = compared.filter((model) => model !== null);
+  const holdout = models.length === 0 ? undefined : await readHoldout(warehouse, runDate);
+  if (holdout === undefined || holdout.x.length === 0) return () => [];
+  const predictions = models.map((model) => predictHoldout(model, holdout, weeks));
+  const metrics = evaluate(outcomes(holdout, weeks), predictions);
+  const byModel = new Map<Model | null, MetricRow[]>(
+    models.map((model, i) => [model, [...metrics[i]!, ...intervalCoverage(model, holdout, weeks)]]),
+  );
+  return (model) => byModel.get(model) ?? [];
 }
 
 const candidatesOf = ({ parameters }: TrainStep): string[] =>
@@ -235,13 +256,14 @@ async function evaluateCandidates(step: TrainStep, warehouse: Warehouse, weeks: 
   const holdouts = await readPredictedHoldouts(warehouse, run_date, candidatesOf(step));
   return holdouts.map(({ model_id, family, customers }) => {
     const { x, expected_purchases, expected_value } = customers;
-    const compared = outcomes(customers, x.slice().fill(weeks), expected_purchases, expected_value);
+    const predictions = { predictedPurchases: expected_purchases, predictedValue: expected_value };
     const row = {
       ...{ run_date, model_id, family, files: filesOf({ model_id }), sample: "production", converged: true },
       // Its outcomes are those of the hold-out's customers.
       customers: x.length,
     };
-    const metrics = x.length === 0 ? [] : [...evaluate(compared), ...givenIntervalCoverage(customers)];
+    const [metrics = []] = x.length === 0 ? [] : evaluate(outcomes(customers, weeks), [predictions]);
+    metrics.push(...givenIntervalCoverage(customers));
     return { model_id, family, converged: true, metrics, rows: [row] };
   });
 }
@@ -261,7 +283,7 @@ async function usableChampion(step: TrainStep, warehouse: Warehouse): Promise<Ch
 function metricsOfChampion(
   { model_id, model }: Champion,
   predicted: readonly NewModel[],
-  metricsOf: (model: Model) => MetricRow[],
+  metricsOf: MetricsOf,
 ): readonly MetricRow[] {
   if (model !== null) return metricsOf(model);
   return predicted.find((each) => each.model_id === model_id)?.metrics ?? [];
