@@ -147,7 +147,7 @@ export class DuckDbWarehouse implements Warehouse {
         for await (const chunk of result)
           for (const [index, column] of columns.entries()) {
             const vector = chunk.getColumnVector(index);
-            for (let row = 0; row < chunk.rowCount; row += 1) column.add(vector.getItem(row));
+            for (let row = 0; row < vector.itemCount; row += 1) column.add(vector.getItem(row));
           }
       } catch (error) {
         throw duckDbError(sql, error);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { globSync, readFileSync } from "node:fs";
 import { load } from "js-yaml";
 import { projectDir } from "../lib/project.ts";
 
@@ -49,6 +49,18 @@ describe("repository", () => {
       others.map(([path, { license }]) => `${path}: ${license}`),
       [],
     );
+  });
+
+  it("runs each test file once: in npm test, or the slow ones in npm run test:all", () => {
+    const found = [".mocharc.json", ".mocharc.all.json"].map((name) => {
+      const { spec, ignore } = JSON.parse(textOf(name)) as { spec: string | string[]; ignore: string[] };
+      // Mocha runs a file again that a second pattern matches.
+      return [spec].flat().flatMap((pattern) => globSync(pattern, { cwd: projectDir, exclude: ignore }));
+    });
+    const tests = files.filter((file) => file.endsWith(".test.ts"));
+    assert.ok(tests.length > 100, `only ${tests.length}`);
+    assert.deepEqual(found.flat().sort(), tests.sort());
+    assert.ok(found[1]!.every((file) => file.endsWith(".system.test.ts")));
   });
 
   it("has a patch of the fork in miniature that fits the SQL", () => {
