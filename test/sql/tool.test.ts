@@ -12,7 +12,7 @@ import { tokensOf } from "dataform-check/sqlx-tokens";
 import { sqlConfig } from "../../cli/sql-config.ts";
 import { sqlDir } from "../../lib/project.ts";
 
-/** What dataform-check says about sql/. Its unit tests and tables.json: cli/commands.test.ts. */
+/** What dataform-check says about sql/. Its unit tests and tables.json: cli/commands.system.test.ts. */
 describe("dataform-check on sql/", () => {
   const analyze = async (dir: string): Promise<[Graph, Checked]> => {
     const graph = compile(dir);
