@@ -14,11 +14,11 @@ const EXAMPLES = `
   SELECT
     DATE '2024-03-01' AS run_date, sample, purpose, 'c' || customer AS customer_id, DATE '2024-02-02' AS cutoff, weeks,
     100 + customer % 50 AS age_days, customer % 90 AS recency_days, 1 + customer % 7 AS purchases,
-    10.5 * (1 + customer % 7) AS value, 20.0 AS largest_value, customer % 2 AS purchases_4_weeks,
-    customer % 3 AS purchases_13_weeks, 1 + customer % 7 AS purchases_52_weeks, 5.0 * (customer % 3) AS value_13_weeks,
-    10.5 * (1 + customer % 7) AS value_52_weeks,
+    10.5e0 * (1 + customer % 7) AS value, 20e0 AS largest_value, customer % 2 AS purchases_4_weeks,
+    customer % 3 AS purchases_13_weeks, 1 + customer % 7 AS purchases_52_weeks, 5e0 * (customer % 3) AS value_13_weeks,
+    10.5e0 * (1 + customer % 7) AS value_52_weeks,
     IF(purpose = 'fit', customer % 7 // 2, NULL) AS actual_purchases,
-    IF(purpose = 'fit', 10.5 * (customer % 7 // 2), NULL) AS actual_value
+    IF(purpose = 'fit', 10.5e0 * (customer % 7 // 2), NULL) AS actual_value
   FROM range(${CUSTOMERS}) AS customers(customer),
     (VALUES ('calibration', 'fit', 4), ('calibration', 'predict', 4), ('production', 'fit', 4), ('production', 'predict', 8))
       AS samples(sample, purpose, weeks)
