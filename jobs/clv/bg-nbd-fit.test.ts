@@ -147,9 +147,8 @@ describe("fitBgNbd", () => {
       rows.length,
     );
     assert.ok(fit.iterations < whole.iterations, `${fit.iterations} ${whole.iterations}`);
-    assert.deepEqual(other, fit);
-    for (const name of NAMES)
-      assert.ok(Math.abs(whole.parameters[name] / fit.parameters[name] - 1) < 1e-9, name);
+    for (const { parameters } of [other, whole])
+      for (const name of NAMES) assert.ok(Math.abs(parameters[name] / fit.parameters[name] - 1) < 1e-9, name);
     assert.ok(Math.abs(fit.logLikelihood / whole.logLikelihood - 1) < 1e-12);
   });
 

@@ -4,7 +4,7 @@ import trigamma from "@stdlib/math-base-special-trigamma";
 import type { BgNbdParameters } from "./bg-nbd.ts";
 import { customersBy, fitStatistics } from "./fit-statistics.ts";
 import type { Fit, Likelihood } from "./maximum-likelihood.ts";
-import { checkedPurchases, type PurchaseStatistics } from "./purchase-statistics.ts";
+import { type PurchaseStatistics, weeksPerPurchase } from "./purchase-statistics.ts";
 
 /**
  * The log-likelihood of BG/NBD, equation (6) of Fader, Hardie & Lee (2005), or of MBG/NBD (Batislam et al. 2007), and its
@@ -91,13 +91,12 @@ export function bgNbdLikelihood(
 }
 
 /**
- * Fits BG/NBD, or MBG/NBD with `firstDropOut` of 0, by maximum likelihood. The rows can have any order, and equal ones can be split.
+ * Fits BG/NBD, or MBG/NBD with `firstDropOut` of 0, by maximum likelihood. Equal rows can be split. Their order changes only the rounding.
  * @throws CannotFit when the statistics do not determine the four parameters.
  */
 export function fitBgNbd(statistics: PurchaseStatistics, firstDropOut = 1): Fit<BgNbdParameters> {
-  const { sorted, weeksPerPurchase } = checkedPurchases(statistics);
-  const start = { r: 1, alpha: weeksPerPurchase, a: 1, b: 2 };
+  const start = { r: 1, alpha: weeksPerPurchase(statistics), a: 1, b: 2 };
   const likelihood = (parameters: BgNbdParameters, rows: PurchaseStatistics): Likelihood =>
     bgNbdLikelihood(parameters, rows, firstDropOut);
-  return fitStatistics(sorted, likelihood, start);
+  return fitStatistics(statistics, likelihood, start);
 }

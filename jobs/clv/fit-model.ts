@@ -67,11 +67,10 @@ export function fitModel(
   values: ValueFits,
   holdoutWeeks: number,
 ): FitResult {
-  const purchasesOf = (sample: Sample): PurchaseStatistics => {
-    const { purchases } = statistics[sample];
-    return family === "paretonbd" ? everyNthCustomer(purchases, MOST_HISTORIES) : purchases;
-  };
-  const fitPurchases = (sample: Sample) => FITS[family](purchasesOf(sample));
+  const usedOf = ({ purchases }: SampleStatistics): PurchaseStatistics =>
+    family === "paretonbd" ? everyNthCustomer(purchases, MOST_HISTORIES) : purchases;
+  const used = { production: usedOf(statistics.production), calibration: usedOf(statistics.calibration) };
+  const fitPurchases = (sample: Sample) => FITS[family](used[sample]);
   const production = fitPurchases("production");
   const calibration =
     holdoutWeeks > 0
@@ -85,7 +84,7 @@ export function fitModel(
       sample,
       purchases,
       gammaGamma: reasons.length > 0 || typeof gammaGamma === "string" ? null : gammaGamma,
-      customers: totalOf(purchasesOf(sample).customers),
+      customers: totalOf(used[sample].customers),
     };
   };
   return {

@@ -21,13 +21,13 @@ describe("everyNthCustomer", () => {
   });
 
   it("takes rows by their customers, up to the limit", () => {
-    // Every second customer, the first of them the second one
+    // Every third of the 10 customers, the first of them the third one
     const { x, customers } = everyNthCustomer(statistics([5, 1, 1, 1, 1, 1]), 4);
     assert.deepEqual(
       [[...x], [...customers]],
       [
-        [0, 1, 3, 5],
-        [2, 1, 1, 1],
+        [0, 1, 4],
+        [1, 1, 1],
       ],
     );
   });

@@ -49,27 +49,19 @@ function everyNth<S extends Readonly<Record<string, Float64Array>>>(columns: S, 
   ) as unknown as S;
 }
 
-/**
- * Every n-th customer in the order of the rows, with the least n that leaves at most `mostRows` rows: all customers where there
- * are no more rows.
- */
+/** Every n-th customer in the order of the rows, so that at most `mostRows` rows are left; all where there are no more rows. */
 export function everyNthCustomer<Column extends string>(
   statistics: Statistics<Column>,
   mostRows: number,
 ): Statistics<Column> {
-  const chosenOf = (n: number): Float64Array => {
-    let before = 0;
-    return statistics.customers.map((count) => {
-      const chosen = Math.floor((before + count) / n) - Math.floor(before / n);
-      before += count;
-      return chosen;
-    });
-  };
-  const rowsIn = (chosen: Float64Array): number =>
-    chosen.reduce((rows, count) => rows + (count > 0 ? 1 : 0), 0);
-  let n = 1;
-  let customers = chosenOf(n);
-  while (rowsIn(customers) > mostRows) customers = chosenOf(++n);
+  if (statistics.customers.length <= mostRows) return statistics;
+  const n = Math.ceil(totalOf(statistics.customers) / mostRows);
+  let before = 0;
+  const customers = statistics.customers.map((count) => {
+    const chosen = Math.floor((before + count) / n) - Math.floor(before / n);
+    before += count;
+    return chosen;
+  });
   const columns = Object.entries({ ...statistics, customers });
   return Object.fromEntries(
     columns.map(([name, values]) => [name, values.filter((_, i) => customers[i]! > 0)]),

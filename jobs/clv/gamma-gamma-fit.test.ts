@@ -71,12 +71,11 @@ describe("fitGammaGamma", () => {
   });
 
   it("does not depend on the order of the rows, nor on whether equal ones are added up", () => {
-    assert.deepEqual(fitGammaGamma(sample.toReversed()), fitGammaGamma(sample));
-    const doubled = fitGammaGamma(sample.map((row) => ({ ...row, customers: 2 })));
-    const repeated = fitGammaGamma([...sample, ...sample]);
-    for (const name of NAMES) {
-      assert.ok(Math.abs(doubled.parameters[name] / repeated.parameters[name] - 1) < 1e-9);
-    }
+    const fit = fitGammaGamma(sample);
+    const doubled = sample.map((row) => ({ ...row, customers: 2 }));
+    for (const rows of [sample.toReversed(), doubled, [...sample, ...sample]])
+      for (const name of NAMES)
+        assert.ok(Math.abs(fitGammaGamma(rows).parameters[name] / fit.parameters[name] - 1) < 1e-9, name);
   });
 
   it("does not converge if values do not vary as in the model", () => {

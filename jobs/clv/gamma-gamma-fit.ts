@@ -4,7 +4,6 @@ import trigamma from "@stdlib/math-base-special-trigamma";
 import { customersBy, fitStatistics, type Statistics, totalOf } from "./fit-statistics.ts";
 import type { GammaGammaParameters } from "./gamma-gamma.ts";
 import { CannotFit, type Fit, type Likelihood } from "./maximum-likelihood.ts";
-import { inOrder } from "./sort.ts";
 
 /** `customers` customers whose `x` >= 1 repeat purchases of positive value had the mean `meanValue` > 0. */
 export type GammaGammaStatistics = Statistics<"x" | "meanValue">;
@@ -53,13 +52,11 @@ export function gammaGammaLikelihood(
 }
 
 /**
- * Fits the Gamma-Gamma model by maximum likelihood. The rows can have any order, and equal ones can be split.
+ * Fits the Gamma-Gamma model by maximum likelihood. Equal rows can be split. Their order changes only the rounding.
  * @throws CannotFit when the statistics do not determine the three parameters.
  */
 export function fitGammaGamma(statistics: GammaGammaStatistics): Fit<GammaGammaParameters> {
-  // In one order, so that rounding does not depend on that of the rows.
-  const sorted = inOrder(statistics);
-  const { x, meanValue, customers } = sorted;
+  const { x, meanValue, customers } = statistics;
   for (let i = 0; i < x.length; i++) {
     const isRight =
       Number.isInteger(x[i]) &&
@@ -82,5 +79,5 @@ export function fitGammaGamma(statistics: GammaGammaStatistics): Fit<GammaGammaP
     throw new CannotFit(`Three parameters cannot be fitted on ${means.size} distinct mean purchase values.`);
   // Values around the observed mean, p gamma / (q - 1).
   const start = { p: 2, q: 3, gamma: totalOf(customers, meanValue) / totalOf(customers) };
-  return fitStatistics(sorted, gammaGammaLikelihood, start);
+  return fitStatistics(statistics, gammaGammaLikelihood, start);
 }

@@ -48,14 +48,14 @@ export async function readDataWindow(warehouse: Warehouse, runDate: string) {
   return { first_order_on, ends: { production: runDate, calibration: calibration_end } };
 }
 
-/** What the models of a sample are fitted on. */
+/** What the models of a sample are fitted on, in one order, so that rounding does not depend on that of the table. */
 export async function readStatistics(
   warehouse: Warehouse,
   runDate: string,
   sample: Sample,
 ): Promise<SampleStatistics> {
   const read = <Name extends string>(table: string, names: readonly Name[]) =>
-    readColumns(warehouse, table, names, [], runDate, { sample });
+    readColumns(warehouse, table, names, [], runDate, { sample, orderBy: names.join(", ") });
   const { t_x, t, ...purchases } = await read("model_statistics", ["x", "t_x", "t", "customers"]);
   const { mean_value, ...values } = await read("value_statistics", ["x", "mean_value", "customers"]);
   return { purchases: { ...purchases, tX: t_x, T: t }, values: { ...values, meanValue: mean_value } };

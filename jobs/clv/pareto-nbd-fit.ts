@@ -4,7 +4,7 @@ import trigamma from "@stdlib/math-base-special-trigamma";
 import { customersBy, fitStatistics } from "./fit-statistics.ts";
 import type { Fit, Likelihood } from "./maximum-likelihood.ts";
 import { LEAVING_RULE, leavingTimes, type ParetoNbdParameters } from "./pareto-nbd.ts";
-import { checkedPurchases, type PurchaseStatistics } from "./purchase-statistics.ts";
+import { type PurchaseStatistics, weeksPerPurchase } from "./purchase-statistics.ts";
 
 /** A row takes some 20 times as long as in BG/NBD. A maximum takes about 10 steps; where there is none, 100 steps find none. */
 const LIMITS = { startRows: 1000, iterations: 40 };
@@ -123,11 +123,11 @@ export function paretoNbdLikelihood(
 }
 
 /**
- * Fits Pareto/NBD by maximum likelihood. The rows can have any order, and equal ones can be split.
+ * Fits Pareto/NBD by maximum likelihood. Equal rows can be split. Their order changes only the rounding.
  * @throws CannotFit when the statistics do not determine the four parameters.
  */
 export function fitParetoNbd(statistics: PurchaseStatistics): Fit<ParetoNbdParameters> {
-  const { sorted, weeksPerPurchase } = checkedPurchases(statistics);
-  const start = { r: 1, alpha: weeksPerPurchase, s: 1, beta: weeksPerPurchase };
-  return fitStatistics(sorted, paretoNbdLikelihood, start, LIMITS);
+  const weeks = weeksPerPurchase(statistics);
+  const start = { r: 1, alpha: weeks, s: 1, beta: weeks };
+  return fitStatistics(statistics, paretoNbdLikelihood, start, LIMITS);
 }

@@ -1,20 +1,14 @@
 import { type Statistics, totalOf } from "./fit-statistics.ts";
 import { CannotFit } from "./maximum-likelihood.ts";
-import { inOrder } from "./sort.ts";
 
 /** `customers` customers who made `x` repeat purchases, the last `tX` weeks after the first one, in `T` weeks. */
 export type PurchaseStatistics = Statistics<"x" | "tX" | "T">;
 
 /**
- * The rows in one order, so that rounding does not depend on that of the rows, and the mean time between purchases.
+ * The mean time between purchases.
  * @throws CannotFit when a row is wrong, or the rows do not determine four parameters.
  */
-export function checkedPurchases(statistics: PurchaseStatistics): {
-  readonly sorted: PurchaseStatistics;
-  readonly weeksPerPurchase: number;
-} {
-  const sorted = inOrder(statistics);
-  const { x, tX, T, customers } = sorted;
+export function weeksPerPurchase({ x, tX, T, customers }: PurchaseStatistics): number {
   for (let i = 0; i < x.length; i++) {
     const isRight =
       Number.isInteger(x[i]) &&
@@ -42,5 +36,5 @@ export function checkedPurchases(statistics: PurchaseStatistics): {
   for (let i = 0; i < x.length && distinct.size < 4; i++) distinct.add(`${x[i]} ${tX[i]} ${T[i]}`);
   if (distinct.size < 4)
     throw new CannotFit(`Four parameters cannot be fitted on ${distinct.size} distinct customer histories.`);
-  return { sorted, weeksPerPurchase: weeks / purchases };
+  return weeks / purchases;
 }

@@ -13,7 +13,7 @@ export type Ranking = {
 
 /** Ranks by score, highest first. A score must not be NaN. O(n). */
 export function rank(scores: Float64Array): Ranking {
-  const order = sortedBy([scores]).reverse();
+  const order = sortedBy(scores).reverse();
   const sorted = scores.map((_, place) => scores[order[place]!]!);
   const groups = new Uint32Array(order.length + 1);
   let count = 0;
@@ -38,25 +38,39 @@ export function sumsOfTop(
   weights?: Uint8Array,
   totalWeight: number = order.length,
 ): number[] {
-  const sums: number[] = [];
-  let [taken, sum] = [0, 0];
-  for (let group = 0; group + 1 < groups.length && sums.length < shares.length; group++) {
-    let [weight, groupSum] = [0, 0];
+  let [place, taken, sum] = [0, 0, 0];
+  const timesAt = (place: number): number => (weights === undefined ? 1 : weights[order[place]!]!);
+  return shares.map((share) => {
+    const wanted = share * totalWeight;
+    for (; place < order.length; place++) {
+      const times = timesAt(place);
+      if (taken + times > wanted) break;
+      taken += times;
+      sum += times * values[place]!;
+    }
+    if (place === order.length) return sum;
+    // The share ends among the customers of equal score: all of them count in part.
+    const group = groupOf(groups, place);
+    let [weight, groupSum, takenOfGroup, sumOfGroup] = [0, 0, 0, 0];
     for (let i = groups[group]!; i < groups[group + 1]!; i++) {
-      const times = weights === undefined ? 1 : weights[order[i]!]!;
+      if (i === place) [takenOfGroup, sumOfGroup] = [weight, groupSum];
+      const times = timesAt(i);
       weight += times;
       groupSum += times * values[i]!;
     }
-    for (; sums.length < shares.length; ) {
-      const wanted = shares[sums.length]! * totalWeight - taken;
-      if (wanted > weight) break;
-      sums.push(sum + (weight === 0 ? 0 : (wanted / weight) * groupSum));
-    }
-    taken += weight;
-    sum += groupSum;
+    return sum - sumOfGroup + ((wanted - taken + takenOfGroup) / weight) * groupSum;
+  });
+}
+
+/** The group that a place is in: the last one that does not start after it. */
+function groupOf(groups: Uint32Array, place: number): number {
+  let [low, high] = [0, groups.length - 1];
+  while (high - low > 1) {
+    const middle = (low + high) >>> 1;
+    if (groups[middle]! <= place) low = middle;
+    else high = middle;
   }
-  // Rounding can leave the last share a little above all customers.
-  return shares.map((_, i) => sums[i] ?? sum);
+  return low;
 }
 
 /** Spearman's rank correlation; equal scores have their mean rank. NaN if all scores of a ranking are equal. */

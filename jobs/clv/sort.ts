@@ -1,42 +1,12 @@
-/**
- * The indices of the rows in rising order of the first column; the next columns decide between equal values. No value can
- * be NaN. O(n).
- */
-export function sortedBy(columns: readonly Float64Array[]): Uint32Array {
-  const order = new Uint32Array(columns[0]!.length).map((_, i) => i);
-  sortRows(order, columns);
-  return order;
-}
-
-/** Fewer rows are faster to sort by comparison than by their bytes. */
-const FEW_ROWS = 256;
-
-function sortRows(rows: Uint32Array, columns: readonly Float64Array[]): void {
-  const [first, ...others] = columns;
-  if (first === undefined || rows.length < 2) return;
-  if (rows.length < FEW_ROWS) {
-    rows.sort((one, other) => {
-      const column = columns.find((column) => column[one] !== column[other]);
-      return column === undefined ? 0 : column[one]! < column[other]! ? -1 : 1;
-    });
-    return;
-  }
-  radixSort(rows, first);
-  for (let start = 0, end = 0; start < rows.length; start = end) {
-    while (end < rows.length && first[rows[end]!] === first[rows[start]!]) end++;
-    sortRows(rows.subarray(start, end), others);
-  }
-}
-
 /** Bits of a number that one pass of the sort reads. */
 const DIGIT = 11;
 const VALUES = 2 ** DIGIT;
 
-/** Sorts the rows by a column, from the low bits of the numbers to the high. */
-function radixSort(rows: Uint32Array, column: Float64Array): void {
-  const { length } = rows;
-  const { low, high } = keysOf(rows, column);
-  let from = { low, high, rows: rows.slice() };
+/** The indices of the numbers in rising order, those of equal ones as they come. No number can be NaN. O(n). */
+export function sortedBy(column: Float64Array): Uint32Array {
+  const { length } = column;
+  const { low, high } = keysOf(column);
+  let from = { low, high, rows: new Uint32Array(length).map((_, i) => i) };
   let to = { low: new Uint32Array(length), high: new Uint32Array(length), rows: new Uint32Array(length) };
   for (let bit = 0; bit < 64; bit += DIGIT) {
     const starts = new Uint32Array(VALUES + 1);
@@ -51,7 +21,7 @@ function radixSort(rows: Uint32Array, column: Float64Array): void {
     }
     [from, to] = [to, from];
   }
-  rows.set(from.rows);
+  return from.rows;
 }
 
 /** The digit from this bit on, of a number of 64 bits in two halves. */
@@ -61,23 +31,13 @@ function digitAt(low: number, high: number, bit: number): number {
   return ((low >>> bit) | overlap) & (VALUES - 1);
 }
 
-/** The columns with their rows in that order. */
-export function inOrder<Columns extends Readonly<Record<string, Float64Array>>>(columns: Columns): Columns {
-  const order = sortedBy(Object.values(columns));
-  const sorted = Object.entries(columns).map(([name, values]) => [
-    name,
-    values.map((_, place) => values[order[place]!]!),
-  ]);
-  return Object.fromEntries(sorted) as Columns;
-}
-
-/** The numbers of the rows as whole numbers of 64 bits, which sort as the numbers do. */
-function keysOf(rows: Uint32Array, column: Float64Array) {
+/** The numbers as whole numbers of 64 bits, which sort as the numbers do. */
+function keysOf(column: Float64Array) {
   // Adding 0 makes -0 equal to 0.
-  const words = new Uint32Array(new Float64Array(rows.length).map((_, i) => column[rows[i]!]! + 0).buffer);
-  const low = new Uint32Array(rows.length);
-  const high = new Uint32Array(rows.length);
-  for (let i = 0; i < rows.length; i++) {
+  const words = new Uint32Array(column.map((value) => value + 0).buffer);
+  const low = new Uint32Array(column.length);
+  const high = new Uint32Array(column.length);
+  for (let i = 0; i < column.length; i++) {
     // The bits of negative numbers rise as the numbers fall.
     const flip = words[2 * i + 1]! >>> 31 === 1 ? 0xffffffff : 0;
     low[i] = words[2 * i]! ^ flip;

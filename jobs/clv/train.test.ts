@@ -25,12 +25,16 @@ const VALUE = { p: 4, q: 3.5, gamma: 20 };
 const simulate = (seed: number, purchases = BG_NBD, value = VALUE): SampleCustomer[] =>
   simulateCustomers(purchases, value, 300, 40, WEEKS, seededRandom(seed));
 
+// In the order in which the step reads them.
 const purchasesOf = (customers: readonly SampleCustomer[]) =>
-  customers.map(({ x, tX, T }) => ({ x, tX, T, customers: 1 }));
+  customers
+    .map(({ x, tX, T }) => ({ x, tX, T, customers: 1 }))
+    .toSorted((one, other) => one.x - other.x || one.tX - other.tX || one.T - other.T);
 const valuesOf = (customers: readonly SampleCustomer[]) =>
   customers
     .filter(({ paidRepeats }) => paidRepeats > 0)
-    .map(({ paidRepeats, meanValue }) => ({ x: paidRepeats, meanValue, customers: 1 }));
+    .map(({ paidRepeats, meanValue }) => ({ x: paidRepeats, meanValue, customers: 1 }))
+    .toSorted((one, other) => one.x - other.x || one.meanValue - other.meanValue);
 const fitPurchases = (rows: ReturnType<typeof purchasesOf>) =>
   fitBgNbd(columnsOf(["x", "tX", "T", "customers"], rows));
 const fitValues = (rows: ReturnType<typeof valuesOf>) =>
