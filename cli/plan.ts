@@ -1,4 +1,4 @@
-import { cpSync, existsSync, mkdtempSync, rmSync } from "node:fs";
+import { cpSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -150,8 +150,6 @@ async function copyWarehouse(dataDir: string, folder: string): Promise<DuckDbWar
   // Waits for a process that has the file open, and writes its log to the file.
   await (await openLocalWarehouse(dataDir)).close();
   cpSync(warehousePath(dataDir), warehousePath(folder));
-  const translations = join(dataDir, "translations");
-  if (existsSync(translations)) cpSync(translations, join(folder, "translations"), { recursive: true });
   return await openLocalWarehouse(folder);
 }
 

@@ -19,7 +19,8 @@ import { z } from "zod";
 import { planImage } from "../components/image-plan.ts";
 import type { Program } from "../jobs/bundle.ts";
 import type { Candidate } from "../jobs/candidates.ts";
-import { cacheDir, pythonEnvironment } from "../local/runtime/python.ts";
+import { cacheDir } from "../lib/project.ts";
+import { pythonEnvironment } from "../local/runtime/python.ts";
 import { installDebianPackage } from "./debian.ts";
 
 const execute = promisify(execFile);

@@ -7,6 +7,7 @@ import type { ArtifactStore } from "../../contracts/artifacts.ts";
 import { type Launcher, type RunState, runState } from "../../contracts/launcher.ts";
 import { readStepReports } from "../../contracts/step.ts";
 import type { Logger } from "../../lib/log.ts";
+import { cacheDir } from "../../lib/project.ts";
 import { formatError, UserError } from "../../lib/user-error.ts";
 import { runPipeline, type TaskEvent } from "./pipeline-runner.ts";
 import { type Container, type PipelineSpec, parsePipelineSpec } from "./pipeline-spec.ts";
@@ -181,7 +182,7 @@ export class LocalLauncher implements Launcher {
     attempt: number,
     signal: AbortSignal,
   ): Promise<void> {
-    const { dataDir, entrypoints, runStep = runStepProcess, log, onOutput, grace = 5 } = this.#options;
+    const { entrypoints, runStep = runStepProcess, log, onOutput, grace = 5 } = this.#options;
     const entrypoint = entrypoints[image];
     if (entrypoint === undefined)
       throw new UserError(
@@ -194,7 +195,7 @@ export class LocalLauncher implements Launcher {
         step: task,
         command: [...(typeof entrypoint === "function" ? entrypoint(variables) : entrypoint), ...args],
         // Each step is a new process. With the cache it does not compile what an earlier one has compiled.
-        env: { NODE_COMPILE_CACHE: join(dataDir, "compile-cache"), ...variables },
+        env: { NODE_COMPILE_CACHE: join(cacheDir, "node"), ...variables },
         logFile: join(this.#folder(runId), `${task}-${attempt}.log`),
         timeLimit: Number(variables.TIME_LIMIT_SECONDS ?? 3600),
         grace,

@@ -4,14 +4,11 @@ import { existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, renameSync,
 import { homedir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { promisify } from "node:util";
-import { projectDir } from "../../lib/project.ts";
+import { cacheDir } from "../../lib/project.ts";
 import { UserError } from "../../lib/user-error.ts";
 
 const run = promisify(execFile);
 const UV = "uv==0.13.9";
-
-/** Folder for programs that are installed once. It can be deleted at any time. */
-export const cacheDir = join(projectDir, ".cache");
 
 /**
  * The bin folder of a Python environment with exactly the packages of a lock file from `uv pip compile`. Installs it on

@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { cacheDir } from "../../local/runtime/python.ts";
+import { cacheDir } from "../../lib/project.ts";
 import { startServer } from "./server.ts";
 
 const SERVER = "github.com/fsouza/fake-gcs-server@v1.56.1";

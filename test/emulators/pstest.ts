@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { cacheDir } from "../../local/runtime/python.ts";
+import { cacheDir } from "../../lib/project.ts";
 import type { PubSubEmulator } from "./pubsub.ts";
 import { startServer } from "./server.ts";
 
