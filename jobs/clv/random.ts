@@ -8,14 +8,16 @@ export function seededRandom(seed: number): () => number {
   };
 }
 
-/** Fills arrays with random ones of 65,536 values: those that seededRandom gives as a place among them. */
+/** Fills arrays with random ones of 65,536 values: each random number gives two places among them. */
 export function seededChoice(values: Uint8Array, seed: number): (chosen: Uint8Array) => void {
   let last = seed | 0;
   return (chosen) => {
     let state = last; // The loop is several times faster with a local variable.
-    for (let i = 0; i < chosen.length; i++) {
+    for (let i = 0; i < chosen.length; i += 2) {
       state = (state + STEP) | 0;
-      chosen[i] = values[bits(state) >>> 16]!;
+      const places = bits(state);
+      chosen[i] = values[places >>> 16]!;
+      chosen[i + 1] = values[places & 0xffff]!; // Does nothing after the end of the array.
     }
     last = state;
   };
