@@ -1,6 +1,6 @@
 /**
- * npm run bench: the whole main job beside what a notebook does with pandas and lifetimes, on the same orders in one
- * run, and how soon a saved SQL model is checked, tested and run. Results are compared before times are shown.
+ * npm run bench: the whole main job beside a notebook with pandas and lifetimes, and the SQL beside dbt-duckdb, on the same
+ * orders in one run, and how soon a saved SQL model is checked, tested and run. Results are compared before times are shown.
  * Times are of this machine: compare figures of one run only.
  */
 import { spawn } from "node:child_process";
@@ -15,6 +15,7 @@ import { gunzipSync } from "node:zlib";
 import Table from "cli-table3";
 import { projectDir } from "../lib/project.ts";
 import { pythonEnvironment } from "../local/runtime/python.ts";
+import { compareFeatures, writeDbtProject } from "./dbt.ts";
 import { type Measured, measure } from "./measure.ts";
 import { writeShop } from "./shop.ts";
 
@@ -28,7 +29,8 @@ const { values: options } = parseArgs({
 if (options.help) {
   process.stdout.write(`Usage: npm run bench -- [options]
 
-Measures the main job beside a notebook with pandas and lifetimes, and the time from saving a SQL model to its result.
+Measures the main job beside a notebook with pandas and lifetimes, the SQL beside dbt-duckdb, and the time from saving a SQL
+model to its result.
 
   --runs <number>  runs on CDNOW and of a saved model, of which the median is shown (default: 3)
   --large          also a shop of 5,000,000 customers (26 million orders; takes minutes and 8 GB)
@@ -52,31 +54,41 @@ const folder = mkdtempSync(join(tmpdir(), "bench-"));
 process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
 process.stdout.write(`Node ${process.version}, ${availableParallelism()} cores\n\n`);
 
-const python = join(
-  await pythonEnvironment("notebook", "3.11", join(import.meta.dirname, "notebook.lock")),
-  "python",
-);
+const [python, dbt] = await Promise.all([program("notebook", "python"), program("dbt", "dbt")]);
 const table = new Table({
-  head: ["orders", "customers", "npm start", "notebook", "ratio", "memory", "notebook's"],
+  head: [
+    "orders",
+    "customers",
+    "npm start",
+    "notebook, same figures",
+    "notebook, one model",
+    "npm run sql",
+    "dbt-duckdb",
+  ],
   style: { head: [], border: [] },
 });
 for (const log of await logs()) {
   const ours = await repeat(log.times, () => mainJob(log));
   const theirs = await repeat(log.times, () => notebook(log));
-  compare(log, JSON.parse(ours.stdout), JSON.parse(theirs.stdout));
+  const all = await repeat(log.times, () => notebook(log, "--all"));
+  const sql = await repeat(log.times, () => sqlOnly(log));
+  const built = await repeat(log.times, () => dbtBuild(log));
+  for (const each of [theirs, all]) compare(log, JSON.parse(ours.stdout), JSON.parse(each.stdout));
+  await compareFeatures(join(folder, "dbt"), join(folder, "sql-only/warehouse.duckdb"));
   const { customers } = JSON.parse(theirs.stdout);
-  table.push([
-    log.name,
-    customers.toLocaleString("en-US"),
-    seconds(ours.seconds),
-    seconds(theirs.seconds),
-    (theirs.seconds / ours.seconds).toFixed(2),
-    megabytes(ours.peakMb),
-    megabytes(theirs.peakMb),
-  ]);
+  const cells = [ours, all, theirs, sql, built].map(
+    (each) =>
+      `${seconds(each.seconds)} (${(each.seconds / ours.seconds).toFixed(2)})\n${megabytes(each.peakMb)}`,
+  );
+  table.push([log.name, customers.toLocaleString("en-US"), ...cells]);
 }
 process.stdout.write(
-  `The main job (features, hold-out, fit, scores, back-test, checks, report) and a notebook (features, hold-out, fit,\nscores) with equal results. Memory is that of the largest process.\n${table.toString()}\n\n`,
+  `Time, as a multiple of that of npm start, and memory of the largest process.
+npm start: features, hold-out, three models, intervals, scores, back-test, checks, report.
+Notebook, same figures: pandas and lifetimes with the three models, bootstrap intervals and back-test; not the intervals of
+each customer, the checks and the report. Notebook, one model: BG/NBD, without intervals and back-test.
+npm run sql: all SQL, with its checks. dbt-duckdb: dbt build of the models and checks of the step features.
+${table.toString()}\n\n`,
 );
 
 const saved = new Table({
@@ -115,10 +127,30 @@ async function mainJob({ file, runDate, holdoutWeeks }: Log): Promise<Measured> 
   return await measure(process.execPath, join(projectDir, "cli/start.ts"), ...args, ...settings);
 }
 
-async function notebook({ file, runDate, holdoutWeeks }: Log): Promise<Measured> {
+async function notebook({ file, runDate, holdoutWeeks }: Log, ...flags: string[]): Promise<Measured> {
   const script = join(import.meta.dirname, "notebook.py");
   const out = join(folder, "notebook.parquet");
-  return await measure(python, script, file, runDate, String(holdoutWeeks), String(HORIZON), out);
+  return await measure(python, script, file, runDate, String(holdoutWeeks), String(HORIZON), out, ...flags);
+}
+
+async function sqlOnly({ file, runDate, holdoutWeeks }: Log): Promise<Measured> {
+  const data = join(folder, "sql-only");
+  rmSync(data, { recursive: true, force: true });
+  const args = ["--orders", file, "--run-date", runDate, "--holdout-weeks", String(holdoutWeeks)];
+  return await measure(process.execPath, join(projectDir, "cli/sql.ts"), ...args, "--data-dir", data);
+}
+
+async function dbtBuild({ file, runDate, holdoutWeeks }: Log): Promise<Measured> {
+  const project = join(folder, "dbt");
+  rmSync(project, { recursive: true, force: true });
+  await writeDbtProject(project, file, runDate, holdoutWeeks);
+  return await measure(dbt, "build", "--quiet", "--project-dir", project, "--profiles-dir", project);
+}
+
+/** A program of the Python environment in a lock file of this folder. */
+async function program(environment: string, name: string): Promise<string> {
+  const lock = join(import.meta.dirname, `${environment}.lock`);
+  return join(await pythonEnvironment(environment, "3.11", lock), name);
 }
 
 type Figures = Record<string, Record<string, number>>;
