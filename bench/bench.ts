@@ -16,6 +16,7 @@ import Table from "cli-table3";
 import { projectDir } from "../lib/project.ts";
 import { pythonEnvironment } from "../local/runtime/python.ts";
 import { compareFeatures, writeDbtProject } from "./dbt.ts";
+import { growthChart, type Point } from "./growth-chart.ts";
 import { type Measured, measure } from "./measure.ts";
 import { writeShop } from "./shop.ts";
 
@@ -33,7 +34,8 @@ Measures the main job beside a notebook with pandas and lifetimes, the SQL besid
 model to its result.
 
   --runs <number>  runs on CDNOW and of a saved model, of which the median is shown (default: 3)
-  --large          also a shop of 5,000,000 customers (26 million orders; takes minutes and 8 GB)
+  --large          also shops of 100,000 and 5,000,000 customers (26 million orders; takes half an hour and 8 GB), and
+                   writes the growth to docs/bench.svg
   --help           shows this
 `);
   process.exit(0);
@@ -67,6 +69,7 @@ const table = new Table({
   ],
   style: { head: [], border: [] },
 });
+const points: Point[] = [];
 for (const log of await logs()) {
   const ours = await repeat(log.times, () => mainJob(log));
   const theirs = await repeat(log.times, () => notebook(log));
@@ -81,7 +84,10 @@ for (const log of await logs()) {
       `${seconds(each.seconds)} (${(each.seconds / ours.seconds).toFixed(2)})\n${megabytes(each.peakMb)}`,
   );
   table.push([log.name, customers.toLocaleString("en-US"), ...cells]);
+  const named = { "npm start": ours, "notebook, same figures": all, "notebook, one model": theirs };
+  for (const [tool, { seconds }] of Object.entries(named)) points.push({ tool, customers, seconds });
 }
+if (options.large) writeFileSync(join(projectDir, "docs/bench.svg"), await growthChart(points));
 process.stdout.write(
   `Time, as a multiple of that of npm start, and memory of the largest process.
 npm start: features, hold-out, three models, intervals, scores, back-test, checks, report.
@@ -105,7 +111,7 @@ async function logs(): Promise<Log[]> {
   const found: Log[] = [
     { name: "CDNOW, 69,659", file: cdnow, runDate: "1997-10-01", holdoutWeeks: 9, times: runs },
   ];
-  for (const customers of options.large ? [1_000_000, 5_000_000] : [1_000_000]) {
+  for (const customers of options.large ? [100_000, 1_000_000, 5_000_000] : [1_000_000]) {
     const file = join(folder, `shop-${customers}.parquet`);
     const startedAt = performance.now();
     const orders = await writeShop({ customers }, file);

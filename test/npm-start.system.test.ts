@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
+import { writeShop } from "../bench/shop.ts";
 import { projectDir } from "../lib/project.ts";
 import { openLocalWarehouse } from "../local/runtime/local-stack.ts";
 import { csv, fittedAs, npmStart, parsed, temporaryFolder } from "./npm-start.ts";
@@ -31,6 +32,33 @@ describe("npm start on other logs and with other settings", () => {
     } finally {
       await warehouse.close();
     }
+  });
+
+  it("trains and evaluates as long for ten times the customers, when the limit is the same", async () => {
+    const runs = [];
+    for (const customers of [10_000, 100_000]) {
+      const orders = join(folder, `shop-${customers}.parquet`);
+      await writeShop({ customers }, orders);
+      const args = ["--run-date", "2025-06-01", "--holdout-weeks", "31", "--model-customers", "5000"];
+      const run = await npmStart("--json", "--orders", orders, "--data-dir", `${orders}.data`, ...args);
+      assert.equal(run.code, 0, run.stderr);
+      const { steps, tables, model } = parsed(run);
+      const secondsOf = (name: string): number => {
+        const { started_at, finished_at } = steps.find(({ step }: { step: string }) => step === name);
+        return (Date.parse(finished_at) - Date.parse(started_at)) / 1000;
+      };
+      assert.equal(tables["rfm.customer_scores"], model.all_customers);
+      runs.push({
+        all: model.all_customers,
+        fitted: model.customers,
+        seconds: secondsOf("train") + secondsOf("backtest"),
+      });
+    }
+    const [one, ten] = runs;
+    assert.ok(ten!.all > 9 * one!.all, `${ten!.all} of ${one!.all}`);
+    assert.ok(Math.abs(ten!.fitted / one!.fitted - 1) < 0.1, `${ten!.fitted} of ${one!.fitted}`);
+    // Of ten times the rows each would take several times as long.
+    assert.ok(ten!.seconds < 2 * one!.seconds, `${ten!.seconds} s after ${one!.seconds} s`);
   });
 
   it("accepts a run date long after the last order, and warns that the orders are old", async () => {
