@@ -14,6 +14,7 @@ import { parseArgs } from "node:util";
 import { gunzipSync } from "node:zlib";
 import Table from "cli-table3";
 import { projectDir } from "../lib/project.ts";
+import { openLocalWarehouse } from "../local/runtime/local-stack.ts";
 import { pythonEnvironment } from "../local/runtime/python.ts";
 import { compareFeatures, writeDbtProject } from "./dbt.ts";
 import { growthChart, type Point } from "./growth-chart.ts";
@@ -47,6 +48,8 @@ interface Log {
   readonly name: string;
   readonly file: string;
   readonly runDate: string;
+  /** The day after the last order. */
+  readonly end: string;
   readonly holdoutWeeks: number;
   readonly times: number;
 }
@@ -69,6 +72,10 @@ const table = new Table({
   ],
   style: { head: [], border: [] },
 });
+const weekly = new Table({
+  head: ["orders", "read a week later", "features", "a week later", "npm start", "a week later"],
+  style: { head: [], border: [] },
+});
 const points: Point[] = [];
 for (const log of await logs()) {
   const ours = await repeat(log.times, () => mainJob(log));
@@ -84,6 +91,14 @@ for (const log of await logs()) {
       `${seconds(each.seconds)} (${(each.seconds / ours.seconds).toFixed(2)})\n${megabytes(each.peakMb)}`,
   );
   table.push([log.name, customers.toLocaleString("en-US"), ...cells]);
+  const first = await mainJob({ ...log, runDate: weekBefore(log.end) });
+  const next = await mainJob({ ...log, runDate: log.end }, false);
+  weekly.push([
+    log.name,
+    await ordersReadAgain(),
+    ...[first, next].map(({ stdout }) => seconds(secondsOf(JSON.parse(stdout), "features"))),
+    ...[first, next].map((each) => seconds(each.seconds)),
+  ]);
   const named = { "npm start": ours, "notebook, same figures": all, "notebook, one model": theirs };
   for (const [tool, { seconds }] of Object.entries(named)) points.push({ tool, customers, seconds });
 }
@@ -95,6 +110,11 @@ Notebook, same figures: pandas and lifetimes with the three models, bootstrap in
 each customer, the checks and the report. Notebook, one model: BG/NBD, without intervals and back-test.
 npm run sql: all SQL, with its checks. dbt-duckdb: dbt build of the models and checks of the step features.
 ${table.toString()}\n\n`,
+);
+
+process.stdout.write(
+  `A first run a week before the end of the orders, and the next one at their end.
+${weekly.toString()}\n\n`,
 );
 
 const saved = new Table({
@@ -109,7 +129,14 @@ async function logs(): Promise<Log[]> {
   const cdnow = join(folder, "cdnow.csv");
   writeFileSync(cdnow, gunzipSync(readFileSync(join(projectDir, "data/cdnow.csv.gz"))));
   const found: Log[] = [
-    { name: "CDNOW, 69,659", file: cdnow, runDate: "1997-10-01", holdoutWeeks: 9, times: runs },
+    {
+      name: "CDNOW, 69,659",
+      file: cdnow,
+      runDate: "1997-10-01",
+      end: "1998-07-01",
+      holdoutWeeks: 9,
+      times: runs,
+    },
   ];
   for (const customers of options.large ? [100_000, 1_000_000, 5_000_000] : [1_000_000]) {
     const file = join(folder, `shop-${customers}.parquet`);
@@ -119,18 +146,40 @@ async function logs(): Promise<Log[]> {
       `Wrote a shop of ${orders.toLocaleString("en-US")} orders in ${seconds((performance.now() - startedAt) / 1000)}.\n`,
     );
     const name = `shop, ${orders.toLocaleString("en-US")}`;
-    found.push({ name, file, runDate: "2025-06-01", holdoutWeeks: 31, times: 1 });
+    found.push({ name, file, runDate: "2025-06-01", end: "2025-12-28", holdoutWeeks: 31, times: 1 });
   }
   return found;
 }
 
-/** The whole main job, in a new data folder. */
-async function mainJob({ file, runDate, holdoutWeeks }: Log): Promise<Measured> {
+/** The whole main job, in a new data folder or in that of the last one. */
+async function mainJob({ file, runDate, holdoutWeeks }: Log, isFirst = true): Promise<Measured> {
   const data = join(folder, "data");
-  rmSync(data, { recursive: true, force: true });
+  if (isFirst) rmSync(data, { recursive: true, force: true });
   const args = ["--orders", file, "--run-date", runDate, "--holdout-weeks", String(holdoutWeeks)];
   const settings = ["--horizon-weeks", String(HORIZON), "--json", "--data-dir", data];
   return await measure(process.execPath, join(projectDir, "cli/start.ts"), ...args, ...settings);
+}
+
+function weekBefore(date: string): string {
+  return new Date(Date.parse(date) - 7 * 86_400_000).toISOString().slice(0, 10);
+}
+
+/** How many orders the last run of the main job read, of how many. */
+async function ordersReadAgain(): Promise<string> {
+  const warehouse = await openLocalWarehouse(join(folder, "data"));
+  try {
+    const [counts] = await warehouse.query(
+      "SELECT COUNTIF(o.ordered_on >= r.read_since) AS again, COUNT(*) AS orders FROM rfm.checked_orders AS o CROSS JOIN rfm.order_reads AS r",
+    );
+    return `${Number(counts!.again).toLocaleString("en-US")} of ${Number(counts!.orders).toLocaleString("en-US")}`;
+  } finally {
+    await warehouse.close();
+  }
+}
+
+function secondsOf({ steps }: Results, name: string): number {
+  const step = steps.find((each) => each.step === name)!;
+  return (Date.parse(step.finished_at) - Date.parse(step.started_at)) / 1000;
 }
 
 async function notebook({ file, runDate, holdoutWeeks }: Log, ...flags: string[]): Promise<Measured> {
@@ -161,6 +210,7 @@ async function program(environment: string, name: string): Promise<string> {
 
 type Figures = Record<string, Record<string, number>>;
 interface Results {
+  readonly steps: readonly { step: string; started_at: string; finished_at: string }[];
   readonly model_id: string;
   readonly fitted: readonly (Record<string, number> & { model_id: string; family: string; sample: string })[];
   readonly holdout: Figures;
