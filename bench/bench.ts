@@ -13,6 +13,9 @@ import { setTimeout } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { gunzipSync } from "node:zlib";
 import Table from "cli-table3";
+import { fitBgNbd } from "../jobs/clv/bg-nbd-fit.ts";
+import { fitGammaGamma } from "../jobs/clv/gamma-gamma-fit.ts";
+import { readStatistics } from "../jobs/clv/model-tables.ts";
 import { projectDir } from "../lib/project.ts";
 import { openLocalWarehouse } from "../local/runtime/local-stack.ts";
 import { pythonEnvironment } from "../local/runtime/python.ts";
@@ -76,6 +79,10 @@ const weekly = new Table({
   head: ["orders", "read a week later", "features", "a week later", "npm start", "a week later"],
   style: { head: [], border: [] },
 });
+const fits = new Table({
+  head: ["orders", "this project", "lifetimes", "ratio"],
+  style: { head: [], border: [] },
+});
 const points: Point[] = [];
 for (const log of await logs()) {
   const ours = await repeat(log.times, () => mainJob(log));
@@ -85,7 +92,14 @@ for (const log of await logs()) {
   const built = await repeat(log.times, () => dbtBuild(log));
   for (const each of [theirs, all]) compare(log, JSON.parse(ours.stdout), JSON.parse(each.stdout));
   await compareFeatures(join(folder, "dbt"), join(folder, "sql-only/warehouse.duckdb"));
-  const { customers } = JSON.parse(theirs.stdout);
+  const { customers, fit_seconds } = JSON.parse(theirs.stdout);
+  const fitted = await secondsToFit(log);
+  fits.push([
+    log.name,
+    `${fitted.toFixed(2)} s`,
+    `${fit_seconds.toFixed(2)} s`,
+    (fit_seconds / fitted).toFixed(0),
+  ]);
   const cells = [ours, all, theirs, sql, built].map(
     (each) =>
       `${seconds(each.seconds)} (${(each.seconds / ours.seconds).toFixed(2)})\n${megabytes(each.peakMb)}`,
@@ -112,6 +126,7 @@ npm run sql: all SQL, with its checks. dbt-duckdb: dbt build of the models and c
 ${table.toString()}\n\n`,
 );
 
+process.stdout.write(`The fit of BG/NBD and Gamma-Gamma on all customers.\n${fits.toString()}\n\n`);
 process.stdout.write(
   `A first run a week before the end of the orders, and the next one at their end.
 ${weekly.toString()}\n\n`,
@@ -162,6 +177,20 @@ async function mainJob({ file, runDate, holdoutWeeks }: Log, isFirst = true): Pr
 
 function weekBefore(date: string): string {
   return new Date(Date.parse(date) - 7 * 86_400_000).toISOString().slice(0, 10);
+}
+
+/** Of BG/NBD and Gamma-Gamma, on what the last run of the main job wrote to its tables. */
+async function secondsToFit({ runDate }: Log): Promise<number> {
+  const warehouse = await openLocalWarehouse(join(folder, "data"));
+  try {
+    const { purchases, values } = await readStatistics(warehouse, runDate, "production");
+    const startedAt = performance.now();
+    fitBgNbd(purchases);
+    fitGammaGamma(values);
+    return (performance.now() - startedAt) / 1000;
+  } finally {
+    await warehouse.close();
+  }
 }
 
 /** How many orders the last run of the main job read, of how many. */
