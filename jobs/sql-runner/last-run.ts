@@ -3,6 +3,7 @@ import { fullNameOf } from "dataform-check/query";
 import { z } from "zod";
 import type { ArtifactStore } from "../../contracts/artifacts.ts";
 import type { Parameters } from "../../contracts/warehouse.ts";
+import { jsonOrText } from "../../lib/json.ts";
 import { parse } from "../../lib/user-error.ts";
 
 const target = z.object({ project: z.string(), dataset: z.string(), name: z.string() });
@@ -47,7 +48,7 @@ export async function readLastRun(
   const text = await artifacts.read(urlIn(artifactsUrl));
   if (text === undefined) return undefined;
   const remedy = "Run again: the run replaces the file.";
-  const { actions, parameters } = parse(lastRun, json(text), urlIn(artifactsUrl), remedy);
+  const { actions, parameters } = parse(lastRun, jsonOrText(text), urlIn(artifactsUrl), remedy);
   return {
     parameters,
     actions: actions.map(({ updatePartitionFilter, ...each }) => ({
@@ -56,14 +57,6 @@ export async function readLastRun(
       ...(updatePartitionFilter === undefined ? {} : { updatePartitionFilter }),
     })),
   };
-}
-
-function json(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
-  }
 }
 
 /** Saves the actions that ran. Actions that are no longer in the project are removed. */

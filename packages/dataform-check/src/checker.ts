@@ -30,7 +30,7 @@ export interface Checked {
 /** An analysis, the text of an error, or why the query can't be analyzed. */
 type Result = { readonly analysis?: Analysis; readonly problem?: string; readonly why?: string };
 
-/** Checks a project with GoogleSQL's analyzer. A repeated check analyses only what changed. */
+/** Checks a project with GoogleSQL's analyzer. A repeated check analyzes only what changed. */
 export class SqlChecker {
   readonly analyzer: GoogleSqlAnalyzer;
   readonly config: Config;
