@@ -6,8 +6,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { Agent, createServer, request as httpRequest } from "node:http";
-import type { AddressInfo } from "node:net";
+import { Agent, request as httpRequest } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
@@ -15,6 +14,7 @@ import Table from "cli-table3";
 import { Command } from "commander";
 import { bundle } from "../jobs/bundle.ts";
 import { pythonEnvironment } from "../local/runtime/python.ts";
+import { freePort } from "../test/emulators/server.ts";
 import { residentMb } from "./measure.ts";
 
 const { requests: REQUESTS } = new Command("npm run bench:load --")
@@ -201,14 +201,6 @@ async function send(
     });
     sent.once("error", () => resolve(0)).end(body);
   });
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  await new Promise((closed) => server.close(closed));
-  return port;
 }
 
 function quantile(values: readonly number[], share: number): number {

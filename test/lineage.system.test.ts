@@ -46,6 +46,7 @@ describe("lineage in Chromium", () => {
     });
     await page.goto(file.href + hash);
   }
+  // biome-ignore lint/performance/useDomNodeTextContent: only the text that is shown
   const panel = (): Promise<string> => page.locator("#panel").innerText();
   const box = (table: string): Locator =>
     page.locator(".node").filter({ has: page.getByText(table, { exact: true }) });

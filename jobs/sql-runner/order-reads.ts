@@ -67,5 +67,5 @@ async function lookBack(
   if (typeof row?.last_order_on !== "string") return FIRST_DAY;
   const [end = runDate] = [runDate, row.last_order_on].sort();
   const since = new Date(Date.parse(end) - lateOrdersDays * 86_400_000).toISOString().slice(0, 10);
-  return since < FIRST_DAY ? FIRST_DAY : since;
+  return [FIRST_DAY, since].sort()[1]!;
 }
