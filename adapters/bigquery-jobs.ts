@@ -58,7 +58,7 @@ export class BigQueryJobs {
   readonly #location: string;
   readonly #labels: Readonly<Record<string, string>>;
   readonly #retryDelay: number;
-  /** How often each statement was run: running it twice makes two jobs. */
+  /** How often this process ran each statement: the second time is another job. */
   readonly #runs = new Map<string, number>();
 
   /**
@@ -117,7 +117,7 @@ export class BigQueryJobs {
         const { dmlStats, totalBytesBilled = 0 } = statistics?.query ?? {};
         return { job, rows: Number(dmlStats?.insertedRowCount ?? 0), bytesBilled: Number(totalBytesBilled) };
       }
-      // This job failed before this run.
+      // The job is of an earlier try of the step, and failed then.
       if (!isNew) continue;
       failures += 1;
       const { reason = "", message = "" } = error;

@@ -29,7 +29,7 @@ class FakePubSub {
     this.calls.push("close client");
   }
 
-  /** Delivers a message; its acknowledgement is recorded. */
+  /** Delivers a message; its acknowledgment is recorded. */
   deliver(id: string, text: string, attributes: Record<string, string>) {
     const ack = () => this.calls.push(`ack ${id}`);
     this.subscription.emit("message", { id, data: Buffer.from(text), attributes, ack });

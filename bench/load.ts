@@ -6,34 +6,23 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { Agent, createServer, request as httpRequest } from "node:http";
-import type { AddressInfo } from "node:net";
+import { Agent, request as httpRequest } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { parseArgs } from "node:util";
 import Table from "cli-table3";
+import { Command } from "commander";
 import { bundle } from "../jobs/bundle.ts";
 import { pythonEnvironment } from "../local/runtime/python.ts";
+import { freePort } from "../test/emulators/server.ts";
 import { residentMb } from "./measure.ts";
 
-const { values: options } = parseArgs({
-  options: {
-    requests: { type: "string", default: "20000" },
-    help: { type: "boolean", default: false },
-  },
-});
-if (options.help) {
-  process.stdout.write(`Usage: npm run bench:load -- [options]
-
-Measures the invoker beside a minimal service with Flask and gunicorn, each on one core.
-
-  --requests <number>  requests to each service (default: 20000)
-  --help               shows this
-`);
-  process.exit(0);
-}
-const REQUESTS = Number(options.requests);
+const { requests: REQUESTS } = new Command("npm run bench:load --")
+  .description("Measures the invoker beside a minimal service with Flask and gunicorn, each on one core.")
+  .helpOption("--help", "shows this help")
+  .option("--requests <number>", "requests to each service", Number, 20_000)
+  .parse()
+  .opts<{ requests: number }>();
 /** Requests that are sent at the same time. */
 const AT_ONCE = 16;
 /** Requests that are not answered yet when the service gets SIGTERM, and milliseconds that each takes. */
@@ -212,14 +201,6 @@ async function send(
     });
     sent.once("error", () => resolve(0)).end(body);
   });
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  await new Promise((closed) => server.close(closed));
-  return port;
 }
 
 function quantile(values: readonly number[], share: number): number {

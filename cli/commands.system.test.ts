@@ -278,7 +278,7 @@ describe("local commands", function () {
     const { says } = start("sql-tool", "lineage", "--port", "0", "--sql-dir", copy);
     const url = /http:\/\/127\.0\.0\.1:\d+/.exec(await says("The lineage is on http"))![0];
     const page = await (await fetch(url)).text();
-    assert.ok(page.includes('"name":"mlops_mkt.rfm_segments"'));
+    assert.ok(page.includes('id="mlops_mkt.rfm_segments"'));
     assert.doesNotMatch(page, /(src|href)="https?:/);
     writeFileSync(
       join(copy, "definitions", "staging", "purchases.sqlx"),

@@ -60,7 +60,7 @@ await runCommand(async () => {
   });
 
   const runAndSave = async (graph: Graph, actions: readonly Action[]): Promise<number> => {
-    // Reads all orders. If it breaks off, the next run does so, too.
+    // Reads all orders. If it does not finish, the next run reads all orders again.
     const step = "features";
     const read = await startOrderRead(warehouse, graph, actionsOfStep(graph, step), {
       ...settings,

@@ -131,7 +131,10 @@ export function planAlerts(args: AlertPlanArgs): Readonly<Partial<Record<Alert, 
 const failureFilter = (dagId: string): string =>
   `resource.type=("cloud_composer_environment" OR "workflows.googleapis.com/Workflow") AND "run_failed" AND "${dagId}"`;
 
-/** True when no run has succeeded for the longest gap of the schedule and as long as a run may take. */
+/**
+ * A query that is true when the last success is older than the longest gap of the schedule plus the time that a run may
+ * take; undefined when that is longer than a query can look back.
+ */
 function successWithin({ names, schedule, runLimit }: AlertPlanArgs) {
   const gap = longestGap(schedule.cron, schedule.timeZone) + toSeconds(runLimit);
   if (gap > LONGEST_LOOKBACK) return undefined;

@@ -1,7 +1,7 @@
 import { invokerFilter, METRICS, waiting } from "./alerts.ts";
 import type { Names } from "./names.ts";
 
-/** The JSON of a dashboard (cloud.google.com/monitoring/api/ref_v3/rest/v1/projects.dashboards): how runs and the invoker do. */
+/** The JSON of a dashboard (cloud.google.com/monitoring/api/ref_v3/rest/v1/projects.dashboards): runs, the invoker, messages and costs. */
 export function planDashboard(
   title: string,
   names: Pick<Names, "services" | "metrics" | "subscriptions">,
@@ -31,9 +31,9 @@ export function planDashboard(
     chart("Bytes billed by BigQuery", `metric.type="${METRICS.bytesBilled}"`, "ALIGN_SUM", "By"),
   ];
   const logs = {
-    title: "What jobs and the invoker say, from warnings on",
+    title: "Warnings and errors of the jobs and the invoker",
     logsPanel: {
-      // What a job writes to stderr is an ERROR for Vertex AI: the line itself says how severe it is.
+      // Vertex AI marks all that a job writes to stderr as ERROR. The severity is in the text of the line.
       filter: `(resource.type="ml_job" AND jsonPayload.message=~"\\"severity\\":\\"(WARNING|ERROR|CRITICAL)\\"") OR (severity>=WARNING AND ${invoker})`,
     },
   };

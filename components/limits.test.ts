@@ -29,12 +29,12 @@ describe("limits of Google Cloud", function () {
       });
 
       // cloud.google.com/pubsub/docs/subscription-properties, …/handling-failures
-      it("of subscriptions: retention, acknowledgement, dead letters, back-off", () => {
+      it("of subscriptions: retention, acknowledgment, dead letters, back-off", () => {
         const subscriptions = ofType("Subscription");
         assert.ok(subscriptions.length > 4);
         for (const { name, inputs } of subscriptions) {
           assertBetween(10 * MINUTE, seconds(inputs.messageRetentionDuration), 31 * DAY, `${name} retention`);
-          assertBetween(10, Number(inputs.ackDeadlineSeconds ?? 10), 600, `${name} acknowledgement`);
+          assertBetween(10, Number(inputs.ackDeadlineSeconds ?? 10), 600, `${name} acknowledgment`);
           const letters = inputs.deadLetterPolicy as { maxDeliveryAttempts: number } | undefined;
           if (letters) assertBetween(5, letters.maxDeliveryAttempts, 100, `${name} attempts`);
           const retry = inputs.retryPolicy as { minimumBackoff: string; maximumBackoff: string } | undefined;

@@ -148,7 +148,7 @@ describe("Monitoring", () => {
     assert.equal((await monitoring({ budget: undefined })).ofType(BUDGET).length, 0);
   });
 
-  it("plans the same alerts for any schedule, but for the one that can't be watched", () => {
+  it("plans the same alerts for any schedule, except the one that can't be watched", () => {
     const field = (least: number, most: number) =>
       fc.oneof(fc.constant("*"), fc.integer({ min: least, max: most }).map(String));
     const cron = fc.tuple(field(0, 59), field(0, 23), field(1, 28), field(1, 12), field(0, 6));

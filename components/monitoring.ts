@@ -19,7 +19,7 @@ export interface MonitoringArgs extends AlertPlanArgs {
   readonly budget?: { readonly billingAccount: string; readonly monthly: string } | undefined;
 }
 
-/** Sends an alert when something is wrong, and shows how runs do. */
+/** Sends an alert when something is wrong, and shows runs, requests and costs on a dashboard. */
 export class Monitoring extends Component<MonitoringArgs> {
   readonly channels: readonly gcp.monitoring.NotificationChannel[];
   readonly alerts: Readonly<Partial<Record<Alert, gcp.monitoring.AlertPolicy>>>;

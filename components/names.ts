@@ -9,7 +9,7 @@ export interface Identity {
   readonly project: string;
 }
 
-/** Kinds of resources: the roles there are, and the most characters that the service allows in a name. */
+/** The roles of each kind of resource, and how many characters the service allows in a name. */
 const KINDS = {
   serviceAccounts: {
     longest: 30,

@@ -141,7 +141,7 @@ export interface ConfigReader {
   readonly given?: readonly string[];
 }
 
-/** What is known of a stack before its first resource. */
+/** The settings of a stack, complete with defaults. */
 export type Settings = ReturnType<typeof readSettings>;
 
 /**

@@ -20,7 +20,7 @@ export interface WarehouseArgs {
   readonly location: string;
   /** The shop's orders, which are only read. */
   readonly orders: { readonly project: string; readonly dataset: string; readonly table: string };
-  /** The dataset that marketing reads, and who may. Its tables hold the data itself, so that nobody needs rights on others. */
+  /** The dataset that marketing reads, and who may read it. Its tables hold the data itself, so that nobody needs rights on others. */
   readonly marketing: {
     readonly project: string;
     readonly dataset: string;

@@ -42,7 +42,7 @@ export interface WorkloadArgs {
   readonly callers: Readonly<Record<string, Member>>;
 }
 
-/** cloud.google.com/vertex-ai/docs/general/iam-permissions: start a pipeline, ask how it is. */
+/** cloud.google.com/vertex-ai/docs/general/iam-permissions: start a pipeline and read its state. */
 const LAUNCH = ["create", "get"].map((verb) => `aiplatform.pipelineJobs.${verb}`);
 
 /**
@@ -102,7 +102,7 @@ export class Workload extends Component<WorkloadArgs> {
     return new gcp.artifactregistry.Repository(this.named("images"), args, this.child);
   }
 
-  /** The Docker engine of the person or workflow that deploys builds and pushes them, with its login: gcloud auth configure-docker. */
+  /** Whoever deploys builds and pushes the images with a Docker engine that is logged in: gcloud auth configure-docker. */
   #images(): Workload["images"] {
     const { project, region, candidates = [] } = this.args;
     const image = (program: Program | Candidate): docker.Image => {
@@ -195,7 +195,7 @@ export class Workload extends Component<WorkloadArgs> {
     );
   }
 
-  /** The last commit that changed a job, which runs record. */
+  /** The last commit that changed a job. Runs record it. */
   #revision(): string {
     const sources = IMAGES.flatMap((image) => bundle(image).inputs);
     return commitOf(projectDir, [...new Set(sources), "sql"]);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { runDate, runSettings, today } from "./run.ts";
+import { newRunId, runDate, runId, runIdFor, runSettings, today } from "./run.ts";
 
 describe("run contract", () => {
   it("takes a run date that is today somewhere, and no later one", () => {
@@ -32,5 +32,55 @@ describe("run contract", () => {
     assert.ok(["UTC", "Europe/Paris", "Asia/Kolkata", "America/Argentina/Buenos_Aires"].every(isTaken));
     for (const name of ["", "paris", "Mars/Olympus", "+02:00", "UTC+2"])
       assert.equal(isTaken(name), false, name);
+  });
+
+  it("takes no run date before 1900, and only dates", () => {
+    assert.equal(runDate.safeParse("1900-01-01").success, true);
+    for (const wrong of ["1899-12-31", "0020-01-01", "1997-02-29", "1997-10-1", "1997-10-01T00:00:00Z"])
+      assert.match(runDate.safeParse(wrong).error?.issues[0]?.message ?? "", /^must /, wrong);
+  });
+
+  it("has run ids that are valid for Vertex AI and as labels", () => {
+    assert.equal(runIdFor("2026-03-02", 1), "clv-20260302-1");
+    assert.match(newRunId("2026-03-02"), /^clv-20260302-m[0-9a-f]{10}$/);
+    const isTaken = (id: string) => runId.safeParse(id).success;
+    for (const id of [newRunId("2026-03-02"), "a-1", `a${"0".repeat(62)}`]) assert.ok(isTaken(id), id);
+    for (const id of ["a1", `a${"0".repeat(63)}`, "1ab", "-ab", "Abc", "a_b", "abc\n", " abc"])
+      assert.equal(isTaken(id), false, id);
+  });
+
+  it("has settings with a default and a range each", () => {
+    const bounds: Readonly<Record<string, readonly [least: number, most: number, standard: number]>> = {
+      horizon_weeks: [1, 520, 39],
+      holdout_weeks: [0, 520, 0],
+      rfm_window_days: [0, 36_500, 0],
+      annual_discount_rate: [0, 1, 0.1],
+      max_rejected_share: [0, 1, 0.05],
+      promotion_tolerance: [0, 1, 0.02],
+      model_customers: [0, 1e9, 1e6],
+      max_psi: [0, 1000, 0.2],
+      late_orders_days: [0, 36_500, 35],
+    };
+    const words = { promotion_metric: "count_mae", retrain: "yes", shop_time_zone: "UTC" };
+    const defaults = Object.entries(bounds).map(([name, [, , standard]]) => [name, standard]);
+    assert.deepEqual(runSettings.parse({}), {
+      ...Object.fromEntries(defaults),
+      ...{ ...words, refunds: "separate", full_refresh: "off" },
+    });
+    const isTaken = (name: string, value: unknown) => runSettings.safeParse({ [name]: value }).success;
+    for (const [name, [least, most]] of Object.entries(bounds)) {
+      // A query of HTTP gives text.
+      for (const value of [least, most, String(most)]) assert.ok(isTaken(name, value), `${name} ${value}`);
+      for (const value of [least - 1, most + 1, "many"])
+        assert.equal(isTaken(name, value), false, `${name} ${value}`);
+    }
+    assert.equal(isTaken("horizon_weeks", 1.5), false);
+    for (const [name, value] of Object.entries({
+      retrain: "maybe",
+      refunds: "off",
+      full_refresh: "yes",
+      other: 1,
+    }))
+      assert.equal(isTaken(name, value), false, name);
   });
 });

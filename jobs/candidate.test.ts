@@ -68,7 +68,7 @@ for (const [language, { needs, main, program, interpreter }] of Object.entries(L
 
     for (const [name, figures, error] of [
       ["crossed", { low: 2, high: 1 }, /interval of .*low 2.* high 1.*low <= high/s],
-      ["open", { low: 1 }, /interval of .*low 1.* high (undefined|nan).*none of them/s],
+      ["open", { low: 1 }, /interval of .*low 1.* high (undefined|nan).*neither/s],
       ["negative", { low: -1, high: 1 }, /low of .*not a number from 0 up/],
     ] as const)
       it(`refuses an interval that is ${name}`, async () => {

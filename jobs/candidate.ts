@@ -166,7 +166,7 @@ function predictionRows(model_id: string, asked: readonly Example[], given: read
     const { low, high } = prediction;
     if ((low === undefined) !== (high === undefined) || low! > high!)
       throw new UserError(`The interval of customer ${customer_id} has low ${low} and high ${high}.`, {
-        remedy: "Give both with low <= high, or none of them.",
+        remedy: "Give both with low <= high, or neither.",
       });
     return { ...MISSING, ...prediction, model_id, sample, customer_id, weeks };
   });

@@ -272,7 +272,7 @@ def predicted(asked: pd.DataFrame, predict: Callable[[pd.DataFrame], pd.DataFram
     if bad.any():
         raise ValueError(
             f"the interval of {bad.sum()} customers is wrong, for example low {low[bad][0]} and high {high[bad][0]}: "
-            "give both with low <= high, or none of them"
+            "give both with low <= high, or neither"
         )
     return frame
 

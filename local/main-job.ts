@@ -8,7 +8,7 @@ import { stepReport, stepReportUrl } from "../contracts/step.ts";
 import type { Candidate } from "../jobs/candidates.ts";
 import { createLogger } from "../lib/log.ts";
 import { makeFolder } from "../lib/make-folder.ts";
-import { formatError, parse, UserError } from "../lib/user-error.ts";
+import { formatError, isUserError, parse, UserError } from "../lib/user-error.ts";
 import { describeOrders, type OrdersOptions, readOrders } from "./orders/load.ts";
 import { Progress } from "./progress.ts";
 import { exportMarts } from "./report/export.ts";
@@ -56,7 +56,7 @@ export async function runMain(json: boolean, settings: () => MainSettings): Prom
     const { aborted } = interrupt.signal;
     const error = aborted ? reason : thrown;
     progress.fail(formatError(error));
-    if (!(error instanceof UserError)) process.stderr.write(`${(error as Error).stack}\n`);
+    if (!isUserError(error)) process.stderr.write(`${(error as Error).stack}\n`);
     const status = aborted ? "cancelled" : "failed";
     if (json) process.stdout.write(`${JSON.stringify({ ...run, status, error: formatError(error) })}\n`);
     return aborted ? 130 : 1;

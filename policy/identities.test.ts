@@ -55,6 +55,7 @@ describe("identities", () => {
       declared(gcp.cloudrunv2.Job, "job", { template: { template: { serviceAccount: account } } }),
       declared(gcp.cloudrunv2.Service, "invoker", { template: { serviceAccount: account } }),
       declared(gcp.composer.Environment, "c", { config: { nodeConfig: { serviceAccount: account } } }),
+      declared(gcp.workflows.Workflow, "w", { serviceAccount: account }),
     ];
     for (const account of ["", "12-compute@developer.gserviceaccount.com", "p@appspot.gserviceaccount.com"])
       for (const resource of runningAs(account)) {

@@ -24,7 +24,8 @@ describe("images", () => {
     const check = async (resource: Declared) => (await evaluate([imagesByDigest()], resource)).join();
     assert.match(await check(service("node:24")), /found template.containers.0.image "node:24"\./);
     assert.match(await check(service("")), /found template.containers.0.image ""/);
-    assert.match(await check(service(`${repository}/invoker@sha256:abc`)), /sha256:abc"/);
+    for (const wrong of ["@sha256:abc", `${digest}0`])
+      assert.match(await check(service(`${repository}/invoker${wrong}`)), RegExp(`${wrong}"`));
     assert.match(
       await check(pipeline(`${repository}/clv:v1`)),
       /found content.fit.container.image "\S+clv:v1"/,
@@ -60,6 +61,7 @@ describe("images", () => {
       await check(built(`${repository}/invoker`)),
       /found imageName "\S+invoker", which means latest/,
     );
+    assert.match(await check(built("localhost:5000/invoker")), /which means latest/);
     assert.match(await check(built(`${repository}/invoker:latest`)), /found imageName "\S+:latest"/);
     assert.match(await check(service(`node:latest${digest}`)), /found template.containers.0.image/);
     const composer = { config: { softwareConfig: { imageVersion: "composer-latest" } } };

@@ -29,7 +29,8 @@ describe("labels", () => {
     assert.equal((await check(declared(gcp.storage.Bucket, "artifacts", {}))).length, 2);
     const alert = declared(gcp.monitoring.AlertPolicy, "dead-letters", {});
     assert.match((await check(alert)).join(), /found userLabels without app/);
-    assert.equal((await check({ type: "gcp:new/thing:Thing", name: "x", inputs: { labels: {} } })).length, 2);
+    const thing = { type: "gcp:new/thing:Thing", name: "x", inputs: { labels: { app: "a" } } };
+    assert.match((await check(thing)).join(), /^\S+ "x": found labels without environment\./);
   });
 
   it("pass when complete, and where nothing takes them", async () => {

@@ -3,7 +3,7 @@ import { at, isEmpty } from "./value.ts";
 
 const required = ["environment", "app"];
 
-/** What takes labels, by the provider's module. */
+/** Resources that take labels, by the module of the provider. */
 export const labeled: Readonly<Record<string, readonly string[]>> = {
   artifactregistry: ["Repository"],
   bigquery: ["Dataset", "Job", "Reservation", "Table"],
@@ -16,7 +16,7 @@ export const labeled: Readonly<Record<string, readonly string[]>> = {
   workflows: ["Workflow"],
 };
 
-/** What takes `userLabels`; its `labels`, if any, are something else. */
+/** Resources that take `userLabels`. If they have `labels` too, these are something else. */
 export const userLabeled: Readonly<Record<string, readonly string[]>> = {
   monitoring: "AlertPolicy CustomService GenericService NotificationChannel Slo UptimeCheckConfig".split(" "),
 };
@@ -25,8 +25,8 @@ export const userLabeled: Readonly<Record<string, readonly string[]>> = {
 export function labels() {
   return policy({
     name: "labels",
-    description: `What takes labels carries ${required.join(", ")}.`,
-    remedy: "Give it the labels of the stack's settings.",
+    description: `Every resource that takes labels has the labels ${required.join(" and ")}.`,
+    remedy: "Pass on the labels of the stack.",
     types: ["gcp:"],
     *violations(resource) {
       const property = labelsProperty(resource);

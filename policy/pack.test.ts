@@ -6,6 +6,7 @@ import { promisify } from "node:util";
 import analyzer from "@pulumi/pulumi/proto/analyzer_grpc_pb.js";
 import messages from "@pulumi/pulumi/proto/analyzer_pb.js";
 import fc from "fast-check";
+import { REGIONS } from "../components/settings.ts";
 import { evaluate, LATER } from "../test/evaluate-policies.ts";
 import { policies } from "./policies.ts";
 
@@ -51,6 +52,25 @@ describe("policy pack", () => {
       assert.match(description, /^[A-Z].*\.$/, name);
       assert.equal(enforcementLevel, "mandatory", name);
     }
+  });
+
+  it("has policies whose configuration is checked, and has defaults", () => {
+    const schemas = policies("prod").map(({ name, configSchema }) => [name, configSchema?.properties]);
+    assert.deepEqual(Object.fromEntries(schemas.filter(([, properties]) => properties)), {
+      "deletion-protection": { environment: { type: "string", enum: ["dev", "prod"], default: "prod" } },
+      regions: { allowed: { type: "array", items: { type: "string" }, default: ["EU", "US", ...REGIONS] } },
+    });
+  });
+
+  it("ignores the resources of other providers", async () => {
+    const wrong = {
+      ...{ deletionProtection: false, location: "nowhere", labels: {}, role: "roles/owner" },
+      ...{ member: "allUsers", image: "node:latest" },
+    };
+    const found = async (type: string) =>
+      (await evaluate(policies("prod"), { type, name: "x", inputs: wrong })).length;
+    assert.ok((await found("gcp:new/thing:Thing")) >= 7);
+    assert.equal(await found("aws:new/thing:Thing"), 0);
   });
 
   it("is loaded by Pulumi, and finds what is wrong among what is not known yet", async () => {

@@ -6,7 +6,7 @@ import { checkDerivatives } from "../../test/derivatives.ts";
 import type { BgNbdParameters } from "./bg-nbd.ts";
 import * as columnar from "./bg-nbd-fit.ts";
 import { fitGammaGamma } from "./gamma-gamma-fit.ts";
-import { CannotFit, maximiseLikelihood } from "./maximum-likelihood.ts";
+import { CannotFit, maximizeLikelihood } from "./maximum-likelihood.ts";
 import { seededRandom } from "./random.ts";
 
 const NAMES = ["r", "alpha", "a", "b"] as const;
@@ -141,7 +141,7 @@ describe("fitBgNbd", () => {
     const rows = customers.map(({ x, tX, T }) => ({ x, tX, T, customers: 1 }));
     const shuffled = rows.toSorted((one, other) => ((one.tX * 7919) % 1) - ((other.tX * 7919) % 1));
     const [fit, other] = [fitBgNbd(rows), fitBgNbd(shuffled)];
-    const whole = maximiseLikelihood(
+    const whole = maximizeLikelihood(
       (parameters: BgNbdParameters) => bgNbdLikelihood(parameters, rows),
       { r: 1, alpha: 10, a: 1, b: 1 },
       rows.length,

@@ -1,4 +1,4 @@
-import { type Fit, type Likelihood, maximiseLikelihood } from "./maximum-likelihood.ts";
+import { type Fit, type Likelihood, maximizeLikelihood } from "./maximum-likelihood.ts";
 
 /** Columns of equal length. Row i describes `customers[i]` customers who are alike. */
 export type Statistics<Column extends string> = Readonly<Record<Column | "customers", Float64Array>>;
@@ -21,7 +21,7 @@ export function customersBy(x: Float64Array, customers: Float64Array): Float64Ar
 }
 
 /**
- * Maximises the likelihood of all rows. If there are many, the start is the maximum of every n-th row, so that few passes
+ * Maximizes the likelihood of all rows. If there are many, the start is the maximum of every n-th row, so that few passes
  * over all rows are left.
  */
 export function fitStatistics<P extends Record<string, number>, Column extends string>(
@@ -30,17 +30,17 @@ export function fitStatistics<P extends Record<string, number>, Column extends s
   start: P,
   { startRows, iterations } = LIMITS,
 ): Fit<P> {
-  const maximise = (rows: Statistics<Column>, from: P): Fit<P> =>
-    maximiseLikelihood(
+  const maximize = (rows: Statistics<Column>, from: P): Fit<P> =>
+    maximizeLikelihood(
       (parameters) => likelihood(parameters, rows),
       from,
       totalOf(rows.customers),
       iterations,
     );
   const step = Math.floor(statistics.customers.length / startRows);
-  if (step < 2) return maximise(statistics, start);
-  const near = maximise(everyNth(statistics, step), start);
-  return maximise(statistics, near.converged ? near.parameters : start);
+  if (step < 2) return maximize(statistics, start);
+  const near = maximize(everyNth(statistics, step), start);
+  return maximize(statistics, near.converged ? near.parameters : start);
 }
 
 function everyNth<S extends Readonly<Record<string, Float64Array>>>(columns: S, step: number): S {

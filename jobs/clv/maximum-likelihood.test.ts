@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { maximiseLikelihood } from "./maximum-likelihood.ts";
+import { maximizeLikelihood } from "./maximum-likelihood.ts";
 
 /** 40 exponential observations of mean 5: the rate's maximum is 1 / 5, its standard error rate / sqrt(40). */
 const exponential = ({ rate }: { rate: number }) => ({
@@ -8,10 +8,10 @@ const exponential = ({ rate }: { rate: number }) => ({
   hessian: [[-40 / rate ** 2]],
 });
 
-describe("maximiseLikelihood", () => {
+describe("maximizeLikelihood", () => {
   it("finds an exponential rate and its standard error, from near and far", () => {
     for (const start of [0.2, 1e-4, 1e4]) {
-      const fit = maximiseLikelihood(exponential, { rate: start }, 40);
+      const fit = maximizeLikelihood(exponential, { rate: start }, 40);
       assert.ok(fit.converged, `from ${start}`);
       assert.ok(Math.abs(fit.parameters.rate - 0.2) < 1e-12);
       assert.ok(Math.abs(fit.standardErrors.rate - 0.2 / Math.sqrt(40)) < 1e-6);
@@ -21,7 +21,7 @@ describe("maximiseLikelihood", () => {
 
   it("follows a curved ridge to its top", () => {
     // Rosenbrock's function of the logarithms, upside down
-    const fit = maximiseLikelihood(
+    const fit = maximizeLikelihood(
       ({ u, v }: { u: number; v: number }) => {
         const [x, y] = [Math.log(u), Math.log(v)];
         const [gx, gy] = [2 * (1 - x) + 400 * x * (y - x * x), -200 * (y - x * x)];
@@ -43,7 +43,7 @@ describe("maximiseLikelihood", () => {
 
   it("gives standard errors of parameters that depend on each other", () => {
     // A log-likelihood of the logarithms x, y: -(2 x'^2 + 2 x' y' + 3 y'^2) / 2 round (1, 2)
-    const { parameters, standardErrors } = maximiseLikelihood(
+    const { parameters, standardErrors } = maximizeLikelihood(
       ({ u, v }: { u: number; v: number }) => {
         const [x, y] = [Math.log(u) - 1, Math.log(v) - 2];
         return {
@@ -70,7 +70,7 @@ describe("maximiseLikelihood", () => {
         hessian: [[one.hessian[0]![0]!], [0, two.hessian[0]![0]!]],
       };
     };
-    const fit = maximiseLikelihood(both, { rate: 0.2, other: 1e-3 }, 40);
+    const fit = maximizeLikelihood(both, { rate: 0.2, other: 1e-3 }, 40);
     assert.ok(fit.converged && Math.abs(fit.parameters.other - 0.2) < 1e-12);
   });
 
@@ -81,7 +81,7 @@ describe("maximiseLikelihood", () => {
       gradient: [1 / k ** 2, (-2 * Math.log(m)) / m],
       hessian: [[-2 / k ** 3], [0, (2 * Math.log(m) - 2) / m ** 2]],
     });
-    const { parameters, gradientNorm } = maximiseLikelihood(rising, { k: 1, m: 1 }, 4);
+    const { parameters, gradientNorm } = maximizeLikelihood(rising, { k: 1, m: 1 }, 4);
     assert.ok(Math.abs(gradientNorm * parameters.k * 4 - 1) < 1e-9, `${gradientNorm}`);
   });
 
@@ -90,7 +90,7 @@ describe("maximiseLikelihood", () => {
       const { value, ...derivatives } = exponential(parameters);
       return { value: value + 1e12, ...derivatives };
     };
-    const fit = maximiseLikelihood(lifted, { rate: 0.1 }, 40);
+    const fit = maximizeLikelihood(lifted, { rate: 0.1 }, 40);
     assert.ok(fit.converged && Math.abs(fit.parameters.rate - 0.2) < 1e-12);
   });
 
@@ -100,7 +100,7 @@ describe("maximiseLikelihood", () => {
       gradient: [(2 * (1 - Math.log(k))) / k],
       hessian: [[(2 * Math.log(k) - 4) / k ** 2]],
     });
-    const fit = maximiseLikelihood(wrong, { k: 1 }, 1);
+    const fit = maximizeLikelihood(wrong, { k: 1 }, 1);
     assert.equal(fit.converged, false);
     assert.ok(fit.iterations < 30, "It gives up when no step is short enough.");
   });
@@ -111,18 +111,18 @@ describe("maximiseLikelihood", () => {
       gradient: [1 / k ** 2],
       hessian: [[-2 / k ** 3]],
     });
-    const endless = maximiseLikelihood(rising, { k: 1 }, 1);
+    const endless = maximizeLikelihood(rising, { k: 1 }, 1);
     assert.equal(endless.converged, false);
     assert.ok(Number.isNaN(endless.standardErrors.k));
     assert.ok(endless.parameters.k > 1e5 && endless.parameters.k < 1e8, `${endless.parameters.k}`);
     const flat = () => ({ value: -1, gradient: [0], hessian: [[0]] });
-    assert.equal(maximiseLikelihood(flat, { k: 1 }, 1).converged, false);
+    assert.equal(maximizeLikelihood(flat, { k: 1 }, 1).converged, false);
     const dip = ({ k }: { k: number }) => ({
       value: Math.log(k) ** 2,
       gradient: [(2 * Math.log(k)) / k],
       hessian: [[(2 - 2 * Math.log(k)) / k ** 2]],
     });
-    const fit = maximiseLikelihood(dip, { k: 1 }, 1);
+    const fit = maximizeLikelihood(dip, { k: 1 }, 1);
     assert.equal(fit.converged, false);
     assert.ok(Number.isNaN(fit.standardErrors.k));
   });

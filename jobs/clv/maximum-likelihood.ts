@@ -33,10 +33,10 @@ const TOLERANCE = 1e-6;
 const ROUNDING = 1e-13;
 
 /**
- * Maximises a log-likelihood of positive parameters over their logarithms by Newton's method, damped after Levenberg
+ * Maximizes a log-likelihood of positive parameters over their logarithms by Newton's method, damped after Levenberg
  * and Marquardt. `start` gives the names of the parameters and the scale of each.
  */
-export function maximiseLikelihood<P extends Record<string, number>>(
+export function maximizeLikelihood<P extends Record<string, number>>(
   likelihood: (parameters: P) => Likelihood,
   start: P,
   customers: number,

@@ -272,7 +272,7 @@ const POISSON: Uint8Array = (() => {
   return counts;
 })();
 
-/** The quantile of sorted numbers, interpolated between its two neighbours. */
+/** The quantile of sorted numbers, interpolated between its two neighbors. */
 function quantile(sorted: Float64Array, probability: number): number {
   const position = probability * (sorted.length - 1);
   const below = sorted[Math.floor(position)]!;

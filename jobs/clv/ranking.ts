@@ -75,7 +75,7 @@ function groupOf(groups: Uint32Array, place: number): number {
 
 /** Spearman's rank correlation; equal scores have their mean rank. NaN if all scores of a ranking are equal. */
 export function rankCorrelation(one: Ranking, other: Ranking): number {
-  const [left, right] = [one, other].map(centredRanks);
+  const [left, right] = [one, other].map(centeredRanks);
   let [product, leftSquare, rightSquare] = [0, 0, 0];
   left!.forEach((rank, i) => {
     product += rank * right![i]!;
@@ -86,7 +86,7 @@ export function rankCorrelation(one: Ranking, other: Ranking): number {
 }
 
 /** Twice the ranks, less their mean: a correlation does not depend on the scale. */
-function centredRanks({ order, groups }: Ranking): Float64Array {
+function centeredRanks({ order, groups }: Ranking): Float64Array {
   const ranks = new Float64Array(order.length);
   for (let group = 0; group + 1 < groups.length; group++) {
     const [start, end] = [groups[group]!, groups[group + 1]!];

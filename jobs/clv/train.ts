@@ -43,7 +43,7 @@ export interface NewChampion {
 /** Folder of a model's files. */
 const filesOf = ({ model_id }: { readonly model_id: string }): string => `models/${model_id}`;
 
-/** A model that was made now, with its rows of rfm.models, but for whether it is the champion and why. */
+/** A model that was made now, with its rows of rfm.models. Whether it is the champion, and why, is added at the end. */
 interface NewModel extends Challenger {
   readonly rows: readonly Row[];
 }

@@ -3,23 +3,9 @@ import { fullNameOf } from "dataform-check/query";
 import { z } from "zod";
 import type { ArtifactStore } from "../../contracts/artifacts.ts";
 import type { Parameters } from "../../contracts/warehouse.ts";
+import { jsonOrText } from "../../lib/json.ts";
 import { parse } from "../../lib/user-error.ts";
 
-const target = z.object({ project: z.string(), dataset: z.string(), name: z.string() });
-const action = z.object({
-  kind: z.enum(["model", "assertion"]),
-  target,
-  materialization: z.enum(["view", "table", "partition", "append"]),
-  query: z.string(),
-  partitionBy: z.string().optional(),
-  clusterBy: z.array(z.string()),
-  updatePartitionFilter: z.string().optional(),
-  tags: z.array(z.string()),
-  description: z.string(),
-  columns: z.record(z.string(), z.string()),
-  dependencies: z.array(target),
-  file: z.string(),
-});
 const lastRun = z.object({
   parameters: z.record(
     z.string(),
@@ -28,7 +14,12 @@ const lastRun = z.object({
       value: z.union([z.string(), z.number()]).nullable(),
     }),
   ),
-  actions: z.array(action),
+  actions: z.array(
+    z.custom<Action>(
+      (value) => typeof (value as Partial<Action> | null)?.query === "string",
+      "must be an action",
+    ),
+  ),
 });
 
 /** What made the warehouse's tables: each action as it ran last, and the parameters of the last run. */
@@ -47,23 +38,7 @@ export async function readLastRun(
   const text = await artifacts.read(urlIn(artifactsUrl));
   if (text === undefined) return undefined;
   const remedy = "Run again: the run replaces the file.";
-  const { actions, parameters } = parse(lastRun, json(text), urlIn(artifactsUrl), remedy);
-  return {
-    parameters,
-    actions: actions.map(({ updatePartitionFilter, ...each }) => ({
-      ...each,
-      partitionBy: each.partitionBy,
-      ...(updatePartitionFilter === undefined ? {} : { updatePartitionFilter }),
-    })),
-  };
-}
-
-function json(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
-  }
+  return parse(lastRun, jsonOrText(text), urlIn(artifactsUrl), remedy);
 }
 
 /** Saves the actions that ran. Actions that are no longer in the project are removed. */

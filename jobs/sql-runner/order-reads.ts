@@ -15,7 +15,7 @@ export interface OrderRead {
 /**
  * Starts a read of the order log into the staging tables, which are the models with an updatePartitionFilter. It reads all
  * orders when the settings say so, when no read was complete, and when the tables were made by other queries or settings.
- * Until it is done, the tables count as incomplete: a read that breaks off, or whose checks fail, makes the next one read
+ * Until it is done, the tables count as incomplete: after a read that did not finish, or whose checks failed, the next one reads
  * all orders.
  */
 export async function startOrderRead(
@@ -41,7 +41,7 @@ export async function startOrderRead(
   return { since, done: async () => void (await warehouse.replaceRows(reads.target, { step }, [row])) };
 }
 
-/** What the rows of the staging tables depend on, but for the orders. */
+/** A hash of all that decides the rows of the staging tables, except the orders. */
 function fingerprint(staging: readonly Action[], { shop_time_zone, refunds }: RunSettings): string {
   const models = staging.map(({ target, query, updatePartitionFilter }) => [
     target.name,
@@ -67,5 +67,5 @@ async function lookBack(
   if (typeof row?.last_order_on !== "string") return FIRST_DAY;
   const [end = runDate] = [runDate, row.last_order_on].sort();
   const since = new Date(Date.parse(end) - lateOrdersDays * 86_400_000).toISOString().slice(0, 10);
-  return since < FIRST_DAY ? FIRST_DAY : since;
+  return [FIRST_DAY, since].sort()[1]!;
 }

@@ -41,7 +41,7 @@ const fallbacks: Partial<Record<OrderColumn, readonly string[]>> = {
   amount: ["order_total", "total_amount", "grand_total", "total_price"],
 };
 export const orderColumns = Object.keys(synonyms) as OrderColumn[];
-/** Columns that are looked at only to warn. The first that fits is taken. */
+/** Columns that are read only for warnings. If several fit, the first one is taken. */
 const notes: readonly OrderColumn[] = ["status", "currency", "refunded"];
 
 /** Exports that are recognized by columns that only they have, with their names of our columns, the best first. */
@@ -194,7 +194,7 @@ export function mapColumns(
 
   const known = exports.find(({ has }) => has.every((name) => names.includes(name)));
   for (const target of orderColumns.filter((column) => !positions.has(column))) {
-    // A unit price counts only in the place of an amount.
+    // A unit price is used only if there is no amount.
     if (target === "amount" && positions.has("unit_price")) continue;
     if (target === "unit_price" && positions.has("amount")) continue;
     const named = (wanted: readonly string[]) =>

@@ -201,7 +201,7 @@ function openCsv(
             await writeUtf8(path, copy, false);
             file = copy;
           }
-          // A row that ends early keeps its values. A row with too many values fails again: they may be shifted.
+          // A row that ends early keeps its values. A row with too many values is an error: they may be in the wrong columns.
           else if (!padded && message.includes("Expected Number of Columns")) padded = true;
           else throw unreadable(path, error);
         }

@@ -231,7 +231,7 @@ async function wholeIds(connection: DuckDBConnection, column: "order_id" | "cust
   return other.currentRowCount === 0 ? `regexp_replace(${column}, '\\.0+$', '') AS ${column}` : column;
 }
 
-/** Whether each row has an order id of its own. Equal hashes of different ids only make it false. */
+/** Whether each row has an order id of its own. Two ids with the same hash make it false, which is slower but not wrong. */
 async function haveOneRowEach(connection: DuckDBConnection): Promise<boolean> {
   const found = await connection.runAndReadAll(
     "SELECT count(*) = count(order_id) AND count(*) = count(DISTINCT hash(order_id)) FROM order_rows",

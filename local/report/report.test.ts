@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { scriptCode } from "dataform-check/html";
 import { compile, type TopLevelSpec } from "vega-lite";
 import {
   exampleContext,
@@ -9,7 +8,7 @@ import {
   rfmOnlyResults,
   withoutBacktest,
 } from "../../test/example-results.ts";
-import { renderReport } from "./report.ts";
+import { renderReport, scriptCode } from "./report.ts";
 import type { Results } from "./results.ts";
 
 const page = (results: Results) => renderReport(results, exampleContext);

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { type Html, html, scriptCode, scriptJson } from "dataform-check/html";
+import { Html, html } from "dataform-check/html";
 import { type Chart, SERIES } from "./chart.ts";
 import { COLUMNS, comparedPeriod, introduction, totalError, verdicts } from "./comparison.ts";
 import { calibration, gainCurves, type Period } from "./comparison-charts.ts";
@@ -222,3 +222,10 @@ function legendEntry(name: keyof typeof SERIES): Html {
   const { label, color, dash } = SERIES[name];
   return html`<li><svg width="26" height="10" aria-hidden="true"><line x2="26" y1="5" y2="5" stroke="${color}" stroke-width="3" stroke-dasharray="${dash.join(" ")}"/></svg>${label}</li>`;
 }
+
+/** JSON for a script element: no text in it can end the element or open a comment. */
+const scriptJson = (value: unknown): Html => new Html(JSON.stringify(value).replaceAll("<", "\\u003c"));
+
+/** JavaScript for a script element. Minified code has `</script` only in strings and patterns, where `<\/` means the same. */
+export const scriptCode = (code: string): Html =>
+  new Html(code.replaceAll(/<\/(?=script)/gi, "<\\/").replace(/^\/\/# sourceMappingURL=.*$/m, ""));

@@ -72,7 +72,7 @@ export async function smoke(options: SmokeOptions): Promise<readonly Result[]> {
     ([, filter]) => options.drill || !filter.includes(deadLetters.subscription),
   );
   const signals = Object.fromEntries(expected);
-  /** What to do at the end, the last first. */
+  /** What the end of the smoke test removes, in reverse order. */
   const cleanups: Check[] = [];
   let orders = 0;
   let runDate = options.runDate ?? "DATE";

@@ -120,7 +120,7 @@ describe("SqlChecker", () => {
     assert.match((await check()).problems[2]!, /customers\.sqlx:8:1: Syntax error/);
   });
 
-  it("analyses only what changed since the last check, and what reads other columns because of it", async () => {
+  it("analyzes only what changed since the last check, and what reads other columns because of it", async () => {
     const changed = async (): Promise<string[]> =>
       (await check()).changed.map(({ target }) => target.name).sort();
     assert.equal((await changed()).length, 5);

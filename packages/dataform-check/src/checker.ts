@@ -21,7 +21,7 @@ export interface Checked {
   readonly analyses: ReadonlyMap<Action, Analysis>;
   /** A text for each query that is not valid: file, line and column, the error, the line and a caret. */
   readonly problems: readonly string[];
-  /** Actions whose query or inputs are not those of the check before. */
+  /** Actions whose query or inputs changed since the last check. */
   readonly changed: readonly Action[];
   /** Actions that read a table whose columns are not known. Only their syntax is checked. */
   readonly notAnalyzed: readonly { readonly action: Action; readonly why: string }[];
@@ -30,7 +30,7 @@ export interface Checked {
 /** An analysis, the text of an error, or why the query can't be analyzed. */
 type Result = { readonly analysis?: Analysis; readonly problem?: string; readonly why?: string };
 
-/** Checks a project with GoogleSQL's analyzer. A repeated check analyses only what changed. */
+/** Checks a project with GoogleSQL's analyzer. A repeated check analyzes only what changed. */
 export class SqlChecker {
   readonly analyzer: GoogleSqlAnalyzer;
   readonly config: Config;

@@ -100,7 +100,7 @@ export class GoogleSqlAnalyzer {
         remedy: "Install its package again (npm ci). On Linux it needs glibc 2.34 or later.",
       });
     }
-    // A process that did not close the analyzer can still end.
+    // So that this process can end without close().
     for (const handle of [server, server.stdin, server.stdout, server.stderr])
       (handle as typeof server).unref();
 
@@ -247,7 +247,7 @@ export class GoogleSqlAnalyzer {
 
 type ParameterTypes = Readonly<Record<string, { readonly type: string }>>;
 
-/** Rewrites of what the evaluator can't run as it is, and for the SQL stubs. */
+/** Rewrites that the evaluator needs, for some operators and for the SQL stubs. */
 const REWRITES = ["FLATTEN", "UNPIVOT", "PIVOT", "BUILTIN_FUNCTION_INLINER", "INLINE_SQL_FUNCTIONS"].map(
   (name) => `REWRITE_${name}`,
 );

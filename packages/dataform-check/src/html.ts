@@ -19,11 +19,3 @@ function markup(part: Part): string {
   if (Array.isArray(part)) return part.map(markup).join("");
   return String(part).replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 }
-
-/** JSON for a script element: no text in it can end the element or open a comment. */
-export const scriptJson = (value: unknown): Html =>
-  new Html(JSON.stringify(value).replaceAll("<", "\\u003c"));
-
-/** JavaScript for a script element. Minified code has `</script` only in strings and patterns, where `<\/` means the same. */
-export const scriptCode = (code: string): Html =>
-  new Html(code.replaceAll(/<\/(?=script)/gi, "<\\/").replace(/^\/\/# sourceMappingURL=.*$/m, ""));

@@ -123,7 +123,7 @@ function selectStars({ columns }: Action, code: readonly Word[]): Breach[] {
 
 const COMPARISONS = /^ZetaSQL:\$(equal|less|less_or_equal|greater|greater_or_equal|between|in|is_null)$/;
 
-/** The column that a condition compares with constants or parameters; of an OR, when all its conditions do so for the same one. */
+/** The column that a condition compares with constants or parameters. All conditions of an OR must compare the same column. */
 function filteredColumn(condition: unknown): string | undefined {
   const call = callOf(condition);
   if (call === undefined) return undefined;

@@ -144,18 +144,17 @@ function program(preset?: Preset): Command {
     "lineage",
     "Serves a page with the lineage of tables and columns on 127.0.0.1.",
     async (dir, config, options) => {
-      const { lineageDocument, pageScript } = await import("./lineage/document.ts");
+      const { lineageDocument } = await import("./lineage/document.ts");
       const { lineageTables } = await import("./lineage/tables.ts");
       await using checker = await SqlChecker.start(dir, config);
       const tables = () => lineageTables(compile(dir), checker);
-      const script = options.json && !options.export ? "" : await pageScript();
       if (options.json) process.stdout.write(`${JSON.stringify({ tables: await tables() }, null, 2)}\n`);
       if (options.export !== undefined) {
-        writeFileSync(String(options.export), lineageDocument(await tables(), script));
+        writeFileSync(String(options.export), await lineageDocument(await tables()));
         process.stderr.write(`The page is ${options.export}.\n`);
       }
       if (!options.json && options.export === undefined)
-        await serve(Number(options.port), async () => lineageDocument(await tables(), script));
+        await serve(Number(options.port), async () => lineageDocument(await tables()));
       return 0;
     },
   )

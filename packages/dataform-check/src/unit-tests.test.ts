@@ -102,7 +102,8 @@ describe("unit tests", () => {
       ["history", "- name: [", /history\.test\.yaml: /],
       ["histori", "- name: x\n  expect: []", /there is no model histori/],
     ] as const) {
-      const broken = new TestProject({ [`definitions/${name}.test.yaml`]: text });
+      const broken = new TestProject();
+      broken.write(`definitions/${name}.test.yaml`, text);
       assert.throws(() => unitTestsOf(broken.dir, graph), message);
       broken.remove();
     }

@@ -1,9 +1,8 @@
 import { readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
+import { Graphviz } from "@hpcc-js/wasm-graphviz";
 import hljs from "highlight.js/lib/core";
 import sql from "highlight.js/lib/languages/sql";
-import { Html, html, scriptCode, scriptJson } from "../html.ts";
+import { Html, html } from "../html.ts";
 import type { LineageColumn, LineageTable } from "./tables.ts";
 
 hljs.registerLanguage("sql", sql);
@@ -17,99 +16,97 @@ const KINDS: Record<LineageTable["kind"], { fill: string; border: string; means:
   append: { fill: "#f0eafa", border: "#7f5fb5", means: "a table to which jobs add rows" },
 };
 
-const fileOf = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
-
-/** The script of the page with its libraries. */
-export async function pageScript(): Promise<string> {
-  const { outputFiles } = await build({
-    entryPoints: [fileOf("page.ts")],
-    bundle: true,
-    minify: true,
-    format: "iife",
-    target: "es2022",
-    write: false,
-    logLevel: "silent",
-  });
-  return outputFiles[0]!.text;
-}
-
-/** What the script of the page reads. */
-export interface PageData {
-  readonly tables: readonly { name: string; fill: string; border: string; inputs: readonly string[] }[];
-  /** By column, as table.column: ids of the tables and edges from its sources to the columns that use it. */
-  readonly paths: Readonly<Record<string, readonly string[]>>;
-}
-
 type Links = ReadonlyMap<string, readonly string[]>;
-const tableOf = (column: string): string => column.slice(0, column.lastIndexOf("."));
 
-function pathOf(start: string, inputs: Links, users: Links): string[] {
-  const follow = (links: Links): Set<string> => {
-    const found = new Set([start]);
-    for (const place of found) for (const each of links.get(place) ?? []) found.add(each);
-    return found;
-  };
-  const path = new Set([...follow(inputs), ...follow(users)]);
-  const ids = [...path].flatMap((place) => [
-    tableOf(place),
-    ...(inputs.get(place) ?? [])
-      .filter((input) => path.has(input))
-      .map((input) => `${tableOf(input)} ${tableOf(place)}`),
-  ]);
-  return [...new Set(ids)];
-}
-
-/** The lineage as one HTML document that needs no network. */
-export function lineageDocument(tables: readonly LineageTable[], script: string): string {
-  const inputs = new Map(
-    tables.flatMap(({ name, columns }) =>
-      columns.map((column) => [
-        `${name}.${column.name}`,
+/** The lineage as one HTML document that needs neither network nor JavaScript. */
+export async function lineageDocument(tables: readonly LineageTable[]): Promise<string> {
+  const names = tables.map(({ name }) => name);
+  /** What a table or a column, as table.column, is made from. */
+  const inputs: Links = new Map(
+    tables.flatMap((table): [string, string[]][] => [
+      [table.name, table.inputs.filter((input) => names.includes(input))],
+      ...table.columns.map((column): [string, string[]] => [
+        `${table.name}.${column.name}`,
         column.inputs.map((input) => `${input.table}.${input.column}`),
       ]),
-    ),
+    ]),
   );
   const users = new Map([...inputs.keys()].map((place): [string, string[]] => [place, []]));
   for (const [place, each] of inputs) for (const input of each) users.get(input)?.push(place);
-  const names = tables.map(({ name }) => name);
-  const data: PageData = {
-    tables: tables.map(({ name, kind, inputs }) => ({
-      name,
-      ...KINDS[kind],
-      inputs: inputs.filter((input) => names.includes(input)),
-    })),
-    paths: Object.fromEntries([...inputs.keys()].map((place) => [place, pathOf(place, inputs, users)])),
-  };
+  const css = readFileSync(new URL("page.css", import.meta.url), "utf8");
   return html`<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
 <title>Lineage</title>
-<style>${new Html(readFileSync(fileOf("page.css"), "utf8"))}</style>
+<style>${new Html(css)}
+${new Html([...inputs.keys()].map((place) => highlightRule(place, names, inputs, users)).join("\n"))}</style>
 </head>
 <body>
 <header>
-<h1>Lineage</h1>
-<input id="search" type="search" list="places" placeholder="Find a table or column" aria-label="Find a table or column">
-<datalist id="places">${[...names, ...inputs.keys()].map((place) => html`<option value="${place}">`)}</datalist>
+<h1><a href="#">Lineage</a></h1>
 <div>${Object.entries(KINDS).map(
     ([kind, { fill, border, means }]) =>
       html`<span class="kind" style="background:${fill};border-color:${border}" title="${means}">${kind}</span>`,
   )}</div>
 </header>
-<div id="graph" role="img" aria-label="Graph of the tables. The list beside it has the same links."></div>
+<div id="graph" role="img" aria-label="Graph of the tables. The list beside it has the same links.">${await graphOf(tables, inputs)}</div>
 <aside id="panel">
 <div id="overview"><p>Choose a table to see its columns and SQL. Choose a column to see what it is computed from and what uses it.</p>
-<h3>Tables</h3>${listOf(names.toSorted())}</div>
+${tables
+  .toSorted((one, other) => (one.name < other.name ? -1 : 1))
+  .map(
+    ({ name, columns }) =>
+      html`<h3>${linkTo(name)}</h3><p>${columns.map((column) => html`${linkTo(`${name}.${column.name}`, column.name)} `)}</p>`,
+  )}</div>
 ${tables.map((table) => tableSection(table, users))}
 </aside>
-<script type="application/json" id="data">${scriptJson(data)}</script>
-<script>${scriptCode(script)}</script>
 </body>
 </html>
 `.text;
+}
+
+/** Graphviz's drawing of the tables. Nodes have the ids n0, n1, …, edges e0-1. */
+async function graphOf(tables: readonly LineageTable[], inputs: Links): Promise<Html> {
+  const indexOf = new Map(tables.map(({ name }, index) => [name, index]));
+  const nodes = tables.map(({ name, kind }, index) => {
+    const { fill, border } = KINDS[kind];
+    return `n${index} [id=n${index} label="${name}" href="#${name}" fillcolor="${fill}" color="${border}"]`;
+  });
+  const edges = tables.flatMap(({ name }, index) =>
+    inputs.get(name)!.map((input) => {
+      const from = indexOf.get(input);
+      return `n${from} -> n${index} [id="e${from}-${index}"]`;
+    }),
+  );
+  const style = `rankdir=TB bgcolor=transparent nodesep=0.15 ranksep=0.35
+    node [shape=box style="rounded,filled" fontname="Helvetica,Arial,sans-serif" fontsize=10 height=0.3]
+    edge [color="#8a94a6" arrowsize=0.6]`;
+  const graphviz = await Graphviz.load();
+  return new Html(
+    graphviz.layout(`digraph { ${[style, ...nodes, ...edges].join("\n")} }`, "svg_inline", "dot"),
+  );
+}
+
+/** The style that shows the path of the table or column that the URL names, from its sources to all that use it. */
+function highlightRule(place: string, names: readonly string[], inputs: Links, users: Links): string {
+  const follow = (links: Links): Set<string> => {
+    const found = new Set([place]);
+    for (const each of found) for (const next of links.get(each) ?? []) found.add(next);
+    return found;
+  };
+  const path = new Set([...follow(inputs), ...follow(users)]);
+  const nodeOf = (each: string): number =>
+    names.indexOf(names.includes(each) ? each : each.slice(0, each.lastIndexOf(".")));
+  const ids = [...path].flatMap((each) => [
+    `#n${nodeOf(each)}`,
+    ...(inputs.get(each) ?? [])
+      .filter((input) => path.has(input))
+      .map((input) => `#e${nodeOf(input)}-${nodeOf(each)}`),
+  ]);
+  return `:has([id="${place}"]:target) :is(${[...new Set(ids)].join()}) { opacity: 1 }`;
 }
 
 const linkTo = (place: string, text = place): Html => html`<a href="#${place}">${text}</a>`;
