@@ -468,6 +468,59 @@ describe("loadOrders", () => {
     await fails(load(`a,${"b,".repeat(5000)}c\n`), "and 4962 others", /^.{99,999}$/s);
   });
 
+  it("loads a damaged file, or says what is wrong with it", async () => {
+    const orders = Array.from({ length: 40 }, (_, i) => ({
+      customer: i % 7,
+      date: "2020-01-02",
+      total: i + 0.5,
+    }));
+    const text = `customer,date,total\n${orders.map((order) => Object.values(order).join()).join("\n")}\n`;
+    const rows = "SELECT range % 7 AS customer, DATE '2020-01-02' AS date, 3.5 AS total FROM range(40)";
+    const files = [
+      ...[text, JSON.stringify(orders), orders.map((order) => JSON.stringify(order)).join("\n")].map(
+        Buffer.from,
+      ),
+      ...[Buffer.from(`\ufeff${text}`, "utf16le"), gzipSync(text), readFileSync(await parquet(rows))],
+    ];
+    const pieces = [
+      '"',
+      ",",
+      "\n",
+      "\0",
+      "{",
+      "[",
+      "9".repeat(400),
+      "-1e999",
+      "'; DROP TABLE raw.orders; --",
+      "\xff",
+    ];
+    // At a place, so many bytes are replaced by a piece.
+    const edit = fc.record({
+      place: fc.noBias(fc.nat(9999)),
+      bytes: fc.constantFrom(0, 0, 1, 1, 30, 9999),
+      piece: fc.constantFrom("", ...pieces),
+    });
+    let loaded = 0;
+    await fc.assert(
+      fc.asyncProperty(
+        fc.constantFrom(...files),
+        fc.array(edit, { minLength: 1, maxLength: 3 }),
+        async (file, edits) => {
+          const damaged = edits.reduce((bytes, { place, bytes: removed, piece }) => {
+            const at = place % bytes.length;
+            const rest = bytes.subarray(Math.min(bytes.length, at + removed));
+            return Buffer.concat([bytes.subarray(0, at), Buffer.from(piece, "latin1"), rest]);
+          }, file);
+          const error = await load(damaged).catch((thrown: unknown) => thrown);
+          if (error instanceof Error) assert.ok(error instanceof UserError, formatError(error));
+          else loaded += 1;
+        },
+      ),
+      { numRuns: 150 },
+    );
+    assert.ok(loaded > 0);
+  });
+
   it("names the missing column and the option to type", async () => {
     await fails(
       load("Cust Num,when,amount\n1,2020-01-01,3\n"),
