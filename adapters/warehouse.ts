@@ -5,6 +5,8 @@ import { UserError } from "../lib/user-error.ts";
 export interface WarehouseOptions {
   /** Labels of BigQuery's jobs: what the queries are for. */
   readonly labels?: Readonly<Record<string, string>>;
+  /** How long to wait for another process that has DuckDB's file open, in milliseconds. @default as DuckDbOptions */
+  readonly lockTimeout?: number;
 }
 
 /**
@@ -18,7 +20,9 @@ export async function openWarehouse(url: string, options: WarehouseOptions = {})
     const { DuckDbWarehouse } = await import("./duckdb.ts");
     const file = new URL(url.replace(/^duckdb:/, "file:"));
     const module = file.searchParams.get("routines");
-    return await DuckDbWarehouse.open(fileURLToPath(file), module === null ? {} : await import(module));
+    const { routines = [] } = module === null ? {} : await import(module);
+    const { lockTimeout } = options;
+    return await DuckDbWarehouse.open(fileURLToPath(file), { routines, ...(lockTimeout && { lockTimeout }) });
   }
   if (url.startsWith("bigquery:")) {
     const { BigQueryWarehouse } = await import("./bigquery.ts");

@@ -5,7 +5,9 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
+import { setTimeout } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
+import { DuckDbWarehouse } from "../adapters/duckdb.ts";
 import { stepReport } from "../contracts/step.ts";
 
 /** Runs jobs as processes, by the job protocol. */
@@ -161,6 +163,20 @@ describe("job", () => {
       assert.ok(!existsSync(file("outputs.json")));
     });
   }
+
+  it("waits for the warehouse for half of its time limit, and reports that another process has it open", async () => {
+    const holder = await DuckDbWarehouse.open(file("warehouse.duckdb"));
+    try {
+      assert.equal((await run("await step.warehouse();", undefined, { TIME_LIMIT_SECONDS: "8" })).code, 1);
+      assert.match(report().error ?? "", /another process has it open/);
+      const opening = run("await step.warehouse();");
+      await setTimeout(1000);
+      await holder.close();
+      assert.equal((await opening).code, 0);
+    } finally {
+      await holder.close();
+    }
+  });
 
   it("ends when its work is done, not at its time limit", async () => {
     const startedAt = performance.now();

@@ -117,7 +117,8 @@ export async function runJob<S extends z.ZodType<object>>(
       artifactUrls: { inputs: input.inputs.artifacts, outputs: input.outputs.artifacts },
       async warehouse() {
         const { WAREHOUSE_URL } = parse(warehouseEnvironment, process.env, "environment");
-        const options = { labels: { run_id, step } };
+        // A step of another run can have the file of a large shop open for minutes. Half of the time is for the work.
+        const options = { labels: { run_id, step }, lockTimeout: env.TIME_LIMIT_SECONDS * 500 };
         return resources.adopt(await openWarehouse(WAREHOUSE_URL, options), close);
       },
       async publisher() {

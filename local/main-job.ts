@@ -45,10 +45,10 @@ export async function runMain(json: boolean, settings: () => MainSettings): Prom
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
     process.on(signal, () => interrupt.abort(reason));
   const progress = new Progress(!json);
-  const run = { run_id: null as string | null, run_date: null as string | null };
+  const run: Started = { run_id: null, run_date: null, warnings: [] };
   try {
-    const printed = await runOnce(json, settings(), interrupt.signal, progress, (ids) =>
-      Object.assign(run, ids),
+    const printed = await runOnce(json, settings(), interrupt.signal, progress, (started) =>
+      Object.assign(run, started),
     );
     process.stdout.write(printed);
     return 0;
@@ -63,13 +63,20 @@ export async function runMain(json: boolean, settings: () => MainSettings): Prom
   }
 }
 
+/** What is known of a run when it starts. The warnings are about the order log: they can be why the run fails. */
+interface Started {
+  run_id: string | null;
+  run_date: string | null;
+  warnings: string[];
+}
+
 /** Returns the text for stdout. */
 async function runOnce(
   json: boolean,
   { orders: source, runDate, run: settings, candidates = [], dataDir, exportDir }: MainSettings,
   signal: AbortSignal,
   progress: Progress,
-  onStart: (ids: { run_id: string; run_date: string }) => void,
+  onStart: (started: Started) => void,
 ): Promise<string> {
   if (exportDir !== undefined) makeFolder(exportDir, "--export");
   makeFolder(dataDir, "--data-dir");
@@ -81,11 +88,12 @@ async function runOnce(
     check: (days) => checkRunDate(runDate ?? dayAfter(days.last_order_on, settings), days, settings),
   });
   progress.succeed("orders", describeOrders(orders));
+  for (const warning of orders.warnings) progress.warn(warning);
   const run_date = runDate ?? dayAfter(orders.last_order_on, settings);
   signal.throwIfAborted();
 
   const run_id = newRunId(run_date);
-  onStart({ run_id, run_date });
+  onStart({ run_id, run_date, warnings: orders.warnings });
   const startedAt = performance.now();
   const stack = await startLocalStack({
     dataDir,
@@ -122,8 +130,9 @@ async function runOnce(
     const { modelId } = await confirmRun(event, warehouse);
     progress.succeed("confirmed", `by the tables, ${elapsed(performance.now() - startedAt)} in all`);
     const results = await readResults(warehouse, run_date);
-    const warnings = [...orders.warnings, ...event.steps.flatMap((step) => step.warnings)];
-    for (const warning of warnings) progress.warn(warning);
+    const ofSteps = event.steps.flatMap((step) => step.warnings);
+    for (const warning of ofSteps) progress.warn(warning);
+    const warnings = [...orders.warnings, ...ofSteps];
     const report = join(dataDir, "report.html");
     const page = renderReport(results, {
       runId: run_id,

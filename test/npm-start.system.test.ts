@@ -146,6 +146,17 @@ describe("npm start on other logs and with other settings", () => {
     assert.deepEqual([revenue(separate), revenue(net)], [200, 193]);
   });
 
+  it("warns of what it could not read, also when the run fails for it", async () => {
+    const rows = Array.from({ length: 20 }, (_, day) => `${day},${day % 7},2024-01-${day + 10},5`);
+    const orders = file("dates.csv", csv(...rows, "20,1,13.01.2024,5", "21,2,14.01.2024,5"));
+    const args = ["--orders", orders, "--data-dir", join(folder, "dates")];
+    const warning = /Dates of column ordered_at that can't be read: 2, for example 1[34]\.01\.2024\./;
+    const failed = await npmStart("--json", ...args);
+    assert.equal(failed.code, 1, failed.stderr);
+    assert.match(parsed(failed).warnings.join(), warning);
+    assert.match((await npmStart(...args)).stderr, warning);
+  });
+
   it("warns of few orders that hold much of the money", async () => {
     const sales = Array.from(
       { length: 40 },

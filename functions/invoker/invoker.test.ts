@@ -430,6 +430,48 @@ describe("invoker", () => {
     assert.ok(launched > 0, "no query was valid");
   });
 
+  it("answers any pushed message with 204 or 400", async () => {
+    // The first value is valid.
+    const of = (valid: unknown, ...others: unknown[]) =>
+      fc.oneof(
+        { weight: 20, arbitrary: fc.constant(valid) },
+        { weight: 2, arbitrary: fc.constantFrom(valid, ...others) },
+        fc.jsonValue(),
+      );
+    const fields = {
+      run_id: of("clv-any", "A", "../clv-x", "clv-x".repeat(50), "$(id)", "__proto__"),
+      run_date: of("1997-10-01", "2022-09-25", "0020-01-01", "1997-02-30", `'1997-10-01'; DROP TABLE x`),
+      status: of("succeeded", "failed", "over"),
+      failed_step: of(null, "train"),
+      reason: of(null, "\u0000"),
+      finished_at: of("1997-10-01T06:00:00Z", "now"),
+      steps: of([], [{}]),
+      horizon_weeks: of(39, -1, 1e308, "39"),
+    };
+    const request = fc.record(fields, { requiredKeys: ["run_id", "run_date"] });
+    const runs = request.map(({ run_id, run_date }) => ({ run_id, run_date }));
+    const { horizon_weeks: _, ...ofEvent } = fields;
+    const data = fc.oneof(
+      fc.oneof(runs, fc.record(ofEvent), request, fc.jsonValue()).map(encode),
+      fc.uint8Array({ maxLength: 99 }).map((bytes) => Buffer.from(bytes).toString("base64")),
+      fc.jsonValue(),
+    );
+    const message = fc.record({ data, messageId: of("m-1"), attributes: of({ run_id: "x" }, { a: 1 }) });
+    const envelope = fc.record({ message: fc.oneof(message, fc.jsonValue()), subscription: of("s") });
+    const body = fc.oneof({ weight: 9, arbitrary: envelope }, fc.jsonValue(), fc.constant({ __proto__: 1 }));
+    const accepted = { "/": 0, "/events": 0 };
+    await fc.assert(
+      fc.asyncProperty(body, fc.constantFrom("/" as const, "/events" as const), async (json, path) => {
+        const response = await post(JSON.stringify(json), "application/json", path);
+        if (response.status === 204) accepted[path] += 1;
+        else await problemOf(response, 400);
+      }),
+      { numRuns: 1000 },
+    );
+    assert.ok(accepted["/"] > 0 && accepted["/events"] > 0, JSON.stringify(accepted));
+    for (const run of launcher.runs.keys()) assert.match(run, /^[a-z][a-z0-9-]*$/);
+  });
+
   it("answers an invalid path with a problem", async () => {
     const { port } = server.address() as AddressInfo;
     for (const path of ['/invoke?run_date="<>', "http://x//", "/runs/|", "/?#%"]) {

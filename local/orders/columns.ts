@@ -34,11 +34,72 @@ const synonyms = {
 } as const;
 
 export type OrderColumn = keyof typeof synonyms;
-/** Names that count only when there is no better one: a file can have both. */
+/** Names that count only when there is no better one: a file can have both. The last ones are those of other languages. */
 const fallbacks: Partial<Record<OrderColumn, readonly string[]>> = {
-  customer_id: ["customer_email", "email"],
-  ordered_at: ["created_at", "created"],
-  amount: ["order_total", "total_amount", "grand_total", "total_price"],
+  order_id: [
+    ...[
+      "Bestellnummer",
+      "Auftragsnummer",
+      "Rechnungsnummer",
+      "Nº de commande",
+      "Numéro de commande",
+      "Commande",
+    ],
+    ...[
+      "Número de pedido",
+      "Pedido",
+      "Numero ordine",
+      "Ordine",
+      "Ordernummer",
+      "Nr zamówienia",
+      "Sipariş No",
+      "注文番号",
+    ],
+  ],
+  customer_id: [
+    ...["customer_email", "email"],
+    ...["Kundennummer", "Kunde", "Numéro client", "Client", "ID Cliente", "Cliente", "Klantnummer", "Klant"],
+    ...["Klient", "Müşteri", "顧客ID", "顧客番号"],
+  ],
+  ordered_at: [
+    ...["created_at", "created"],
+    ...[
+      "Bestelldatum",
+      "Auftragsdatum",
+      "Rechnungsdatum",
+      "Datum",
+      "Date de commande",
+      "Fecha",
+      "Data ordine",
+      "Data",
+    ],
+    ...[
+      "Data do pedido",
+      "Besteldatum",
+      "Orderdatum",
+      "Data zamówienia",
+      "Tarih",
+      "Sipariş Tarihi",
+      "注文日",
+      "注文日時",
+    ],
+  ],
+  amount: [
+    ...["order_total", "total_amount", "grand_total", "total_price"],
+    ...[
+      "Betrag",
+      "Gesamtbetrag",
+      "Summe",
+      "Montant",
+      "Montant TTC",
+      "Total TTC",
+      "Importe",
+      "Importo",
+      "Totale",
+    ],
+    ...["Valor", "Valor Total", "Bedrag", "Totaal", "Kwota", "Wartość", "Tutar", "Toplam", "金額", "合計"],
+  ],
+  status: ["cancelled", "is_cancelled", "transaction_type", "order_type", "type"],
 };
 export const orderColumns = Object.keys(synonyms) as OrderColumn[];
 /** Columns that are read only for warnings. If several fit, the first one is taken. */
@@ -111,11 +172,18 @@ const exports: readonly {
   },
 ];
 
-const plain = (name: string): string => name.toLowerCase().replaceAll(/[\s_.-]/g, "");
+/** Names without case, blanks and signs. A share in percent is not an amount. */
+const plain = (name: string): string => name.toLowerCase().replaceAll(/[^\p{L}\p{M}\p{N}%]/gu, "");
 const nearest = (name: string, names: readonly string[]): string | undefined => {
   const near = names.length === 0 ? undefined : closest(plain(name), names.map(plain));
   return names.find((candidate) => plain(candidate) === near);
 };
+
+/** Names of columns for a message: not thousands, and not a whole file. */
+export function listed(names: readonly string[]): string {
+  const shown = names.slice(0, 40).map((name) => (name.length > 60 ? `${name.slice(0, 60)}…` : name));
+  return `${shown.join(", ")}${names.length > 40 ? ` and ${names.length - 40} others` : ""}`;
+}
 
 /** An option as a shell takes it. */
 export function argument(option: string, value: string): string {
@@ -137,7 +205,7 @@ export function noColumn(
   names: readonly string[],
 ): UserError {
   return new UserError(`${option(name)}: ${path} has no column ${name}.`, {
-    remedy: `Did you mean ${option(nearest(name, names) ?? "NAME")}? The columns of ${path}: ${names.join(", ")}.`,
+    remedy: `Did you mean ${option(nearest(name, names) ?? "NAME")}? The columns of ${path}: ${listed(names)}.`,
   });
 }
 
@@ -151,7 +219,7 @@ export interface ColumnMap {
 
 /**
  * Finds the columns of an order. Names in `given` come first, then those of a known export, then the same name, then
- * a synonym, then a fallback. Case, blanks, dots, underscores and hyphens do not count.
+ * a synonym, then a fallback. Case, blanks and signs do not count.
  * @throws UserError that shows the --columns option to type.
  */
 export function mapColumns(
@@ -159,7 +227,7 @@ export function mapColumns(
   names: readonly string[],
   given: Readonly<Record<string, string>>,
 ): ColumnMap {
-  const listed = `The columns of ${path}: ${names.join(", ")}.`;
+  const all = `The columns of ${path}: ${listed(names)}.`;
   refuseHeaderless(path, names);
   const positions = new Map<OrderColumn, number>();
   const free = (): number[] =>
@@ -186,7 +254,7 @@ export function mapColumns(
     const other = [...positions].find(([, taken]) => taken === position)?.[0];
     if (other !== undefined) {
       throw new UserError(`--columns gives ${names[position]} to both ${other} and ${target}.`, {
-        remedy: `Give each its own column. ${listed}`,
+        remedy: `Give each its own column. ${all}`,
       });
     }
     positions.set(target as OrderColumn, position);
@@ -219,11 +287,16 @@ export function mapColumns(
     .find((name) => names.indexOf(name) !== names.lastIndexOf(name));
   if (twice !== undefined)
     throw new UserError(`${path} has several columns named ${twice}.`, {
-      remedy: `Give each column its own name. ${listed}`,
+      remedy: `Give each column its own name. ${all}`,
     });
 
   const amount = positions.has("unit_price") ? "unit_price" : "amount";
   const missing = (["customer_id", "ordered_at", amount] as const).filter((column) => !positions.has(column));
+  if (missing.length > 0 && names.length === 1)
+    throw new UserError(`The first line of ${path} names one column: ${listed(names)}.`, {
+      remedy:
+        "It must name all columns, with a comma, semicolon, tab or | between them. Remove the lines above it, or replace the delimiter.",
+    });
   if (missing.length > 0) {
     const left = free().map((index) => names[index]!);
     const guesses = missing.map((column) => {
@@ -232,7 +305,7 @@ export function mapColumns(
       return [column, guess ?? "NAME"];
     });
     throw new UserError(`${path} has no column for ${missing.join(", ")}.`, {
-      remedy: `${listed} Name the missing columns, for example ${pairsOf(Object.fromEntries(guesses))}.`,
+      remedy: `${all} Name the missing columns, for example ${pairsOf(Object.fromEntries(guesses))}.`,
     });
   }
   return { positions, ...(known && { format: known.name }) };
@@ -243,6 +316,6 @@ function refuseHeaderless(path: string, names: readonly string[]): void {
   const date = names.find((name) => /^\d{1,4}[-./]\d{1,2}[-./]\d{1,4}\b/.test(name));
   if (date === undefined || !names.some((name) => name !== date && /^-?\d+([.,]\d+)*$/.test(name))) return;
   throw new UserError(`The first line of ${path} looks like an order, not like column names.`, {
-    remedy: `Add a line with the names above it, for example order_id,customer_id,ordered_at,amount. It is now: ${names.join(", ")}.`,
+    remedy: `Add a line with the names above it, for example order_id,customer_id,ordered_at,amount. It is now: ${listed(names)}.`,
   });
 }

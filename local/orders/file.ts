@@ -5,7 +5,13 @@ import { join, resolve } from "node:path";
 import { PassThrough } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
-import { type DuckDBConnection, DuckDBStructType, quotedIdentifier, quotedString } from "@duckdb/node-api";
+import {
+  type DuckDBConnection,
+  DuckDBStructType,
+  type DuckDBType,
+  quotedIdentifier,
+  quotedString,
+} from "@duckdb/node-api";
 import { UserError } from "../../lib/user-error.ts";
 
 /** A file with rows and named columns. */
@@ -136,10 +142,10 @@ async function openTyped(
   const columns = described.columnNames().flatMap((name, index) => {
     const type = described.columnType(index);
     const path = quotedIdentifier(name);
-    if (!(type instanceof DuckDBStructType)) return [{ name, type: String(type), path }];
+    if (!(type instanceof DuckDBStructType)) return [{ name, type: nameOf(type), path }];
     return type.entryNames.map((field, i) => ({
       name: `${name}.${field}`,
-      type: String(type.entryTypes[i]),
+      type: nameOf(type.entryTypes[i]!),
       path: `t.${path}.${quotedIdentifier(field)}`,
     }));
   });
@@ -154,14 +160,24 @@ async function openTyped(
   };
 }
 
+/** A number of a JSON file that is not a whole one is kept as it is written: a DOUBLE would round a long id. */
+const nameOf = (type: DuckDBType): string => (type.alias === "JSON" ? "DOUBLE" : String(type));
+
 /** JSON lines, or one array. Texts stay texts: DuckDB would make times of them, and drop their zone. */
 async function openJson(connection: DuckDBConnection, path: string, source: string): Promise<OrderFile> {
   const found = await readable(
     path,
-    connection.runAndReadAll(`FROM read_json(${fileLiteral(source)}, sample_size = -1) LIMIT 0`),
+    connection.runAndReadAll(`FROM read_json(${fileLiteral(source)}, sample_size = -1) LIMIT 2`),
   );
+  const list = found.columnNames().find((_, index) => /^STRUCT.*\[\]$/.test(String(found.columnType(index))));
+  if (list !== undefined && found.currentRowCount === 1)
+    throw new UserError(`${path} is one JSON object with the orders in ${list}.`, {
+      remedy: `Give the list alone, for example by jq .${list} ${path} > orders.json`,
+    });
   const types = found.columnNames().map((name, index) => {
-    const type = String(found.columnType(index)).replaceAll(/\b(DATE|TIME|TIMESTAMP|UUID)\b/g, "VARCHAR");
+    const type = String(found.columnType(index))
+      .replaceAll(/\b(DATE|TIME|TIMESTAMP|UUID)\b/g, "VARCHAR")
+      .replaceAll(/\bDOUBLE\b/g, "JSON");
     return `${quotedString(name)}: ${quotedString(type)}`;
   });
   return await openTyped(connection, path, "read_json", `columns = {${types.join(", ")}}`, source);
@@ -284,7 +300,9 @@ function unreadable(path: string, error: unknown): UserError {
     .map((line) => line.trim())
     .filter((line) => line !== "")
     .join("; ");
-  return new UserError(`${path} can't be read as a table: ${sentence}`, {
+  // DuckDB shows the line: with an open quote it is the rest of the file.
+  const short = sentence.length > 400 ? `${sentence.slice(0, 400)}…` : sentence;
+  return new UserError(`${path} can't be read as a table: ${short}`, {
     remedy: "Fix the file, or export it again as CSV in UTF-8 or as Parquet.",
     cause: error,
   });

@@ -32,6 +32,9 @@ const numberFormats: Readonly<Record<string, (value: string) => string>> = {
 const dateFormats = [
   iso,
   "%Y%m%d",
+  "%Y%m%d%H%M%S",
+  "%Y.%m.%d",
+  "%Y年%m月%d日",
   "%d.%m.%Y",
   "%d.%m.%y",
   "%d/%m/%Y",
@@ -41,8 +44,11 @@ const dateFormats = [
   "%d-%m-%Y",
   "%m-%d-%Y",
   "%b %d, %Y",
+  "%B %d, %Y",
   "%d %b %Y",
+  "%d %B %Y",
   "%d-%b-%Y",
+  "%d-%b-%y",
   ...Object.keys(numberFormats),
 ];
 const timesOfDay = ["", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p"];
@@ -52,12 +58,12 @@ const timesOfDay = ["", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p"];
  * time zone without a zone. NULL for what is not a date from 1900 to 2199.
  */
 export function dateOf(value: string, format: string, times: readonly string[] = timesOfDay): string {
-  const seconds = numberFormats[format]?.(`TRY_CAST(${value} AS DOUBLE)`);
+  const seconds = numberFormats[format]?.(`TRY_CAST(replace(${value}, ',', '.') AS DOUBLE)`);
   if (seconds !== undefined) {
-    // A day of Excel has no zone.
+    // A day of Excel has no zone. Its fraction is a time to the second.
     const time =
       format === excel
-        ? `CAST(make_timestamp(CAST(round(${seconds} * 1e6) AS BIGINT)) AS TIMESTAMPTZ)`
+        ? `CAST(make_timestamp(CAST(round(${seconds}) AS BIGINT) * 1000000) AS TIMESTAMPTZ)`
         : `to_timestamp(${seconds})`;
     return `CASE WHEN ${seconds} BETWEEN 315532800 AND 4102444799 THEN ${time} END`;
   }
@@ -68,8 +74,25 @@ export function dateOf(value: string, format: string, times: readonly string[] =
   const timestamp =
     format === iso
       ? `coalesce(TRY_CAST(${value} AS TIMESTAMPTZ), TRY_CAST(${withSeconds} AS TIMESTAMPTZ))`
-      : `CAST(try_strptime(${value}, [${formats}]) AS TIMESTAMPTZ)`;
+      : `CAST(coalesce(try_strptime(${value}, [${formats}]), try_strptime(${plainTime(value)}, [${formats}])) AS TIMESTAMPTZ)`;
   return known(timestamp);
+}
+
+/** What is between a day and its time: "1/2/2020, 10:30", "1/2/2020 at 10.30", "1/2/2020 10h30". */
+const BEFORE_TIME = "(?:,| -| at| um)?[T\\s\\p{Z}]+";
+
+/** SQL that writes the time of day of a text like timesOfDay. */
+function plainTime(value: string): string {
+  const rules: [string, string][] = [
+    [`(\\d日?)${BEFORE_TIME}(\\d{1,2})[:.h](\\d\\d)`, "\\1 \\2:\\3"],
+    ["(:\\d\\d)[.,]\\d+", "\\1"],
+    ["[\\s\\p{Z}]*Uhr$", ""],
+    ["[\\s\\p{Z}]*([AP])\\.?M\\.?$", " \\1M"],
+  ];
+  return rules.reduce(
+    (text, [pattern, replacement]) => `regexp_replace(${text}, '(?i)${pattern}', '${replacement}')`,
+    value,
+  );
 }
 
 /** SQL for a TIMESTAMPTZ, NULL when it is not from 1900 to 2199. */
@@ -91,17 +114,20 @@ export function typeOf(column: OrderColumn, type: string): "TIMESTAMPTZ" | "DOUB
 /** Codes of ISO 4217 and short names, before or after an amount. */
 const currencies = [
   ...Intl.supportedValuesOf("currency"),
-  ..."US CA AU NZ HK A C R Rs kr Kč zł Ft lei SFr Fr Dh TL euros? dollars? rupees?".split(" "),
+  ..."US CA AU NZ HK A C R Rs kr Kč zł Ft lei SFr Fr Dh TL euros? dollars? rupees? 円 元 원 руб р грн".split(
+    " ",
+  ),
 ].join("|");
 
 /**
  * SQL for the DOUBLE of a text, NULL for what is not a number. Of dot and comma the one that is not the decimal sign
  * separates thousands (or lakhs, as in 1,23,456). Blanks, apostrophes and currencies do not count. (5), 5- and the
- * Unicode minus are negative.
+ * Unicode minus are negative. 5,- is 5 if the comma is the decimal sign.
  */
 export function numberOf(value: string, decimal: Decimal): string {
   const number = decimal === "," ? `translate(${value}, ',.', '.,')` : value;
-  const bare = `regexp_replace(translate(${number}, '−', '-'), '[\\s\\p{Z}\\p{Sc}''’]', '', 'g')`;
+  const round = `regexp_replace(translate(${number}, '−', '-'), '(\\d)\\.[-–—]+', '\\1')`;
+  const bare = `regexp_replace(${round}, '[\\s\\p{Z}\\p{Sc}''’]', '', 'g')`;
   const sign = "[+(-]?";
   const plain = `regexp_replace(regexp_replace(${bare}, '(?i)^(${sign})(?:${currencies})[.,]?(${sign}[\\d.])', '\\1\\2'), '(?i)([\\d.][)-]?)(?:${currencies})[.,]?$', '\\1')`;
   const signed = `regexp_replace(${plain}, '^(?:\\(([^()-]+)\\)|([^()-]+)-)$', '-\\1\\2')`;
@@ -124,7 +150,7 @@ export async function chooseDateFormat(column: TextColumn, given: string | undef
     return given;
   }
   // The day is enough to distinguish the formats, and there are few different days.
-  const days = `regexp_replace(${column.text}, '[ T]\\d{1,2}:.*$', '')`;
+  const days = `regexp_replace(${column.text}, '(\\d日?)${BEFORE_TIME}\\d{1,2}[:.h]\\d\\d.*$', '\\1')`;
   const dayOf = (value: string, format: string): string => dateOf(value, format, [""]);
   const { best, rival, example } = await recognize(column.connection, days, dateFormats, dayOf);
   if (best === undefined) throw await noDate(column, "in a known format");

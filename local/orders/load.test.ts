@@ -106,7 +106,8 @@ describe("loadOrders", () => {
     };
     const order = fc.record({
       order_id: fc.stringMatching(/^0[0-9]{1,6}$/),
-      customer_id: fc.stringMatching(/^[0A-Za-zäé;,"'#|][ -~]{0,8}[0-9]$/),
+      // Without @: an e-mail address is read in lower case.
+      customer_id: fc.stringMatching(/^[0A-Za-zäé;,"'#|][ -?A-~]{0,8}[0-9]$/),
       day: fc.record({
         y: fc.integer({ min: 1970, max: 2060 }),
         m: fc.integer({ min: 1, max: 12 }),
@@ -223,6 +224,16 @@ describe("loadOrders", () => {
     ["1577959205250000", "epoch_us", "10:00:05.25"],
     ["43832", "excel", "00:00:00"],
     ["43832.5", "excel", "12:00:00"],
+    ["43832,416724537", "excel", "10:00:05"],
+    ["02.01.2020, 10:00 Uhr", "%d.%m.%Y", "10:00:00"],
+    ["2.1.2020 um 10.00", "%d.%m.%Y", "10:00:00"],
+    ["02.01.2020 - 10h00", "%d.%m.%Y", "10:00:00"],
+    ["02-JAN-20 10:00", "%d-%b-%y", "10:00:00"],
+    ["January 2, 2020 at 10:00am", "%B %d, %Y", "10:00:00"],
+    ["Jan 2, 2020, 10:00:05\u202fa.m.", "%b %d, %Y", "10:00:05"],
+    ["2020.01.02 10:00:05.250", "%Y.%m.%d", "10:00:05"],
+    ["20200102100005", "%Y%m%d%H%M%S", "10:00:05"],
+    ["2020年01月02日 10:00", "%Y年%m月%d日", "10:00:00"],
   ];
   for (const [value, format, time] of times) {
     it(`reads the time ${value}`, async () => {
@@ -303,6 +314,9 @@ describe("loadOrders", () => {
     [["1,523.10 USD", "US$1,523.10", "Rs. 1,523", "CHF 1’523.10"], ".", [1523.1, 1523.1, 1523, 1523.1]],
     [["R$ 1.523,10", "1 523,10 kr", "9,5 Euro", "EUR -3,25"], ",", [1523.1, 1523.1, 9.5, -3.25]],
     [["O00012", "12 pieces", "7.5"], ".", [null, null, 7.5]],
+    [["25,-", "1.234,– €", "7,50", "5-"], ",", [25, 1234, 7.5, -5]],
+    [["25.-", "CHF 1'234.--", "7.50"], ".", [25, 1234, 7.5]],
+    [["1,141円", "1,234,567 円"], ".", [1141, 1234567]],
   ];
   for (const [values, decimal, expected] of numbers) {
     it(`reads the amounts ${values.join(" and ")}`, async () => {
@@ -450,6 +464,61 @@ describe("loadOrders", () => {
       "2;2020-01-01;1;234",
     );
     await fails(load(`${amounts("1")}2;2020-01-01;"1\n3;2020-01-01;4\n`), "Line: 3", "unterminated quote");
+    await fails(load(`${amounts("1")}2;2020-01-01;"1\n${"3;2020-01-01;4\n".repeat(999)}`), /^.{9,600}$/s);
+    await fails(load(`a,${"b,".repeat(5000)}c\n`), "and 4962 others", /^.{99,999}$/s);
+  });
+
+  it("loads a damaged file, or says what is wrong with it", async () => {
+    const orders = Array.from({ length: 40 }, (_, i) => ({
+      customer: i % 7,
+      date: "2020-01-02",
+      total: i + 0.5,
+    }));
+    const text = `customer,date,total\n${orders.map((order) => Object.values(order).join()).join("\n")}\n`;
+    const rows = "SELECT range % 7 AS customer, DATE '2020-01-02' AS date, 3.5 AS total FROM range(40)";
+    const files = [
+      ...[text, JSON.stringify(orders), orders.map((order) => JSON.stringify(order)).join("\n")].map(
+        Buffer.from,
+      ),
+      ...[Buffer.from(`\ufeff${text}`, "utf16le"), gzipSync(text), readFileSync(await parquet(rows))],
+    ];
+    const pieces = [
+      '"',
+      ",",
+      "\n",
+      "\0",
+      "{",
+      "[",
+      "9".repeat(400),
+      "-1e999",
+      "'; DROP TABLE raw.orders; --",
+      "\xff",
+    ];
+    // At a place, so many bytes are replaced by a piece.
+    const edit = fc.record({
+      place: fc.noBias(fc.nat(9999)),
+      bytes: fc.constantFrom(0, 0, 1, 1, 30, 9999),
+      piece: fc.constantFrom("", ...pieces),
+    });
+    let loaded = 0;
+    await fc.assert(
+      fc.asyncProperty(
+        fc.constantFrom(...files),
+        fc.array(edit, { minLength: 1, maxLength: 3 }),
+        async (file, edits) => {
+          const damaged = edits.reduce((bytes, { place, bytes: removed, piece }) => {
+            const at = place % bytes.length;
+            const rest = bytes.subarray(Math.min(bytes.length, at + removed));
+            return Buffer.concat([bytes.subarray(0, at), Buffer.from(piece, "latin1"), rest]);
+          }, file);
+          const error = await load(damaged).catch((thrown: unknown) => thrown);
+          if (error instanceof Error) assert.ok(error instanceof UserError, formatError(error));
+          else loaded += 1;
+        },
+      ),
+      { numRuns: 150 },
+    );
+    assert.ok(loaded > 0);
   });
 
   it("names the missing column and the option to type", async () => {
@@ -459,7 +528,11 @@ describe("loadOrders", () => {
       "Cust Num, when, amount",
       '--columns "customer_id=Cust Num,ordered_at=when"',
     );
-    await fails(load("just text\nand more\n"), "ordered_at=NAME");
+    for (const text of [
+      "Sales report\n\ncustomer_id,date,amount\n",
+      "customer_id^date^amount\n1^2020-01-01^3\n",
+    ])
+      await fails(load(text), "names one column: ", "Remove the lines above it, or replace the delimiter");
     await fails(
       load("customer_id,date,amount,amount\n1,2020-01-01,3,3\n"),
       "several columns named amount",
@@ -483,6 +556,22 @@ describe("loadOrders", () => {
       "email,customer,created_at,date,total,order_total\na@b.example,1,2020-01-09,2020-01-01,3,4\n",
     );
     assert.deepEqual(better.columns, { customer_id: "customer", ordered_at: "date", amount: "total" });
+  });
+
+  it("recognizes names in other languages, and with signs", async () => {
+    const headers = [
+      ["Bestellnummer", "Kunde", "Bestelldatum", "Gesamtbetrag"],
+      ["Nº de commande", "Client", "Date de commande", "Montant TTC (€)"],
+      ["Nr zamówienia", "Klient", "Data zamówienia", "Kwota"],
+      ["Sipariş No", "Müşteri", "Tarih", "Tutar"],
+      ["注文番号", "顧客ID", "注文日", "金額"],
+      ["[order_id]", "\u200bcustomer_id", "'date'", "Total ($)"],
+    ];
+    for (const header of headers) {
+      const { columns } = await load(`${header.join(";")}\n1;2;2020-01-03;4,50\n`);
+      assert.deepEqual(Object.values(columns), header);
+    }
+    await fails(load("customer_id,date,Total %\n1,2020-01-01,3\n"), "no column for amount");
   });
 
   it("follows --columns, and describes what is wrong in it", async () => {
@@ -540,6 +629,10 @@ describe("loadOrders", () => {
       "customer_id,date,amount\nC1,2020-01-01,3\n\u200bC1\t,2020-01-01,3\n\u00a0C1.0,2020-01-01,3\n",
     );
     assert.deepEqual((await table("customer_id")).flat(), ["C1", "C1", "C1.0"]);
+    await load(
+      "email,date,amount\nA@b.example,2020-01-01,3\na@B.example,2020-01-01,3\nE\u0301,2020-01-01,3\nÉ,2020-01-01,3\n",
+    );
+    assert.deepEqual((await table("customer_id")).flat(), ["a@b.example", "a@b.example", "É", "É"]);
     const whole =
       "order_id,customer_id,date,amount\n1.0,17850.0,2020-01-01,3\n2,nan,2020-01-01,3\n3,17850,2020-01-01,3\n";
     await load(whole);
@@ -758,6 +851,19 @@ describe("loadOrders", () => {
       ]);
     }
     await fails(load('{"customer": 1, "date"'), "can't be read as a table");
+    await fails(load(JSON.stringify({ data: orders, has_more: false })), "one JSON object", "by jq .data ");
+  });
+
+  it("keeps long numbers of JSON as ids", async () => {
+    const order = (id: string) =>
+      `{"customer": {"id": ${id}}, "date": "2020-01-01", "total": 1.10, "n": ${id}}`;
+    const json = `${order("98765432109876500001")}\n${order("98765432109876500002")}\n${order("7.0")}\n`;
+    await load(json, { columns: { order_id: "n" } });
+    assert.deepEqual(await table("order_id, customer_id, amount"), [
+      ["98765432109876500001", "98765432109876500001", 1.1],
+      ["98765432109876500002", "98765432109876500002", 1.1],
+      ["7", "7", 1.1],
+    ]);
   });
 
   it("takes the delimiter of Excel's first line sep=", async () => {
@@ -823,6 +929,27 @@ describe("loadOrders", () => {
     ]);
     await load(csv.replaceAll(/^[^,]*,/gm, ""), { refunds: "net" });
     assert.equal((await table()).length, 5, "without order ids, too");
+  });
+
+  it("warns of rounded ids, of quantities that it can't read, and of days in two orders", async () => {
+    const rounded =
+      "order_id,customer_id,date,amount\n1,1.23E+12,2020-01-01,3\n2,1.23E+12,2020-01-02,4\n3,1E5,2020-01-02,4\n";
+    assert.match(
+      (await load(rounded)).warnings.join(),
+      /^Ids of column customer_id that a program wrote as rounded numbers: 2, for example 1\.23E\+12\./,
+    );
+    const float = await parquet("SELECT 1e17::DOUBLE AS customer, DATE '2020-01-01' AS date, 3 AS amount");
+    assert.match((await loadOrders(connection, { file: float })).warnings.join(), /rounded numbers: 1,/);
+    const items = "customer,date,price,items\na,2020-01-01,3,2\nb,2020-01-01,3,shoes\nc,2020-01-01,3,\n";
+    assert.match(
+      (await load(items)).warnings.join("\n"),
+      /Quantities of column items that can't be read: 2, for example (shoes|a blank)\..*--columns amount=price/,
+    );
+    const days = ["12/31/2020", "12/30/2020", "1/2/2020", "31/12/2020", "soon"];
+    assert.match(
+      (await load(dates(...days))).warnings.join("\n"),
+      /can't be read: 2, .*\nOf these dates, 1 are in the format %d\/%m\/%Y\..*exchanged/,
+    );
   });
 
   it("warns of what it can't read, of other time zones and of customers that are orders", async () => {

@@ -1,7 +1,7 @@
 import { type DuckDBConnection, quotedString } from "@duckdb/node-api";
 import { UserError } from "../../lib/user-error.ts";
 import { openLocalWarehouse } from "../runtime/local-stack.ts";
-import { mapColumns, type OrderColumn, orderColumns } from "./columns.ts";
+import { listed, mapColumns, type OrderColumn, orderColumns } from "./columns.ts";
 import { type OrderFile, openOrderFile } from "./file.ts";
 import {
   chooseDateFormat,
@@ -104,7 +104,7 @@ export async function loadOrders(
   for (const { name, type } of [...positions.keys()].map(column)) {
     if (/\]$|^(STRUCT|MAP|UNION)/.test(type))
       throw new UserError(`Column ${name} of ${path} holds several values in each row (${type}).`, {
-        remedy: `Name a column with one value: --columns. The columns: ${names.join(", ")}.`,
+        remedy: `Name a column with one value: --columns. The columns: ${listed(names)}.`,
       });
   }
   const dates = column("ordered_at");
@@ -134,8 +134,9 @@ export async function loadOrders(
         : "NULL::VARCHAR";
     const numbered = !positions.has("order_id");
     const ids = [
-      numbered ? "(rowid + 1)::VARCHAR AS order_id" : await wholeIds(connection, "order_id"),
-      await wholeIds(connection, "customer_id"),
+      `${numbered ? "(rowid + 1)::VARCHAR" : await wholeIds(connection, "order_id")} AS order_id`,
+      // Shops keep an e-mail address as the customer types it each time.
+      `CASE WHEN contains(customer_id, '@') THEN lower(customer_id) ELSE ${await wholeIds(connection, "customer_id")} END AS customer_id`,
     ];
     await connection.run(
       `CREATE OR REPLACE TEMP ${orderRows} order_rows AS
@@ -144,7 +145,8 @@ export async function loadOrders(
         time AS ordered_at, CASE WHEN time IS NULL THEN ordered_at${dates.typed ? "::TIMESTAMP::VARCHAR" : ""} END AS no_date,
         ${dates.typed ? "false" : onOtherDay("ordered_at", "time")} AS on_other_day,
         ${priced ? "round(value * pieces, 6)" : "value"} AS amount, ${amounts.text} IS NOT NULL AS has_amount,
-        CASE WHEN value IS NULL THEN ${amounts.text} END AS no_amount, payment_method,
+        CASE WHEN value IS NULL THEN ${amounts.text} END AS no_amount,
+        CASE WHEN pieces IS NULL THEN ${priced ? "coalesce(quantity::VARCHAR, 'a blank')" : "NULL::VARCHAR"} END AS no_quantity, payment_method,
         CASE WHEN pieces = trunc(pieces) THEN TRY_CAST(pieces AS BIGINT) END AS quantity,
         status, ${positions.has("currency") ? "currency" : `CASE WHEN value IS NOT NULL THEN ${symbol} END AS currency`},
         ${number("refunded")} AS refunded
@@ -155,7 +157,11 @@ export async function loadOrders(
       )`,
     );
     const days = await daysOf(connection);
-    if (days === undefined) throw await noDate(dates, `from 1971 to today in the format ${dateFormat}`);
+    if (days === undefined)
+      throw await noDate(
+        dates,
+        `from 1971 to today in the format ${dateFormat}, alone or with a time like 13:45`,
+      );
     options.check?.(days);
     const columns = Object.fromEntries([...positions].map(([target, index]) => [target, names[index]!]));
     const removed = [
@@ -163,7 +169,7 @@ export async function loadOrders(
       ...(await removeOthers(connection, path, filters)),
     ];
     const oneRowEach = numbered || (await haveOneRowEach(connection));
-    const reading = { columns, timeZone, refunds, oneRowEach };
+    const reading = { columns, dateFormat, timeZone, refunds, oneRowEach };
     const warnings = [...(await readingWarnings(connection, reading)), ...removed];
     const orders = oneRowEach ? "FROM order_rows" : ORDERS.replace("$priced", String(priced));
     // The rows of order_rows are in the file's order.
@@ -206,10 +212,10 @@ function selectList(
   positions: ReadonlyMap<OrderColumn, number>,
   filters: readonly Filter[],
 ): string {
-  // Most values need no trim, which takes ten times as long as this look at them.
+  // é can be one character or two. Most values need neither this nor a trim, which takes ten times as long as this look.
   const textOf = (position: number): string =>
     `CASE WHEN regexp_full_match(c${position}::VARCHAR, '[!-~]([ -~]*[!-~])?') THEN c${position}::VARCHAR
-     ELSE nullif(trim(c${position}::VARCHAR, ${quotedString(BLANKS)}), '') END`;
+     ELSE nullif(trim(nfc_normalize(c${position}::VARCHAR), ${quotedString(BLANKS)}), '') END`;
   const value = (column: OrderColumn): string => {
     const index = positions.get(column);
     if (index === undefined) return `NULL::VARCHAR AS ${column}`;
@@ -228,7 +234,7 @@ async function wholeIds(connection: DuckDBConnection, column: "order_id" | "cust
   const other = await connection.runAndReadAll(
     `SELECT 1 FROM order_text WHERE regexp_matches(${column}, '\\d') AND NOT regexp_full_match(${column}, '\\d+(\\.0+)?') LIMIT 1`,
   );
-  return other.currentRowCount === 0 ? `regexp_replace(${column}, '\\.0+$', '') AS ${column}` : column;
+  return other.currentRowCount === 0 ? `regexp_replace(${column}, '\\.0+$', '')` : column;
 }
 
 /** Whether each row has an order id of its own. Two ids with the same hash make it false, which is slower but not wrong. */
@@ -280,7 +286,7 @@ const ORDERS = `
 async function removeGuests(connection: DuckDBConnection, guests: readonly string[]): Promise<string[]> {
   if (guests.length === 0) return [];
   const { rowsChanged } = await connection.run(
-    `DELETE FROM order_rows WHERE customer_id IN (${guests.map(quotedString).join()})`,
+    `DELETE FROM order_rows WHERE lower(customer_id) IN (${guests.map((id) => quotedString(id.toLowerCase())).join()})`,
   );
   return [`Rows of guests (customer ${guests.join(", ")}) that are left out: ${rowsChanged}.`];
 }

@@ -1,10 +1,12 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { argument } from "./columns.ts";
+import { dateOf } from "./formats.ts";
 
 /** What of the reading is a choice of the caller. */
 export interface Reading {
   /** Our name to the file's name. */
   readonly columns: Readonly<Record<string, string>>;
+  readonly dateFormat: string;
   readonly timeZone: string;
   readonly refunds: "net" | "separate";
   /** Whether each row is an order of its own. */
@@ -13,7 +15,8 @@ export interface Reading {
 
 /** How the rows in order_rows were read where they could mean something else, as sentences for people. */
 export async function readingWarnings(connection: DuckDBConnection, reading: Reading): Promise<string[]> {
-  const { columns, timeZone, refunds, oneRowEach } = reading;
+  const { columns, dateFormat, timeZone, refunds, oneRowEach } = reading;
+  const swapped = dateFormat.replace(/%([dm])(.)%([dm])/, "%$3$2%$1");
   const numbered = columns.order_id === undefined;
   const rows = async (sql: string) => (await connection.runAndReadAll(sql)).getRowObjects();
   const [counts] = await rows(`
@@ -30,7 +33,10 @@ export async function readingWarnings(connection: DuckDBConnection, reading: Rea
       count(*) FILTER (ordered_at < '1971-01-01'::DATE::TIMESTAMPTZ)::INTEGER AS placeholder,
       count(*) FILTER (on_other_day)::INTEGER AS on_other_day,
       count(*) FILTER (no_date IS NOT NULL)::INTEGER AS no_dates, any_value(no_date) AS no_date,
+      ${swapped === dateFormat ? "0" : `count(*) FILTER (${dateOf("no_date", swapped)} IS NOT NULL)::INTEGER`} AS swapped,
       count(*) FILTER (no_amount IS NOT NULL)::INTEGER AS no_amounts, any_value(no_amount) AS no_amount,
+      count(*) FILTER (no_quantity IS NOT NULL)::INTEGER AS no_quantities, any_value(no_quantity) AS no_quantity,
+      ${["order_id", "customer_id"].map((id) => `count(*) FILTER (${SHORTENED(id)})::INTEGER AS shortened_${id}, any_value(${id}) FILTER (${SHORTENED(id)}) AS example_of_${id}`).join(", ")},
       (SELECT count(*) FROM refunds)::INTEGER AS refunds, (SELECT sum(refunded) FROM refunds) AS refunded
     FROM order_rows`);
   const [lines] = oneRowEach
@@ -86,6 +92,15 @@ export async function readingWarnings(connection: DuckDBConnection, reading: Rea
       `Dates of column ${columns.ordered_at} that can't be read: ${of("no_dates")}, for example ${counts!.no_date}. These rows are set aside.`,
     of("no_amounts") > 0 &&
       `Amounts of column ${columns.unit_price ?? columns.amount} that can't be read: ${of("no_amounts")}, for example ${counts!.no_amount}. These rows are set aside.`,
+    of("swapped") > 0 &&
+      `Of these dates, ${of("swapped")} are in the format ${swapped}. Others of them can be read with day and month exchanged. Write all dates in one format.`,
+    of("no_quantities") > 0 &&
+      `Quantities of column ${columns.quantity} that can't be read: ${of("no_quantities")}, for example ${counts!.no_quantity}. These rows have no amount and are set aside. If ${columns.unit_price} is already the amount, give ${argument("--columns", `amount=${columns.unit_price}`)}.`,
+    ...(["order_id", "customer_id"] as const).map(
+      (id) =>
+        of(`shortened_${id}`) > 0 &&
+        `Ids of column ${columns[id]} that a program wrote as rounded numbers: ${of(`shortened_${id}`)}, for example ${counts![`example_of_${id}`]}. Different ids can have become equal. Export them again, as text.`,
+    ),
     of("on_other_day") > 0 &&
       `Times of another zone than ${timeZone} that are on another day there: ${of("on_other_day")} of ${of("rows")}. Give the shop's time zone, for example --shop-time-zone America/New_York.`,
     of("customers") >= 100 &&
@@ -97,6 +112,9 @@ export async function readingWarnings(connection: DuckDBConnection, reading: Rea
       `Refunds in column ${columns.refunded}: ${money(counts!.refunded)} of ${of("refunds")} orders. ${refunds === "net" ? "They are subtracted." : "They are not subtracted. To subtract them: --refunds net."}`,
   ].filter((warning) => warning !== false);
 }
+
+/** SQL condition: an id like 1.23E+12, which spreadsheets and tools make of a long number. */
+const SHORTENED = (id: string): string => `regexp_full_match(${id}, '\\d([.,]\\d+)?[eE]\\+\\d+')`;
 
 const whole = (value: unknown): string => Number(value).toLocaleString("en-US");
 const money = (value: unknown): string =>

@@ -44,7 +44,8 @@ export async function requestRun(request: RunRequest, options: OrchestratorOptio
   const done = new AbortController();
   const signal = AbortSignal.any([options.signal, done.signal]);
   try {
-    const timeout = AbortSignal.timeout(Math.min(timeLimit, 10_000));
+    // A machine that is busy can take long for an answer.
+    const timeout = AbortSignal.timeout(Math.min(timeLimit, 60_000));
     await checkHealth(options, AbortSignal.any([signal, timeout]));
     // The subscriptions come first: no event can be missed.
     const [events, deadLetters] = await Promise.all(

@@ -4,3 +4,4 @@ const BLANKS = " \t\u00a0\u00ad\u2007\u2009\u200a\u200b\u200c\u200d\u200e\u200f\
 const isVisible = (character) => `${character} BETWEEN '!' AND '~'`;
 module.exports = (text) =>
   `IF(${isVisible(`SUBSTR(${text}, 1, 1)`)} AND ${isVisible(`SUBSTR(${text}, -1)`)}, ${text}, TRIM(${text}, '${BLANKS}'))`;
+module.exports.BLANKS = BLANKS;

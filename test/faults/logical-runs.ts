@@ -27,7 +27,7 @@ import { emptyOutcome, type Outcome } from "./outcome.ts";
 
 const RUN_DATE = "1997-10-01";
 /** Longest time of a run, milliseconds. */
-const LIMIT = 30_000;
+const LIMIT = 120_000;
 /** Runs that are requested at the same time. */
 const AT_ONCE = 50;
 const BATCH = 250;
@@ -134,8 +134,8 @@ async function batch(
       for (let run_id = waiting.shift(); run_id !== undefined; run_id = waiting.shift()) {
         const trace = traces.get(run_id)!;
         const ending = await orchestrate(run_id, faultyMessenger(messenger, faults), invoker.url);
-        if (typeof ending === "object") trace.acted.push(ending);
-        else outcome[ending].push(run_id);
+        if (!(ending instanceof Error)) trace.acted.push(ending);
+        else outcome[TOO_LATE.test(ending.message) ? "stuck" : "lost"].push(`${run_id}: ${ending.message}`);
       }
     };
     await Promise.all(Array.from({ length: AT_ONCE }, orchestrator));
@@ -163,21 +163,23 @@ async function batch(
   await rm(dataDir, { recursive: true });
 }
 
+const TOO_LATE = /did not end within/;
+
 /** Requests the run until its final event arrives, like an Orchestrator that runs a failed task again. */
 async function orchestrate(
   run_id: string,
   messenger: ReturnType<typeof faultyMessenger>,
   invokerUrl: string,
-): Promise<RunEvent | "lost" | "stuck"> {
+): Promise<RunEvent | Error> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await requestRun(
         { run_id, run_date: RUN_DATE },
         { messenger, invokerUrl, timeLimit: LIMIT, pollInterval: 1000, signal: new AbortController().signal },
       );
-    } catch (error) {
-      if (/did not end within/.test((error as Error).message)) return "stuck";
-      if (attempt === 5) return "lost";
+    } catch (thrown) {
+      const error = thrown as Error;
+      if (attempt === 5 || TOO_LATE.test(error.message)) return error;
     }
   }
 }

@@ -18,6 +18,44 @@ const isWide = ({ role, permissions }: Grant): boolean =>
 /** The custom role of the account that deploys the stack. */
 const isDeploying = ({ role }: Grant): boolean => /_deploy$/.test(role);
 
+/** Whether a grant with this permission allows what the page says that an account cannot do. */
+type Denial = (permission: string, grant: Grant) => boolean;
+const any =
+  (pattern: RegExp): Denial =>
+  (permission) =>
+    pattern.test(permission);
+const onOrders =
+  (pattern: RegExp): Denial =>
+  (permission, { kind, on }) =>
+    pattern.test(permission) && (kind === "project" || /^raw(\.|$)/.test(on));
+const reading = any(/^(bigquery\.tables\.getData|pubsub\.subscriptions\.consume|storage\.objects\.get)$/);
+const requesting: Denial = (permission, { kind, on }) =>
+  permission === "run.routes.invoke" ||
+  (permission === "pubsub.topics.publish" && (kind === "project" || on.endsWith("-requests")));
+const acting = /^iam\.serviceAccounts\.(actAs|getAccessToken|getOpenIdToken|implicitDelegation|sign\w+)$/;
+const DENIED: Readonly<Record<string, Denial>> = {
+  "read tables, topics or files": reading,
+  "read anything": reading,
+  "read tables": any(/^bigquery\.tables\.getData$/),
+  "read orders": onOrders(/^bigquery\.tables\.getData$/),
+  "write orders": onOrders(/^bigquery\.tables\.(update|updateData|delete)$/),
+  "write tables": any(/^bigquery\.tables\.(create|update|updateData|delete)$/),
+  "delete tables, or change who reads them": any(/^bigquery\..*(delete|setIamPolicy)$/),
+  publish: any(/^pubsub\.topics\.publish$/),
+  "request runs": requesting,
+  "request a run itself": requesting,
+  "run its own code": any(
+    /^(run\.(services|jobs)|aiplatform\.(pipelineJobs|customJobs)|workflows\.workflows|cloudfunctions\.functions|composer\.environments)\.(create|update)$/,
+  ),
+  "act as another account": any(acting),
+  "act as any other account": (permission, { on }) => acting.test(permission) && !on.includes("-jobs@"),
+  "change custom roles, service accounts, or rights on the project": any(
+    /^iam\.(roles|serviceAccounts|serviceAccountKeys)\.(create|update|delete|undelete|setIamPolicy)$|^resourcemanager\.projects\.setIamPolicy$/,
+  ),
+  "read or change anything of the project": (_, { on }) => !/state$/.test(on),
+  "write the state": any(/^storage\.objects\.(create|update|delete)$/),
+};
+
 const workflows = { ...settingsOf("prod"), "customer-value:orchestrator": "workflows" };
 
 describe("the threat model", () => {
@@ -50,6 +88,23 @@ describe("the threat model", () => {
       "jobs and `roles/aiplatform.user`",
     ]);
     for (const each of wide) assert.ok(page.includes(`**${each}.**`), `${each} is not in the threat model.`);
+  });
+
+  it("says of no account that it cannot do what its roles allow", () => {
+    for (const [name, row] of rows)
+      for (const what of row
+        .split("|")[1]!
+        .split(";")
+        .map((part) => part.trim())) {
+        const allows = DENIED[what];
+        assert.ok(allows !== undefined, `${name}: this test does not know "${what}"`);
+        const held = accounts[name]!.flatMap((grant) =>
+          (grant.permissions ?? permissionsOfRole(grant.role))
+            .filter((permission) => allows(permission, grant))
+            .map((permission) => `${permission} on ${grant.kind} ${grant.on}`),
+        );
+        assert.deepEqual(held, [], `${name} cannot ${what}`);
+      }
   });
 
   it("says which account can act as another", () => {
