@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { setFlagsFromString } from "node:v8";
 import { type Parameters, positionOf, QueryError } from "./query.ts";
 
@@ -48,13 +48,7 @@ export async function translate(sql: string, parameters: Parameters, cacheDir?: 
     const result = transpile(prepared, Dialect.BigQuery, Dialect.DuckDB);
     if (!result.success || result.sql?.length !== 1) throw syntaxError(sql, result);
     translated = result.sql[0]!;
-    if (cached !== undefined) {
-      mkdirSync(cacheDir!, { recursive: true });
-      // Renamed, so that another process never reads half a file.
-      const temporary = `${cached}.${randomUUID()}`;
-      writeFileSync(temporary, translated);
-      renameSync(temporary, cached);
-    }
+    if (cached !== undefined) keep(cached, translated);
   }
   return translated.replace(/__param_(\w+)/g, (_, name: string) => {
     const parameter = parameters[name];
@@ -65,6 +59,19 @@ export async function translate(sql: string, parameters: Parameters, cacheDir?: 
     }
     return `CAST($${name} AS ${DUCKDB_TYPES[parameter.type]})`;
   });
+}
+
+/** Writes a translation to the cache. In a folder that can't be written to, each process translates again. */
+function keep(file: string, text: string): void {
+  // Renamed, so that another process never reads half a file.
+  const temporary = `${file}.${randomUUID()}`;
+  try {
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(temporary, text);
+    renameSync(temporary, file);
+  } catch (error) {
+    if (!["EACCES", "EPERM", "EROFS"].includes(String((error as NodeJS.ErrnoException).code))) throw error;
+  }
 }
 
 let translatorVersion: string | undefined;
