@@ -156,7 +156,7 @@ def main(orders: str, run_date: str, holdout_weeks: int, horizon: int, out: str,
     figures = {
         "customers": len(now),
         "revenue": float(now.spend.sum()),
-        "count_mae": count_mae["bgnbd"],
+        **{f"{family}_count_mae": mae for family, mae in count_mae.items()},
         "top_decile": top["bgnbd"],
         **{name: float(each) for model in (fitted["bgnbd"], values) for name, each in model.params_.items()},
         "expected_purchases": float(now.expected_purchases.sum()),
