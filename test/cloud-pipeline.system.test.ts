@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PubSub } from "@google-cloud/pubsub";
 import { Storage } from "@google-cloud/storage";
-import { jobArtifacts } from "../adapters/artifacts.ts";
 import { BigQueryWarehouse } from "../adapters/bigquery.ts";
+import { CloudStorageArtifacts } from "../adapters/cloud-storage.ts";
 import { PubSubMessenger } from "../adapters/pubsub.ts";
 import { planTables } from "../components/warehouse.ts";
 import { type Messenger, type RunEvent, runRequest } from "../contracts/messages.ts";
@@ -87,8 +87,9 @@ describe("the pipeline with the adapters of Google Cloud", () => {
     const warehouseUrl = `bigquery://demo/EU?maximum_bytes_billed=1000000000&endpoint=${bigQuery.endpoint}`;
     const storage = { STORAGE_ENDPOINT: cloudStorage.endpoint };
     const google = { ...storage, PUBSUB_EMULATOR_HOST: pubSub.host, METADATA_SERVER_DETECTION: "none" };
-    Object.assign(process.env, google);
-    await new Storage({ projectId: "demo", apiEndpoint: cloudStorage.endpoint }).createBucket("artifacts");
+    process.env.PUBSUB_EMULATOR_HOST = pubSub.host;
+    const files = new Storage({ projectId: "demo", apiEndpoint: cloudStorage.endpoint });
+    await files.createBucket("artifacts");
     const client = new PubSub({ projectId: "demo" });
     for (const topic of ["requests", "events", "letters"]) await client.createTopic(topic);
     cloud = await startLocalStack({
@@ -105,7 +106,8 @@ describe("the pipeline with the adapters of Google Cloud", () => {
       },
       launcher: {
         dataUrl: "gs://artifacts",
-        artifacts: jobArtifacts,
+        // Not jobArtifacts: in this process it can have the client of another test, whose server is closed.
+        artifacts: new CloudStorageArtifacts(files),
         entrypoints: {
           ...Object.fromEntries(IMAGES.map((image) => [image, [process.execPath, `jobs/${image}/main.ts`]])),
           // The pipeline gives a candidate no address but that of the artifacts.
@@ -125,7 +127,6 @@ describe("the pipeline with the adapters of Google Cloud", () => {
   });
   after(async () => {
     delete process.env.PUBSUB_EMULATOR_HOST;
-    delete process.env.STORAGE_ENDPOINT;
     await messenger?.close();
     await cloud?.close();
     await pubSub?.close();
