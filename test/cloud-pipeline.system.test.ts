@@ -3,9 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PubSub } from "@google-cloud/pubsub";
-import { Storage } from "@google-cloud/storage";
 import { BigQueryWarehouse } from "../adapters/bigquery.ts";
-import { CloudStorageArtifacts } from "../adapters/cloud-storage.ts";
 import { PubSubMessenger } from "../adapters/pubsub.ts";
 import { planTables } from "../components/warehouse.ts";
 import { type Messenger, type RunEvent, runRequest } from "../contracts/messages.ts";
@@ -18,7 +16,7 @@ import { type LocalStack, openLocalWarehouse, startLocalStack } from "../local/r
 import { confirmRun, requestRun } from "../local/runtime/orchestrator.ts";
 import { cdnow } from "./cdnow.ts";
 import { type BigQueryEmulator, startBigQuery } from "./emulators/bigquery.ts";
-import { startCloudStorage } from "./emulators/cloud-storage.ts";
+import { type CloudStorageEmulator, startCloudStorage } from "./emulators/cloud-storage.ts";
 import { type PubSubEmulator, startPubSub } from "./emulators/pubsub.ts";
 import { prepareWarehouse } from "./emulators/warehouse.ts";
 
@@ -33,7 +31,7 @@ describe("the pipeline with the adapters of Google Cloud", () => {
   let folder: string;
   let bigQuery: BigQueryEmulator;
   let pubSub: PubSubEmulator;
-  let cloudStorage: Awaited<ReturnType<typeof startCloudStorage>>;
+  let cloudStorage: CloudStorageEmulator;
   let cloud: LocalStack;
   let messenger: Messenger;
   let tables: Warehouse;
@@ -88,8 +86,7 @@ describe("the pipeline with the adapters of Google Cloud", () => {
     const storage = { STORAGE_ENDPOINT: cloudStorage.endpoint };
     const google = { ...storage, PUBSUB_EMULATOR_HOST: pubSub.host, METADATA_SERVER_DETECTION: "none" };
     process.env.PUBSUB_EMULATOR_HOST = pubSub.host;
-    const files = new Storage({ projectId: "demo", apiEndpoint: cloudStorage.endpoint });
-    await files.createBucket("artifacts");
+    await cloudStorage.storage.createBucket("artifacts");
     const client = new PubSub({ projectId: "demo" });
     for (const topic of ["requests", "events", "letters"]) await client.createTopic(topic);
     cloud = await startLocalStack({
@@ -106,8 +103,7 @@ describe("the pipeline with the adapters of Google Cloud", () => {
       },
       launcher: {
         dataUrl: "gs://artifacts",
-        // Not jobArtifacts: in this process it can have the client of another test, whose server is closed.
-        artifacts: new CloudStorageArtifacts(files),
+        artifacts: cloudStorage.artifacts,
         entrypoints: {
           ...Object.fromEntries(IMAGES.map((image) => [image, [process.execPath, `jobs/${image}/main.ts`]])),
           // The pipeline gives a candidate no address but that of the artifacts.

@@ -5,9 +5,7 @@ import { globSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { Storage } from "@google-cloud/storage";
 import { BigQueryWarehouse } from "../adapters/bigquery.ts";
-import { CloudStorageArtifacts } from "../adapters/cloud-storage.ts";
 import { PROGRAMS, type Program } from "../jobs/bundle.ts";
 import { CANDIDATES, parseCandidates } from "../jobs/candidates.ts";
 import { IMAGES, stepsOf } from "../jobs/pipeline.ts";
@@ -189,10 +187,7 @@ describe("images, built and run", () => {
     const bigQuery = await startBigQuery();
     const log = createLogger({ component: "local" }, "error");
     const cloudStorage = await startCloudStorage();
-    const storage = new Storage({ projectId: "p", apiEndpoint: cloudStorage.endpoint });
-    await storage.createBucket("artifacts");
-    // Not jobArtifacts: in this process it can have the client of another test, whose server is closed.
-    const artifacts = new CloudStorageArtifacts(storage);
+    await cloudStorage.storage.createBucket("artifacts");
     const started: string[] = [];
     let edition: LocalStack | undefined;
     try {
@@ -214,7 +209,7 @@ describe("images, built and run", () => {
         },
         launcher: {
           dataUrl: "gs://artifacts",
-          artifacts,
+          artifacts: cloudStorage.artifacts,
           entrypoints: Object.fromEntries(
             IMAGES.map((image) => [image, (env) => built[image]!.command({ env })]),
           ),
@@ -240,7 +235,7 @@ describe("images, built and run", () => {
       assert.deepEqual(started, [...Object.keys(stepsOf()), "notify"]);
       const { customers } = await confirmRun(event, new BigQueryWarehouse(warehouseUrl));
       assert.equal(customers, 2357);
-      assert.ok(await artifacts.read("gs://artifacts/runs/run-1/tasks/train/model"));
+      assert.ok(await cloudStorage.artifacts.read("gs://artifacts/runs/run-1/tasks/train/model"));
     } finally {
       await edition?.close();
       await bigQuery.close();

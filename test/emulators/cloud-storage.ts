@@ -2,13 +2,26 @@ import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { Storage } from "@google-cloud/storage";
+import { fileArtifacts } from "../../adapters/artifacts.ts";
+import { CloudStorageArtifacts } from "../../adapters/cloud-storage.ts";
+import type { BinaryArtifactStore } from "../../contracts/artifacts.ts";
 import { cacheDir } from "../../lib/project.ts";
 import { startServer } from "./server.ts";
 
 const SERVER = "github.com/fsouza/fake-gcs-server@v1.56.1";
 
+export interface CloudStorageEmulator {
+  readonly endpoint: string;
+  /** Client of the emulator. */
+  readonly storage: Storage;
+  /** Like jobArtifacts, which keeps its first client: that of another test of this process, whose server is closed. */
+  readonly artifacts: BinaryArtifactStore;
+  close(): Promise<void>;
+}
+
 /** Starts fake-gcs-server: Cloud Storage in memory. Go builds it on first use, in a minute or two. */
-export async function startCloudStorage(): Promise<{ endpoint: string; close(): Promise<void> }> {
+export async function startCloudStorage(): Promise<CloudStorageEmulator> {
   const folder = join(cacheDir, "go", SERVER.slice(SERVER.lastIndexOf("/") + 1));
   const program = join(folder, "fake-gcs-server");
   if (!existsSync(program)) {
@@ -25,5 +38,14 @@ export async function startCloudStorage(): Promise<{ endpoint: string; close(): 
     ],
     isUp: async (port) => (await fetch(`http://127.0.0.1:${port}/_internal/healthcheck`)).ok,
   });
-  return { endpoint: `http://127.0.0.1:${server.port}`, close: () => server.close() };
+  const endpoint = `http://127.0.0.1:${server.port}`;
+  const storage = new Storage({ projectId: "p", apiEndpoint: endpoint });
+  const cloudStorage = new CloudStorageArtifacts(storage);
+  const storeOf = (url: string) => (url.startsWith("gs://") ? cloudStorage : fileArtifacts);
+  const artifacts: BinaryArtifactStore = {
+    read: (url) => storeOf(url).read(url),
+    write: (url, contents) => storeOf(url).write(url, contents),
+    readFolder: (url, suffix) => storeOf(url).readFolder(url, suffix),
+  };
+  return { endpoint, storage, artifacts, close: () => server.close() };
 }
