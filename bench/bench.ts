@@ -26,7 +26,8 @@ import { writeShop } from "./shop.ts";
 
 const { values: options } = parseArgs({
   options: {
-    large: { type: "boolean", default: false },
+    customers: { type: "string", default: "100000,1000000" },
+    chart: { type: "string" },
     runs: { type: "string", default: "3" },
     help: { type: "boolean", default: false },
   },
@@ -37,14 +38,22 @@ if (options.help) {
 Measures the main job beside a notebook with pandas and lifetimes, the SQL beside dbt-duckdb, and the time from saving a SQL
 model to its result.
 
-  --runs <number>  runs on CDNOW and of a saved model, of which the median is shown (default: 3)
-  --large          also shops of 100,000 and 5,000,000 customers (26 million orders; takes half an hour and 8 GB), and
-                   writes the growth to docs/bench.svg
-  --help           shows this
+  --runs <number>        runs on CDNOW and of a saved model, of which the median is shown (default: 3)
+  --customers <numbers>  sizes of the simulated shops (default: 100000,1000000). A shop of 5,000,000 customers has 26 million
+                         orders; it takes half an hour and 8 GB
+  --chart <file>         writes the growth of the times as an SVG
+  --help                 shows this
 `);
   process.exit(0);
 }
 const runs = Number(options.runs);
+const shops = options.customers.split(",").map(Number);
+if (![runs, ...shops].every((number) => Number.isInteger(number) && number > 0)) {
+  process.stderr.write(
+    `--runs ${options.runs} --customers ${options.customers}: allowed are whole numbers above 0.\n`,
+  );
+  process.exit(2);
+}
 
 /** A log of orders, and the dates of its run. */
 interface Log {
@@ -116,7 +125,7 @@ for (const log of await logs()) {
   const named = { "npm start": ours, "notebook, same figures": all, "notebook, one model": theirs };
   for (const [tool, { seconds }] of Object.entries(named)) points.push({ tool, customers, seconds });
 }
-if (options.large) writeFileSync(join(projectDir, "docs/bench.svg"), await growthChart(points));
+if (options.chart !== undefined) writeFileSync(options.chart, await growthChart(points));
 process.stdout.write(
   `Time, as a multiple of that of npm start, and memory of the largest process.
 npm start: features, hold-out, three models, intervals, scores, back-test, checks, report.
@@ -153,7 +162,7 @@ async function logs(): Promise<Log[]> {
       times: runs,
     },
   ];
-  for (const customers of options.large ? [100_000, 1_000_000, 5_000_000] : [1_000_000]) {
+  for (const customers of shops) {
     const file = join(folder, `shop-${customers}.parquet`);
     const startedAt = performance.now();
     const orders = await writeShop({ customers }, file);
