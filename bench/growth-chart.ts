@@ -20,7 +20,7 @@ export async function growthChart(points: readonly Point[]): Promise<string> {
     encoding: {
       x: { field: "customers", type: "quantitative", scale: { type: "log" }, title: "Customers" },
       y: { field: "seconds", type: "quantitative", scale: { type: "log" }, title: "Seconds" },
-      color: { field: "tool", type: "nominal", title: null },
+      color: { field: "tool", type: "nominal", title: null, legend: { labelLimit: 300 } },
     },
   };
   return await new View(parse(compile(chart).spec), { renderer: "none" }).toSVG();
