@@ -85,16 +85,16 @@ function condition(text: string): { column: string; value: string } {
 
 /** A name can have commas: a pair ends where "name=" follows. */
 function columnPairs(text: string): Record<string, string> {
-  const pairs: Record<string, string> = {};
+  const pairs = new Map<string, string>();
   for (const pair of text.split(/,(?=\s*\w+\s*=)/)) {
     const [ours, theirs] = pair.split(/=(.*)/s).map((name) => name.trim());
-    if (!ours || !theirs || ours in pairs) {
-      const problem = ours && ours in pairs ? "is there twice" : "is not a pair";
+    if (!ours || !theirs || pairs.has(ours)) {
+      const problem = ours && pairs.has(ours) ? "is there twice" : "is not a pair";
       throw new UserError(`--columns ${text}: "${pair}" ${problem}.`, {
         remedy: "Write it like --columns customer_id=CustID,ordered_at=Date,amount=Total",
       });
     }
-    pairs[ours] = theirs;
+    pairs.set(ours, theirs);
   }
-  return pairs;
+  return Object.fromEntries(pairs);
 }

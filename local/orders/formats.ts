@@ -22,13 +22,13 @@ export type Decimal = "." | ",";
 const iso = "ISO 8601";
 const excel = "excel";
 /** Numbers for dates, with the seconds since 1970 as SQL. A number is a date if it is from 1980 to 2099. */
-const numberFormats: Readonly<Record<string, (value: string) => string>> = {
-  epoch: (value) => value,
-  epoch_ms: (value) => `${value} / 1000`,
-  epoch_us: (value) => `${value} / 1000000`,
+const numberFormats: ReadonlyMap<string, (value: string) => string> = new Map([
+  ["epoch", (value) => value],
+  ["epoch_ms", (value) => `${value} / 1000`],
+  ["epoch_us", (value) => `${value} / 1000000`],
   // Excel counts days; 1970-01-01 is day 25569.
-  [excel]: (value) => `(${value} - 25569) * 86400`,
-};
+  [excel, (value) => `(${value} - 25569) * 86400`],
+]);
 const dateFormats = [
   iso,
   "%Y%m%d",
@@ -49,7 +49,7 @@ const dateFormats = [
   "%d %B %Y",
   "%d-%b-%Y",
   "%d-%b-%y",
-  ...Object.keys(numberFormats),
+  ...numberFormats.keys(),
 ];
 const timesOfDay = ["", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p"];
 
@@ -58,7 +58,7 @@ const timesOfDay = ["", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p"];
  * time zone without a zone. NULL for what is not a date from 1900 to 2199.
  */
 export function dateOf(value: string, format: string, times: readonly string[] = timesOfDay): string {
-  const seconds = numberFormats[format]?.(`TRY_CAST(replace(${value}, ',', '.') AS DOUBLE)`);
+  const seconds = numberFormats.get(format)?.(`TRY_CAST(replace(${value}, ',', '.') AS DOUBLE)`);
   if (seconds !== undefined) {
     // A day of Excel has no zone. Its fraction is a time to the second.
     const time =
@@ -144,7 +144,7 @@ export async function chooseDateFormat(column: TextColumn, given: string | undef
   if (/^(DATE|TIMESTAMP)/.test(column.type)) return iso;
   if (given !== undefined) {
     await column.connection.run(`SELECT ${dateOf("''", given)}`).catch((cause) => {
-      const remedy = `Write it as for strptime, for example --date-format %d.%m.%Y, or ${Object.keys(numberFormats).join(", ")}.`;
+      const remedy = `Write it as for strptime, for example --date-format %d.%m.%Y, or ${[...numberFormats.keys()].join(", ")}.`;
       throw new UserError(`--date-format ${given} is not a date format.`, { remedy, cause });
     });
     return given;
