@@ -200,28 +200,22 @@ function weekBefore(date: string): string {
 /** Of BG/NBD and Gamma-Gamma, on what the last run of the main job wrote to its tables. */
 async function secondsToFit({ runDate }: Log): Promise<number> {
   const warehouse = await openLocalWarehouse(join(folder, "data"));
-  try {
-    const { purchases, values } = await readStatistics(warehouse, runDate, "production");
-    const startedAt = performance.now();
-    fitBgNbd(purchases);
-    fitGammaGamma(values);
-    return (performance.now() - startedAt) / 1000;
-  } finally {
-    await warehouse.close();
-  }
+  const { purchases, values } = await readStatistics(warehouse, runDate, "production");
+  await warehouse.close();
+  const startedAt = performance.now();
+  fitBgNbd(purchases);
+  fitGammaGamma(values);
+  return (performance.now() - startedAt) / 1000;
 }
 
 /** How many orders the last run of the main job read, of how many. */
 async function ordersReadAgain(): Promise<string> {
   const warehouse = await openLocalWarehouse(join(folder, "data"));
-  try {
-    const [counts] = await warehouse.query(
-      "SELECT COUNTIF(o.ordered_on >= r.read_since) AS again, COUNT(*) AS orders FROM rfm.checked_orders AS o CROSS JOIN rfm.order_reads AS r",
-    );
-    return `${Number(counts!.again).toLocaleString("en-US")} of ${Number(counts!.orders).toLocaleString("en-US")}`;
-  } finally {
-    await warehouse.close();
-  }
+  const [counts] = await warehouse.query(
+    "SELECT COUNTIF(o.ordered_on >= r.read_since) AS again, COUNT(*) AS orders FROM rfm.checked_orders AS o CROSS JOIN rfm.order_reads AS r",
+  );
+  await warehouse.close();
+  return `${Number(counts!.again).toLocaleString("en-US")} of ${Number(counts!.orders).toLocaleString("en-US")}`;
 }
 
 function secondsOf({ steps }: Results, name: string): number {

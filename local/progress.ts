@@ -1,5 +1,5 @@
 import ora, { type Ora } from "ora";
-import { elapsed, whole } from "./report/numbers.ts";
+import { elapsed, sum, whole } from "./report/numbers.ts";
 
 /** Seconds that a step takes for a million orders. Only their proportions count: they tell what is left after some steps. */
 const WORK: Readonly<Record<string, number>> = {
@@ -18,7 +18,6 @@ export function secondsLeft(
   running: number,
 ): number | undefined {
   const done = Object.keys(took).filter((name) => name in WORK);
-  const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
   const work = sum(done.map((name) => WORK[name]!));
   if (work === 0 || !(step in WORK)) return undefined;
   const pace = sum(done.map((name) => took[name]!)) / work;
