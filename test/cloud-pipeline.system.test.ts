@@ -19,6 +19,7 @@ import { type BigQueryEmulator, startBigQuery } from "./emulators/bigquery.ts";
 import { type CloudStorageEmulator, startCloudStorage } from "./emulators/cloud-storage.ts";
 import { type PubSubEmulator, startPubSub } from "./emulators/pubsub.ts";
 import { prepareWarehouse } from "./emulators/warehouse.ts";
+import { endedRuns } from "./ended-runs.ts";
 
 const RUN_DATE = "1997-10-01";
 /** Largest relative difference between two sums of the same numbers. */
@@ -158,7 +159,8 @@ describe("the pipeline with the adapters of Google Cloud", () => {
       "mlops_mkt.rfm_segments",
     ])
       assertSameRows(table, after[table]!, before[table]!);
-    const runs = await tables.query("SELECT run_id FROM ops.runs WHERE run_date IS NOT NULL ORDER BY run_id");
+    const sql = "SELECT run_id FROM ops.runs WHERE run_date IS NOT NULL ORDER BY run_id";
+    const runs = await endedRuns((text) => tables.query(text), 2, sql);
     assert.deepEqual(runs, [{ run_id: "run-1" }, { run_id: "run-2" }]);
   });
 });
