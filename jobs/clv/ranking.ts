@@ -14,7 +14,7 @@ export type Ranking = {
 /** Ranks by score, highest first. A score must not be NaN. O(n). */
 export function rank(scores: Float64Array): Ranking {
   const order = sortedBy(scores).reverse();
-  const sorted = scores.map((_, place) => scores[order[place]!]!);
+  const sorted = inOrder(order, scores);
   const groups = new Uint32Array(order.length + 1);
   let count = 0;
   for (let i = 0; i < sorted.length; i++) if (i === 0 || sorted[i] !== sorted[i - 1]) groups[count++] = i;
@@ -23,8 +23,12 @@ export function rank(scores: Float64Array): Ranking {
 }
 
 /** The customers' values, those of the highest score first. */
-export function ranked({ order }: Ranking, values: Float64Array): Float64Array {
-  return values.map((_, place) => values[order[place]!]!);
+export const ranked = ({ order }: Ranking, values: Float64Array): Float64Array => inOrder(order, values);
+
+function inOrder(order: Uint32Array, values: Float64Array): Float64Array {
+  const sorted = new Float64Array(order.length);
+  for (let place = 0; place < order.length; place++) sorted[place] = values[order[place]!]!;
+  return sorted;
 }
 
 /**
@@ -35,31 +39,36 @@ export function sumsOfTop(
   { order, groups }: Ranking,
   values: Float64Array,
   shares: readonly number[],
-  weights?: Uint8Array,
+  weights: Uint8Array = new Uint8Array(order.length).fill(1),
   totalWeight: number = order.length,
 ): number[] {
+  // Plain loops, and no function that changes these variables: V8 would keep each new number as an object.
   let [place, taken, sum] = [0, 0, 0];
-  const timesAt = (place: number): number => (weights === undefined ? 1 : weights[order[place]!]!);
-  return shares.map((share) => {
+  const sums: number[] = [];
+  for (const share of shares) {
     const wanted = share * totalWeight;
     for (; place < order.length; place++) {
-      const times = timesAt(place);
+      const times = weights[order[place]!]!;
       if (taken + times > wanted) break;
       taken += times;
       sum += times * values[place]!;
     }
-    if (place === order.length) return sum;
+    if (place === order.length) {
+      sums.push(sum);
+      continue;
+    }
     // The share ends among the customers of equal score: all of them count in part.
     const group = groupOf(groups, place);
     let [weight, groupSum, takenOfGroup, sumOfGroup] = [0, 0, 0, 0];
     for (let i = groups[group]!; i < groups[group + 1]!; i++) {
       if (i === place) [takenOfGroup, sumOfGroup] = [weight, groupSum];
-      const times = timesAt(i);
+      const times = weights[order[i]!]!;
       weight += times;
       groupSum += times * values[i]!;
     }
-    return sum - sumOfGroup + ((wanted - taken + takenOfGroup) / weight) * groupSum;
-  });
+    sums.push(sum - sumOfGroup + ((wanted - taken + takenOfGroup) / weight) * groupSum);
+  }
+  return sums;
 }
 
 /** The group that a place is in: the last one that does not start after it. */

@@ -1,20 +1,24 @@
-/** Bits of a number that one pass of the sort reads. */
-const DIGIT = 11;
-const VALUES = 2 ** DIGIT;
+/** Values of the 16 bits of a number that one pass of the sort reads. */
+const VALUES = 2 ** 16;
 
 /** The indices of the numbers in rising order, those of equal ones as they come. No number can be NaN. O(n). */
 export function sortedBy(column: Float64Array): Uint32Array {
   const { length } = column;
-  const { low, high } = keysOf(column);
-  let from = { low, high, rows: new Uint32Array(length).map((_, i) => i) };
+  let from = { ...keysOf(column), rows: new Uint32Array(length).map((_, i) => i) };
   let to = { low: new Uint32Array(length), high: new Uint32Array(length), rows: new Uint32Array(length) };
-  for (let bit = 0; bit < 64; bit += DIGIT) {
+  for (const [half, bit] of [
+    ["low", 0],
+    ["low", 16],
+    ["high", 0],
+    ["high", 16],
+  ] as const) {
+    const keys = from[half];
     const starts = new Uint32Array(VALUES + 1);
-    for (let i = 0; i < length; i++) starts[digitAt(from.low[i]!, from.high[i]!, bit) + 1]!++;
-    if (starts.includes(length)) continue; // All rows have the same digit.
+    for (let i = 0; i < length; i++) starts[((keys[i]! >>> bit) & 0xffff) + 1]!++;
+    if (starts.includes(length)) continue; // All rows have the same 16 bits.
     for (let value = 0; value < VALUES; value++) starts[value + 1]! += starts[value]!;
     for (let i = 0; i < length; i++) {
-      const place = starts[digitAt(from.low[i]!, from.high[i]!, bit)]!++;
+      const place = starts[(keys[i]! >>> bit) & 0xffff]!++;
       to.low[place] = from.low[i]!;
       to.high[place] = from.high[i]!;
       to.rows[place] = from.rows[i]!;
@@ -24,14 +28,7 @@ export function sortedBy(column: Float64Array): Uint32Array {
   return from.rows;
 }
 
-/** The digit from this bit on, of a number of 64 bits in two halves. */
-function digitAt(low: number, high: number, bit: number): number {
-  if (bit >= 32) return (high >>> (bit - 32)) & (VALUES - 1);
-  const overlap = bit + DIGIT > 32 ? high << (32 - bit) : 0;
-  return ((low >>> bit) | overlap) & (VALUES - 1);
-}
-
-/** The numbers as whole numbers of 64 bits, which sort as the numbers do. */
+/** The numbers as whole numbers of 64 bits in two halves, which sort as the numbers do. */
 function keysOf(column: Float64Array) {
   // Adding 0 makes -0 equal to 0.
   const words = new Uint32Array(column.map((value) => value + 0).buffer);
