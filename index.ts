@@ -50,6 +50,7 @@ const identities = new Identities(
   {
     names,
     optional: [
+      ...(settings.candidates.length > 0 ? (["candidates"] as const) : []),
       ...(orchestrator.kind === "composer" ? (["composer"] as const) : []),
       ...(orchestrator.kind === "workflows" ? (["workflow", "scheduler"] as const) : []),
       ...(settings.github ? (["deploy", "preview"] as const) : []),
@@ -95,7 +96,7 @@ const workload = new Workload(
       marketing,
     },
     accounts,
-    candidates: settings.candidates,
+    candidates: accounts.candidates && { names: settings.candidates, account: accounts.candidates },
     registeredModel: settings.modelRegistry === "vertex-ai" ? dagId : undefined,
     retraining: settings.retraining,
     callers: {

@@ -11,7 +11,7 @@ export interface IdentitiesArgs {
   readonly optional: readonly OptionalRole[];
 }
 
-type OptionalRole = "composer" | "workflow" | "scheduler" | "deploy" | "preview";
+type OptionalRole = "candidates" | "composer" | "workflow" | "scheduler" | "deploy" | "preview";
 type Account = gcp.serviceaccount.Account;
 export type Accounts = Readonly<Record<Exclude<Role, OptionalRole>, Account>> &
   Readonly<Partial<Record<OptionalRole, Account>>>;
@@ -21,6 +21,7 @@ const DESCRIPTIONS: Readonly<Record<Role, string>> = {
   invoker: "The invoker: starts pipelines and reads their state.",
   push: "Pub/Sub, when it pushes to the invoker.",
   jobs: "The jobs of a run: read orders, write tables and artifacts, publish the final event.",
+  candidates: "The models that compete with the built-in one: read examples, write models and predictions.",
   composer: "Airflow: requests runs, waits for their final event, checks the tables.",
   workflow: "The workflow of Workflows: requests runs, waits for their final event, checks the tables.",
   scheduler: "Cloud Scheduler: starts the workflow of Workflows.",

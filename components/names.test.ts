@@ -37,6 +37,7 @@ describe("names", () => {
       invoker: "customer-value-dev-invoker",
       push: "customer-value-dev-push",
       jobs: "customer-value-dev-jobs",
+      candidates: "customer-value-dev-candidates",
       composer: "customer-value-dev-composer",
       workflow: "customer-value-dev-workflow",
       scheduler: "customer-value-dev-scheduler",

@@ -13,7 +13,17 @@ export interface Identity {
 const KINDS = {
   serviceAccounts: {
     longest: 30,
-    roles: ["invoker", "push", "jobs", "composer", "workflow", "scheduler", "deploy", "preview"],
+    roles: [
+      "invoker",
+      "push",
+      "jobs",
+      "candidates",
+      "composer",
+      "workflow",
+      "scheduler",
+      "deploy",
+      "preview",
+    ],
   },
   topics: { longest: 255, roles: ["requests", "events", "requests-dead-letter", "events-dead-letter"] },
   subscriptions: {

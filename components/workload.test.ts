@@ -4,6 +4,8 @@ import * as gcp from "@pulumi/gcp";
 import type * as pulumi from "@pulumi/pulumi";
 import { retrainingSchedule } from "../contracts/retraining.ts";
 import type { Program } from "../jobs/bundle.ts";
+import type { Candidate } from "../jobs/candidates.ts";
+import { LAUNCHER } from "../jobs/custom-job.ts";
 import { IMAGES } from "../jobs/pipeline.ts";
 import { policies } from "../policy/policies.ts";
 import { evaluate } from "../test/evaluate-policies.ts";
@@ -21,7 +23,12 @@ const identity = { app: "customer-value", environment: "dev", project: "my-proje
 const labels = planLabels(identity);
 const account = (accountId: string) => new gcp.serviceaccount.Account(accountId, { accountId });
 
-const workload = (more: Partial<WorkloadArgs> = {}, options: { preview?: boolean } = {}) =>
+interface Options {
+  readonly preview?: boolean;
+  readonly candidates?: readonly Candidate[];
+}
+
+const workload = (more: Partial<WorkloadArgs> = {}, { preview, candidates }: Options = {}) =>
   record(
     () =>
       new Workload("workload", {
@@ -37,11 +44,12 @@ const workload = (more: Partial<WorkloadArgs> = {}, options: { preview?: boolean
           marketing: { project: "my-marketing", dataset: "mlops_mkt" },
         },
         accounts: { invoker: account("invoker"), jobs: account("jobs") },
+        candidates: candidates && { names: candidates, account: account("candidates") },
         callers: { push: "serviceAccount:push@p", "group:a@b.c": "group:a@b.c" },
         ...more,
       }),
-    options.preview ? undefined : answers,
-    options,
+    preview ? undefined : answers,
+    { ...(preview && { preview }) },
   );
 
 function answers({ type, inputs }: pulumi.runtime.MockResourceArgs): Record<string, unknown> {
@@ -112,7 +120,7 @@ describe("Workload", () => {
   });
 
   it("builds the image of a candidate that is on, and adds its steps to the pipeline", async () => {
-    const { get, ofType } = await workload({ candidates: ["boosting"] });
+    const { get, ofType } = await workload({}, { candidates: ["boosting"] });
     const { imageName, build } = get(IMAGE, "workload-boosting").inputs as Record<string, unknown>;
     const { tag, revision } = planImage("boosting");
     assert.equal(
@@ -124,9 +132,12 @@ describe("Workload", () => {
     assert.deepEqual(args, { CANDIDATE: "boosting", REVISION: revision });
     assert.equal(ofType(IMAGE).length, 5);
     const { deploymentSpec } = JSON.parse(String(get(OBJECT, "workload-pipeline").inputs.content));
-    const { image, env } = deploymentSpec.executors["exec-boosting"].container;
-    assert.match(image, /\/boosting@sha256:/);
-    assert.ok(!JSON.stringify(env).includes("bigquery:"));
+    const { image, args: launcherArgs } = deploymentSpec.executors["exec-boosting"].container;
+    assert.equal(image, LAUNCHER);
+    const { service_account, worker_pool_specs } = JSON.parse(launcherArgs[3]).job_spec;
+    assert.equal(service_account, "candidates@p");
+    assert.match(worker_pool_specs[0].container_spec.image_uri, /\/boosting@sha256:/);
+    assert.ok(!JSON.stringify(launcherArgs).includes("bigquery:"));
   });
 
   it("runs the invoker as its own account, within limits, and looks after it", async () => {
@@ -232,11 +243,32 @@ describe("Workload", () => {
     );
   });
 
+  it("lets candidates use their own files, the jobs start them, and nothing else", async () => {
+    const [plain, { resources }] = [
+      await workload(),
+      await workload({}, { candidates: ["boosting", "averages"] }),
+    ];
+    const known = new Set(plain.resources.map(({ name }) => name));
+    const grants = resources
+      .filter(({ name, inputs }) => inputs?.member !== undefined && !known.has(name))
+      .map(({ inputs: { member, role, bucket, serviceAccountId, condition } }) =>
+        [member, role, bucket ?? serviceAccountId, (condition as { title: string } | undefined)?.title].join(
+          " ",
+        ),
+      );
+    const bucket = "my-project-customer-value-dev-artifacts";
+    assert.deepEqual(grants.sort(), [
+      `serviceAccount:candidates@p roles/storage.objectUser ${bucket} files of averages`,
+      `serviceAccount:candidates@p roles/storage.objectUser ${bucket} files of boosting`,
+      `serviceAccount:candidates@p roles/storage.objectViewer ${bucket} examples`,
+      "serviceAccount:jobs@p roles/iam.serviceAccountUser projects/p/serviceAccounts/candidates@p ",
+    ]);
+  });
+
   it("keeps the policies and is the parent of all", async () => {
-    const { resources } = await workload();
+    const { resources } = await workload({}, { candidates: ["boosting"] });
     for (const resource of resources) {
-      if (/^(pulumi|customer-value):/.test(resource.type) || ["invoker", "jobs"].includes(resource.name))
-        continue;
+      if (/^(pulumi|customer-value):|:Account$/.test(resource.type)) continue;
       assert.deepEqual(resource.path, ["customer-value:components:Workload", resource.type]);
       assert.deepEqual(await evaluate(policies("prod"), resource), [], resource.name);
     }

@@ -6,6 +6,7 @@ import { bundle, PROGRAMS, type Program } from "../jobs/bundle.ts";
 import type { Candidate } from "../jobs/candidates.ts";
 import { IMAGES, type Image, pipelineSpec } from "../jobs/pipeline.ts";
 import { projectDir } from "../lib/project.ts";
+import { type Condition, candidateFiles } from "./candidate-files.ts";
 import { commitOf } from "./commit.ts";
 import { Component, type Member } from "./component.ts";
 import { googleDuration } from "./duration.ts";
@@ -32,8 +33,10 @@ export interface WorkloadArgs {
     /** The jobs run as this. */
     readonly jobs: gcp.serviceaccount.Account;
   };
-  /** The candidates that compete with the built-in model. @default none */
-  readonly candidates?: readonly Candidate[];
+  /** The candidates that compete with the built-in model, and the account that they run as. @default none */
+  readonly candidates?:
+    | { readonly names: readonly Candidate[]; readonly account: gcp.serviceaccount.Account }
+    | undefined;
   /** Name of a model in Vertex AI Model Registry, whose versions are the champions. @default none */
   readonly registeredModel?: string | undefined;
   /** When runs fit a new model. @default as the settings of each run say */
@@ -81,6 +84,7 @@ export class Workload extends Component<WorkloadArgs> {
     this.launcherRole = this.#launcherRole();
     this.#allowInvoker();
     this.#allowJobs();
+    this.#allowCandidates();
 
     this.registerOutputs({ url: this.url });
   }
@@ -104,7 +108,7 @@ export class Workload extends Component<WorkloadArgs> {
 
   /** Whoever deploys builds and pushes the images with a Docker engine that is logged in: gcloud auth configure-docker. */
   #images(): Workload["images"] {
-    const { project, region, candidates = [] } = this.args;
+    const { project, region, candidates } = this.args;
     const image = (program: Program | Candidate): docker.Image => {
       const { recipe, argument, tag, revision } = planImage(program);
       const args: docker.ImageArgs = {
@@ -118,7 +122,7 @@ export class Workload extends Component<WorkloadArgs> {
       };
       return new docker.Image(this.named(program), args, this.child);
     };
-    const programs = [...(Object.keys(PROGRAMS) as Program[]), ...candidates];
+    const programs = [...(Object.keys(PROGRAMS) as Program[]), ...(candidates?.names ?? [])];
     return Object.fromEntries(
       programs.map((program) => [program, image(program)]),
     ) as unknown as Workload["images"];
@@ -156,16 +160,18 @@ export class Workload extends Component<WorkloadArgs> {
   }
 
   #pipeline(): gcp.storage.BucketObject {
-    const { project, region, names, warehouse, candidates = [], registeredModel } = this.args;
+    const { project, region, names, warehouse, registeredModel } = this.args;
+    const { names: candidates, account } = this.args.candidates ?? { names: [] };
     const { orders, marketing } = warehouse;
     const digests = pulumi.all(
       Object.fromEntries([...IMAGES, ...candidates].map((image) => [image, this.images[image]!.repoDigest])),
     ) as pulumi.Output<Record<Image, string>>;
-    const content = pulumi.all([digests, this.bucket.name]).apply(([images, bucket]) =>
+    const content = pulumi.all([digests, this.bucket.name, account?.email]).apply(([images, bucket, email]) =>
       JSON.stringify(
         pipelineSpec({
           images,
           candidates,
+          customJobs: email === undefined ? undefined : { project, region, serviceAccount: email },
           env: {
             WAREHOUSE_URL: `bigquery://${project}/${warehouse.location}?maximum_bytes_billed=${warehouse.bytesBilledLimit}`,
             MESSENGER_URL: `pubsub://${project}?events=${names.topics.events}`,
@@ -271,6 +277,30 @@ export class Workload extends Component<WorkloadArgs> {
     // cloud.google.com/vertex-ai/docs/pipelines/configure-project#service-account
     this.grant(gcp.projects.IAMMember, "aiplatform-user-jobs", { project }, "roles/aiplatform.user", member);
     this.#allowFiles("objectUser", "jobs");
+  }
+
+  /** A candidate uses its files, and nothing else of the project. */
+  #allowCandidates(): void {
+    const { names, accounts, candidates } = this.args;
+    if (candidates === undefined) return;
+    const { name, member } = candidates.account;
+    const files = candidateFiles(names.buckets.artifacts);
+    const allow = (what: string, role: string, condition: Condition) => {
+      const on = { bucket: this.bucket.name, condition };
+      this.grant(
+        gcp.storage.BucketIAMMember,
+        `artifacts-${what}-candidates`,
+        on,
+        `roles/storage.${role}`,
+        member,
+      );
+    };
+    allow("examples", "objectViewer", files.examples());
+    for (const candidate of candidates.names) allow(candidate, "objectUser", files.written(candidate));
+    // The jobs start candidates as this account.
+    const user = "roles/iam.serviceAccountUser";
+    const on = { serviceAccountId: name };
+    this.grant(gcp.serviceaccount.IAMMember, "candidates-user-jobs", on, user, accounts.jobs.member);
   }
 
   #allowFiles(role: "objectViewer" | "objectUser", who: "invoker" | "jobs"): void {

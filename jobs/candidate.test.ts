@@ -14,22 +14,22 @@ const LANGUAGES = {
   typescript: {
     needs: [],
     main: "main.mjs",
-    program: (given: object) => `
+    program: (given: object, family: string) => `
       import { runCandidate } from ${JSON.stringify(pathToFileURL(join(jobs, "candidate.ts")).href)};
       const predict = (_, examples) => examples.map(() => (${JSON.stringify(given)}));
-      await runCandidate("same", { fit: () => null, predict });`,
+      await runCandidate("${family}", { fit: () => null, predict });`,
     interpreter: async () => process.execPath,
   },
   python: {
     needs: ["Python 3.10 or later"],
     main: "main.py",
-    program: (given: object) => `
+    program: (given: object, family: string) => `
 import json, sys
 import pandas as pd
 sys.path.append(${JSON.stringify(jobs)})
 from job import run_candidate
 given = json.loads(${JSON.stringify(JSON.stringify(given))})
-run_candidate("same", lambda examples: None, lambda model, examples: pd.DataFrame([given] * len(examples)))`,
+run_candidate("${family}", lambda examples: None, lambda model, examples: pd.DataFrame([given] * len(examples)))`,
     interpreter: async () =>
       join(await pythonEnvironment("boosting", "3.11", join(jobs, "boosting/requirements.lock")), "python"),
   },
@@ -46,10 +46,10 @@ for (const [language, { needs, main, program, interpreter }] of Object.entries(L
     });
     after(() => step.close());
 
-    async function run(name: string, given: object) {
+    async function run(name: string, given: object, family = "same") {
       const folder = join(step.folder, `program-${name}`);
       mkdirSync(folder);
-      writeFileSync(join(folder, main), program(given));
+      writeFileSync(join(folder, main), program(given, family));
       writeFileSync(join(folder, "requirements.lock"), "");
       const command = [await interpreter(), join(folder, main)];
       return await step.run(() => command, name);
@@ -64,6 +64,12 @@ for (const [language, { needs, main, program, interpreter }] of Object.entries(L
         { low, high, reason, p_active },
         { low: 0, high: 2.5, reason: "it is so", p_active: null },
       );
+    });
+
+    it("refuses a model that is called otherwise than its step", async () => {
+      const { code, report } = await run("renamed", { expected_value: 3 }, "other");
+      assert.equal(code, 1);
+      assert.match(report.error!, /called other, and the step same/);
     });
 
     for (const [name, figures, error] of [

@@ -72,6 +72,11 @@ export async function runCandidate<Model>(
 ): Promise<void> {
   const schema = z.object({ retrain: z.enum(["yes", "no"]).default("yes") });
   await runJob(schema, async ({ parameters, report, log, artifactsUrl, artifactUrls }) => {
+    // In the cloud, the account of candidates may write the files of models by the names of the steps alone.
+    if (family !== parameters.step)
+      throw new UserError(`The model is called ${family}, and the step ${parameters.step}.`, {
+        remedy: "Give both one name: that of the folder in jobs/.",
+      });
     const warn = (sentence: string): void => {
       report.warnings.push(sentence);
       log.warn(sentence);

@@ -11,10 +11,8 @@ export interface CandidateDefinition {
   /** python: main.py and requirements.lock. typescript: main.ts. */
   readonly language: "python" | "typescript";
   readonly timeLimitSeconds: number;
-  /** Virtual CPUs of its machine on Vertex AI. */
-  readonly cpu: number;
-  /** Memory of its machine on Vertex AI, GB. */
-  readonly memory: number;
+  /** Its machine on Vertex AI: cloud.google.com/vertex-ai/docs/training/configure-compute#machine-types */
+  readonly machine: string;
 }
 
 const definitions = {
@@ -22,15 +20,13 @@ const definitions = {
     description: "Gradient boosting of scikit-learn",
     language: "python",
     timeLimitSeconds: 1800,
-    cpu: 4,
-    memory: 16,
+    machine: "e2-standard-4",
   },
   averages: {
     description: "Mean purchases of customers with a like recency and frequency",
     language: "typescript",
     timeLimitSeconds: 1800,
-    cpu: 4,
-    memory: 16,
+    machine: "e2-standard-4",
   },
 } satisfies Record<string, CandidateDefinition>;
 

@@ -208,6 +208,9 @@ def step_of(arguments: list[str]) -> Step:
 
 
 def work(step: Step, family: str, fit: Fit, predict: Predict) -> None:
+    if family != step.report["step"]:
+        # In the cloud, the account of candidates may write the files of models by the names of the steps alone.
+        raise ValueError(f"the model is called {family}, and the step {step.report['step']}: give both one name")
     examples = read_table(step.inputs["examples"])
     # The order of rows in files must not change a model.
     examples = examples.sort_values(["sample", "purpose", "customer_id"], kind="stable", ignore_index=True)

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
+import { parseArgs } from "node:util";
 import { PGraph } from "p-graph";
 import { CANDIDATES, type Candidate } from "./candidates.ts";
+import { LAUNCHER } from "./custom-job.ts";
 import { IMAGES, type Image, pipelineSpec, RETRY, stepsOf } from "./pipeline.ts";
 
 const options: Parameters<typeof pipelineSpec>[0] = {
@@ -42,6 +44,12 @@ const components: Record<string, AnyComponent> = spec.components;
 const dags: AnyComponent[] = [spec.root, ...Object.values(components)].filter(
   (component) => "dag" in component,
 );
+
+/** The container of a step that is no custom job. */
+function containerOf({ deploymentSpec }: typeof spec, step: string) {
+  const { container } = deploymentSpec.executors[`exec-${step}`]!;
+  return "env" in container ? container : assert.fail(`${step} is a custom job`);
+}
 
 describe("pipeline", () => {
   it("refers only to existing components and executors, to each once", () => {
@@ -114,7 +122,7 @@ describe("pipeline", () => {
 
   it("gives each step its image, its environment and its time limit", () => {
     for (const [name, { image, timeLimitSeconds }] of Object.entries(stepsOf())) {
-      const { container } = spec.deploymentSpec.executors[`exec-${name}`]!;
+      const container = containerOf(spec, name);
       assert.equal(container.image, options.images[image as Image]);
       assert.deepEqual(container.args, ["--executor-input", "{{$}}"]);
       const env = Object.fromEntries(container.env.map(({ name, value }) => [name, value]));
@@ -152,22 +160,91 @@ describe("pipeline", () => {
       });
     });
 
-    it("gives them no address of the warehouse or of Messenger, and a machine", () => {
+    it("gives them no address of the warehouse or of Messenger", () => {
       for (const name of names) {
-        const { container } = withCandidates.deploymentSpec.executors[`exec-${name}`]!;
+        const { env } = containerOf(withCandidates, name);
         assert.deepEqual(
-          container.env.map((variable) => variable.name),
+          env.map((variable) => variable.name),
           ["ARTIFACTS_URL", "TIME_LIMIT_SECONDS"],
         );
-        const { cpu, memory } = CANDIDATES[name];
-        assert.deepEqual(container.resources, {
-          cpuLimit: cpu,
-          memoryLimit: memory,
-          resourceCpuLimit: String(cpu),
-          resourceMemoryLimit: `${memory}G`,
-        });
       }
-      assert.equal(withCandidates.deploymentSpec.executors["exec-train"]!.container.resources, undefined);
+    });
+
+    describe("as custom jobs", () => {
+      const customJobs = {
+        project: "p",
+        region: "europe-west1",
+        serviceAccount: "candidates@p.iam.gserviceaccount.com",
+      };
+      const inCloud = pipelineSpec({ ...options, images, candidates: names, customJobs });
+
+      it("starts them by Google's launcher, as an account of their own, with their machine and the run's id", () => {
+        for (const name of names) {
+          const { image, command, args } = inCloud.deploymentSpec.executors[`exec-${name}`]!.container as {
+            image: string;
+            command: string[];
+            args: string[];
+          };
+          assert.equal(image, LAUNCHER);
+          assert.equal(command.at(-1), "google_cloud_pipeline_components.container.v1.custom_job.launcher");
+          const { values } = parseArgs({
+            args,
+            options: Object.fromEntries(
+              ["type", "payload", "project", "location", "gcp_resources"].map((option) => [
+                option,
+                { type: "string" as const },
+              ]),
+            ),
+          });
+          const { payload, ...others } = values;
+          assert.deepEqual(
+            { ...others },
+            {
+              type: "CustomJob",
+              project: "p",
+              location: "europe-west1",
+              gcp_resources: "{{$.outputs.parameters['gcp_resources'].output_file}}",
+            },
+          );
+          const { machine, timeLimitSeconds } = CANDIDATES[name];
+          const runId = "{{$.inputs.parameters['run_id']}}";
+          assert.deepEqual(JSON.parse(String(payload)), {
+            display_name: `${runId}-${name}`,
+            labels: { run_id: runId, step: name },
+            job_spec: {
+              service_account: customJobs.serviceAccount,
+              scheduling: { timeout: `${timeLimitSeconds + 600}s` },
+              worker_pool_specs: [
+                {
+                  replica_count: 1,
+                  machine_spec: { machine_type: machine },
+                  container_spec: {
+                    image_uri: images[name],
+                    args: ["--executor-input", "{{$.json_escape[1]}}"],
+                    env: containerOf(withCandidates, name).env,
+                  },
+                },
+              ],
+            },
+          });
+        }
+      });
+
+      it("differs in nothing else but the job's name, which is an output", () => {
+        const without = structuredClone(inCloud);
+        for (const name of names) {
+          const component: AnyComponent = (without.components as Record<string, AnyComponent>)[
+            `comp-${name}`
+          ]!;
+          assert.deepEqual(component.outputDefinitions!.parameters, {
+            gcp_resources: { parameterType: "STRING" },
+          });
+          Object.assign(component.outputDefinitions!, { parameters: {} });
+          without.deploymentSpec.executors[`exec-${name}`] =
+            withCandidates.deploymentSpec.executors[`exec-${name}`]!;
+        }
+        assert.deepEqual(without, withCandidates);
+      });
     });
 
     it("knows all steps when it ends", () => {

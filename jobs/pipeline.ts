@@ -5,6 +5,7 @@
 import { runSettings } from "../contracts/run.ts";
 import { mapValues } from "../lib/map-values.ts";
 import { CANDIDATES, type Candidate } from "./candidates.ts";
+import { type CustomJobs, customJob } from "./custom-job.ts";
 
 export const IMAGES = ["sql-runner", "clv", "notify"] as const;
 export type Image = (typeof IMAGES)[number];
@@ -24,16 +25,17 @@ interface StepDefinition {
   /** Output artifacts: name and type. */
   readonly artifacts?: Readonly<Record<string, ArtifactType>>;
   readonly timeLimitSeconds: number;
-  /** Virtual CPUs and GB of memory. @default the machine that Vertex AI chooses, e2-standard-4 */
-  readonly machine?: { readonly cpu: number; readonly memory: number };
 }
 type ArtifactType = "system.Model" | "system.Dataset";
 
 /** The steps of a run. To use your own image for a step, change its entry here. */
-export function stepsOf(candidates: readonly Candidate[] = []): Readonly<Record<string, StepDefinition>> {
+export function stepsOf(
+  candidates: readonly Candidate[] = [],
+  areCustomJobs = false,
+): Readonly<Record<string, StepDefinition>> {
   return {
     features: { image: "sql-runner", after: [], timeLimitSeconds: 1800 },
-    ...(candidates.length === 0 ? {} : candidateSteps(candidates)),
+    ...(candidates.length === 0 ? {} : candidateSteps(candidates, areCustomJobs)),
     train: {
       image: "clv",
       after: [candidates.length === 0 ? "features" : "predictions"],
@@ -49,7 +51,10 @@ export function stepsOf(candidates: readonly Candidate[] = []): Readonly<Record<
 }
 
 /** Candidates see nothing but files: the SQL runner writes their examples, and loads their predictions. */
-function candidateSteps(candidates: readonly Candidate[]): Record<string, StepDefinition> {
+function candidateSteps(
+  candidates: readonly Candidate[],
+  areCustomJobs: boolean,
+): Record<string, StepDefinition> {
   const examples: StepDefinition = {
     image: "sql-runner",
     after: ["features"],
@@ -63,9 +68,10 @@ function candidateSteps(candidates: readonly Candidate[]): Record<string, StepDe
       examples: { step: "examples", artifact: "examples" },
       champion: { step: "examples", artifact: "champion" },
     },
+    // The name of the custom job, for the console.
+    ...(areCustomJobs && { outputs: { gcp_resources: "STRING" } }),
     artifacts: { predictions: "system.Dataset" },
     timeLimitSeconds: CANDIDATES[name].timeLimitSeconds,
-    machine: CANDIDATES[name],
   });
   const predictions: StepDefinition = {
     image: "sql-runner",
@@ -106,23 +112,18 @@ export interface PipelineOptions {
   readonly images: Readonly<Record<Image, string> & Partial<Record<Candidate, string>>>;
   /** The candidates that compete with the built-in model. @default none */
   readonly candidates?: readonly Candidate[];
+  /** Runs candidates as custom jobs, whose account is not that of the pipeline. @default they run as the other steps */
+  readonly customJobs?: CustomJobs | undefined;
   /** Environment of all jobs: WAREHOUSE_URL, MESSENGER_URL, ARTIFACTS_URL, and variables that only one job reads. */
   readonly env: Readonly<Record<string, string>>;
   /** Delay before the first retry. @default RETRY.delay */
   readonly retryDelay?: `${number}s`;
 }
 
-/** Both the old fields of pipeline_spec.proto and those that replaced them. */
-const resourcesOf = ({ cpu, memory }: NonNullable<StepDefinition["machine"]>) => ({
-  cpuLimit: cpu,
-  memoryLimit: memory,
-  resourceCpuLimit: String(cpu),
-  resourceMemoryLimit: `${memory}G`,
-});
-
 /** Returns the PipelineSpec, as JSON of pipeline_spec.proto. The same options give the same text. */
-export function pipelineSpec({ images, candidates = [], env, retryDelay = RETRY.delay }: PipelineOptions) {
-  const steps = stepsOf(candidates);
+export function pipelineSpec(options: PipelineOptions) {
+  const { images, candidates = [], customJobs, env, retryDelay = RETRY.delay } = options;
+  const steps = stepsOf(candidates, customJobs !== undefined);
   const inputDefinitions = { parameters: mapValues(INPUTS, (parameterType) => ({ parameterType })) };
   const passed = mapValues(INPUTS, (_, name) => ({ componentInputParameter: name }));
   const task = (name: string) => ({
@@ -132,22 +133,18 @@ export function pipelineSpec({ images, candidates = [], env, retryDelay = RETRY.
     retryPolicy: { maxRetryCount: RETRY.times, backoffDuration: retryDelay, backoffFactor: 2 },
   });
   const constant = (value: string) => ({ runtimeValue: { constant: value } });
-  const executor = ({
-    image,
-    timeLimitSeconds,
-    machine,
-  }: Pick<StepDefinition, "image" | "timeLimitSeconds" | "machine">) => {
+  const isCandidate = (image: Image | Candidate): image is Candidate => image in CANDIDATES;
+  const executor = ({ image, timeLimitSeconds }: Pick<StepDefinition, "image" | "timeLimitSeconds">) => {
     const visible = Object.entries(env).filter(
-      ([name]) => !(image in CANDIDATES) || CANDIDATE_ENV.includes(name),
+      ([name]) => !isCandidate(image) || CANDIDATE_ENV.includes(name),
     );
-    const variables = [...visible, ["TIME_LIMIT_SECONDS", String(timeLimitSeconds)] as const];
+    const all = [...visible, ["TIME_LIMIT_SECONDS", String(timeLimitSeconds)] as const];
+    const variables = all.map(([name, value]) => ({ name, value }));
     return {
-      container: {
-        image: images[image],
-        args: ["--executor-input", "{{$}}"],
-        env: variables.map(([name, value]) => ({ name, value })),
-        ...(machine && { resources: resourcesOf(machine) }),
-      },
+      container:
+        customJobs && isCandidate(image)
+          ? customJob(image, images[image], variables, customJobs)
+          : { image: images[image], args: ["--executor-input", "{{$}}"], env: variables },
     };
   };
   const artifact = (schemaTitle: ArtifactType) => ({

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import * as docker from "@pulumi/docker";
 import * as gcp from "@pulumi/gcp";
+import { LAUNCHER } from "../jobs/custom-job.ts";
 import { type Declared, declared, evaluate, LATER } from "../test/evaluate-policies.ts";
 import { imagesByDigest, noLatestTags } from "./images.ts";
 
@@ -35,6 +36,14 @@ describe("images", () => {
       /envVariables.JOB "\S+\/cvp\/clv:v1"/,
     );
     assert.match(await check(variable("eu.gcr.io/my-project/clv")), /gcr.io/);
+    const launcher = LAUNCHER.split(":")[0];
+    for (const tag of ["", ":latest", ":2", ":2.22.0-other"])
+      assert.match(await check(pipeline(`${launcher}${tag}`)), /google-cloud-pipeline-components/, tag);
+  });
+
+  it("pass by tag where an exception says why", async () => {
+    assert.deepEqual(await evaluate([imagesByDigest()], pipeline(LAUNCHER)), []);
+    assert.match((await evaluate([imagesByDigest([])], pipeline(LAUNCHER))).join(), /2\.22\.0/);
   });
 
   it("pass with a digest, and while they are built", async () => {

@@ -1,6 +1,6 @@
-"""Vertex AI's REST interface to pipeline jobs, checked by Google's own protobuf.
+"""Vertex AI's REST interface to pipeline jobs and custom jobs, checked by Google's own protobuf.
 
-It refuses requests with fields that PipelineJob does not have, and pipelines that are not a PipelineSpec of Kubeflow.
+It refuses requests with fields that PipelineJob or CustomJob does not have, and pipelines that are not a PipelineSpec of Kubeflow.
 Jobs are in memory and do not run: POST /states changes their state.
 """
 
@@ -11,15 +11,17 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlparse
 
-from google.cloud.aiplatform_v1.types import PipelineJob, PipelineState
+from google.cloud.aiplatform_v1.types import CustomJob, JobState, PipelineJob, PipelineState
 from google.protobuf import json_format
+from google.protobuf.message import Message
 from kfp.pipeline_spec.pipeline_spec_pb2 import PipelineSpec
 
 Job = PipelineJob.pb()
 # cloud.google.com/vertex-ai/docs/reference/rest/v1/projects.locations.pipelineJobs/create
 JOB_ID = re.compile(r"[a-z]([a-z0-9-]{0,126}[a-z0-9])?")
 PATH = re.compile(r"/v1/(?P<parent>projects/[^/]+/locations/[^/]+)/pipelineJobs(/(?P<id>[^/:]+)(?P<verb>:cancel)?)?")
-jobs: dict[str, Job] = {}
+CUSTOM_JOBS = re.compile(r"/v1/(?P<parent>projects/[^/]+/locations/[^/]+)/customJobs(/(?P<id>[^/:]+))?")
+jobs: dict[str, Message] = {}
 
 
 class Refused(Exception):
@@ -44,8 +46,27 @@ def create(name: str, job_id: str, body: object) -> Job:
     return job
 
 
+def handle_custom_jobs(method: str, parent: str, job_id: str | None, body: object) -> dict[str, object]:
+    prefix = f"{parent}/customJobs/"
+    if method == "POST":
+        try:
+            job = json_format.ParseDict(body, CustomJob.pb()())
+        except json_format.ParseError as error:
+            raise Refused(HTTPStatus.BAD_REQUEST, str(error)) from error
+        # Google Cloud chooses the id.
+        job.name = f"{prefix}{len(jobs) + 1}"
+        job.state = JobState.JOB_STATE_PENDING
+        jobs[job.name] = job
+        return json_format.MessageToDict(job)
+    if job_id is None:
+        return {"customJobs": [json_format.MessageToDict(jobs[name]) for name in jobs if name.startswith(prefix)]}
+    return json_format.MessageToDict(jobs[prefix + job_id])
+
+
 def handle(method: str, url: str, body: object) -> dict[str, object]:
     address = urlparse(url)
+    if match := CUSTOM_JOBS.fullmatch(address.path):
+        return handle_custom_jobs(method, match["parent"], match["id"], body)
     if address.path == "/states" and isinstance(body, dict):
         json_format.ParseDict(body["change"], jobs[body["name"]])
         return {}

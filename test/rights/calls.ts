@@ -85,6 +85,15 @@ export const CALLS: Readonly<Record<string, readonly Call[]>> = {
     ...calls("adapters/bigquery.ts", "table raw.orders", "bigquery.tables.getData"),
     ...calls("adapters/pubsub.ts", "topic events", "pubsub.projects.topics.publish"),
     ...calls("adapters/cloud-storage.ts", "bucket artifacts", ...WRITE_OBJECTS),
+    // Google's launcher starts candidates, and waits for their end.
+    ...calls(
+      "jobs/custom-job.ts",
+      "project",
+      "aiplatform.customJobs.create",
+      "aiplatform.customJobs.get",
+      "aiplatform.customJobs.cancel",
+    ),
+    ...calls("jobs/custom-job.ts", "account candidates", "iam.serviceAccounts.actAs"),
     // roles/aiplatform.user has these, too.
     ...calls(
       "adapters/model-registry.ts",
@@ -92,6 +101,11 @@ export const CALLS: Readonly<Record<string, readonly Call[]>> = {
       "aiplatform.projects.locations.models.get",
       "aiplatform.projects.locations.models.upload",
     ),
+  ],
+  candidates: [
+    // jobs/job.py reads and writes with pyarrow. Conditions of the grants say which objects: components/candidate-files.ts.
+    ...calls("jobs/job.py", "bucket artifacts", ...WRITE_OBJECTS),
+    ...calls("adapters/cloud-storage.ts", "bucket artifacts", ...WRITE_OBJECTS),
   ],
   composer: orchestrator("composer/dags/customer_value.py", "bigquery.jobs.insert"),
   workflow: [

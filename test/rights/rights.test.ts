@@ -79,9 +79,13 @@ function assertGolden(name: string, text: string): void {
 const STACKS: Readonly<Record<string, () => Promise<StackProgram>>> = {
   dev: () => runStack("dev"),
   prod: () => runStack("prod"),
-  "prod with Workflows": () =>
+  "prod with Workflows and candidates": () =>
     runStack("prod", {
-      settings: { ...settingsOf("prod"), "customer-value:orchestrator": "workflows" },
+      settings: {
+        ...settingsOf("prod"),
+        "customer-value:orchestrator": "workflows",
+        "customer-value:candidates": '["boosting"]',
+      },
     }),
 };
 

@@ -53,10 +53,17 @@ const DENIED: Readonly<Record<string, Denial>> = {
     /^iam\.(roles|serviceAccounts|serviceAccountKeys)\.(create|update|delete|undelete|setIamPolicy)$|^resourcemanager\.projects\.setIamPolicy$/,
   ),
   "read or change anything of the project": (_, { on }) => !/state$/.test(on),
+  // components/candidate-files.test.ts has the files that the conditions allow.
+  "use other files": (permission, { condition }) =>
+    /^storage\.objects\.(get|create|update|delete)$/.test(permission) && condition === undefined,
   "write the state": any(/^storage\.objects\.(create|update|delete)$/),
 };
 
-const workflows = { ...settingsOf("prod"), "customer-value:orchestrator": "workflows" };
+const workflows = {
+  ...settingsOf("prod"),
+  "customer-value:orchestrator": "workflows",
+  "customer-value:candidates": '["boosting"]',
+};
 
 describe("the threat model", () => {
   const { serviceAccounts } = planNames({ app: "a", environment: "e", project: "p" });
@@ -113,7 +120,7 @@ describe("the threat model", () => {
         .filter(({ role, kind }) => kind === "account" && /serviceAccountUser|TokenCreator/.test(role))
         .map(({ on }) => [name, /customer-value-prod-(\w+)@/.exec(on)![1]!] as const),
     );
-    assert.deepEqual([...new Set(actors.map(([name]) => name))].sort(), ["deploy", "invoker"]);
+    assert.deepEqual([...new Set(actors.map(([name]) => name))].sort(), ["deploy", "invoker", "jobs"]);
     for (const [name, other] of actors)
       assert.match(rows.get(name)!, new RegExp(`\\bas\\b[^|]*\\b${other}\\b`), `${name} can act as ${other}`);
   });
