@@ -11,10 +11,11 @@ describe("Vertex AI launcher with Google's protobuf", () => {
   const parent = "projects/p/locations/europe-west1/pipelineJobs";
   const files = new Map<string, string>();
   const spec = pipelineSpec({
-    images: Object.fromEntries(IMAGES.map((image) => [image, `x/${image}@sha256:1`])) as Record<
-      (typeof IMAGES)[number],
-      string
-    >,
+    images: Object.fromEntries(
+      [...IMAGES, "boosting"].map((image) => [image, `x/${image}@sha256:1`]),
+    ) as Record<(typeof IMAGES)[number] | "boosting", string>,
+    candidates: ["boosting"],
+    customJobs: { project: "p", region: "europe-west1", serviceAccount: "candidates@p.iam.gserviceaccount.com" },
     env: { WAREHOUSE_URL: "bigquery://p/EU" },
   });
   const parameters = { run_date: "2024-01-01", horizon_weeks: 39, annual_discount_rate: 0.1 };

@@ -18,6 +18,8 @@ export async function startVertexAi(): Promise<VertexAiEmulator> {
   const server = await startServer({
     command: (port) => [join(bin, "python"), join(here, "vertex_ai.py"), String(port)],
     isUp: async (port) => (await fetch(`http://127.0.0.1:${port}/`)).status === 404,
+    // Google's packages take long to load on a busy machine.
+    seconds: 180,
   });
   const endpoint = `http://127.0.0.1:${server.port}`;
   return {
