@@ -32,7 +32,11 @@ describe("A candidate as a custom job, by Google's launcher", () => {
       ...Object.fromEntries(names.map((name) => [name, `x/${name}@sha256:1`])),
     },
     candidates: names,
-    customJobs: { project: "p", region: "europe-west1", serviceAccount: "candidates@p.iam.gserviceaccount.com" },
+    customJobs: {
+      project: "p",
+      region: "europe-west1",
+      serviceAccount: "candidates@p.iam.gserviceaccount.com",
+    },
     env: { ARTIFACTS_URL: "gs://b", WAREHOUSE_URL: "bigquery://p/EU" },
   });
   /** An ExecutorInput whose JSON has quotation marks, backslashes and line breaks. */

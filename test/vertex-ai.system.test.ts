@@ -15,7 +15,11 @@ describe("Vertex AI launcher with Google's protobuf", () => {
       [...IMAGES, "boosting"].map((image) => [image, `x/${image}@sha256:1`]),
     ) as Record<(typeof IMAGES)[number] | "boosting", string>,
     candidates: ["boosting"],
-    customJobs: { project: "p", region: "europe-west1", serviceAccount: "candidates@p.iam.gserviceaccount.com" },
+    customJobs: {
+      project: "p",
+      region: "europe-west1",
+      serviceAccount: "candidates@p.iam.gserviceaccount.com",
+    },
     env: { WAREHOUSE_URL: "bigquery://p/EU" },
   });
   const parameters = { run_date: "2024-01-01", horizon_weeks: 39, annual_discount_rate: 0.1 };
