@@ -55,8 +55,6 @@ const container = z.strictObject({
   image: z.string(),
   args: z.array(argument).default([]),
   env: z.array(z.strictObject({ name: z.string(), value: z.string() })).default([]),
-  // The size of a machine of Vertex AI.
-  resources: z.unknown().optional(),
 });
 const pipelineSpecSchema = z.looseObject({
   schemaVersion: z.string().startsWith("2.1"),
