@@ -5,9 +5,9 @@ import { join } from "node:path";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { CommanderError } from "commander";
 import fc from "fast-check";
-import { runSettings } from "../contracts/run.ts";
+import { type RunSettings, runSettings } from "../contracts/run.ts";
 import { UserError } from "../lib/user-error.ts";
-import { loadOrders } from "../local/orders/load.ts";
+import { loadOrders, type OrdersOptions } from "../local/orders/load.ts";
 import { localCommand, runSettingsOf, withRunSettings } from "./command.ts";
 import { dataDirOf, type OrdersArguments, ordersOf, withOrders } from "./orders-options.ts";
 
@@ -49,12 +49,34 @@ const TEXTS = [
     "é".repeat(3000),
   ],
 ];
-const ORDERS = ["columns", "where", "date-format", "decimal", "guests", "data-dir"];
+const ORDERS = ["columns", "where", "date-format", "decimal", "guests"];
 const SETTINGS = Object.keys(runSettings.shape).map((name) => name.replaceAll("_", "-"));
 
 describe("the options of a command", () => {
   const folder = mkdtempSync(join(tmpdir(), "options-"));
   after(() => rmSync(folder, { recursive: true }));
+
+  /** Parses the options of a command, like a shell gives them. */
+  function read(...args: readonly string[]): { orders: OrdersOptions; settings: RunSettings } {
+    const command = withRunSettings(withOrders(localCommand("start", "")))
+      .exitOverride()
+      .configureOutput({ writeErr: () => undefined, writeOut: () => undefined });
+    command.parse(args, { from: "user" });
+    const options = command.opts<OrdersArguments>();
+    const orders = ordersOf(options);
+    dataDirOf(options.dataDir, orders.file);
+    return { orders, settings: runSettingsOf({ ...options }) };
+  }
+
+  for (const [args, message] of [
+    [["--horizn", "3"], /unknown option '--horizn'/],
+    [["--data-dir", ""], /--data-dir is blank/],
+    [["--horizon-weeks", ""], /--horizon-weeks is blank/],
+    [["--horizon-weeks", "0"], /--horizon-weeks: .*given: 0/],
+    [["--horizon-weeks", "abc"], /--horizon-weeks: .*expected number/],
+    [["--columns", "customer_id=a,customer_id=b"], /"customer_id=b" is there twice/],
+  ] as const)
+    it(`${args.join(" ")} is refused by name`, () => assert.throws(() => read(...args), message));
 
   it("with any values are read, or refused by name; no value gets into SQL", async () => {
     const file = join(folder, "orders.csv");
@@ -67,17 +89,11 @@ describe("the options of a command", () => {
     const seen = { read: 0, refused: 0 };
     const attempt = async (given: readonly (readonly [string, string])[]): Promise<void> => {
       try {
-        const command = withRunSettings(withOrders(localCommand("start", "")))
-          .exitOverride()
-          .configureOutput({ writeErr: () => undefined, writeOut: () => undefined });
-        command.parse(
-          given.flatMap(([name, text]) => [`--${name}`, text]),
-          { from: "user" },
-        );
-        const options = command.opts<OrdersArguments>();
-        const { shop_time_zone: timeZone, refunds } = runSettingsOf({ ...options });
-        dataDirOf(options.dataDir, file);
-        await loadOrders(connection, { ...ordersOf({ ...options, orders: file }), timeZone, refunds });
+        const { orders, settings } = read(...given.flatMap(([name, text]) => [`--${name}`, text]));
+        const { shop_time_zone: timeZone, refunds } = settings;
+        // The other options have no part in reading the orders.
+        if (given.some(([name]) => [...ORDERS, "shop-time-zone", "refunds"].includes(name)))
+          await loadOrders(connection, { ...orders, file, timeZone, refunds });
         seen.read += 1;
       } catch (error) {
         assert.ok(
@@ -88,9 +104,10 @@ describe("the options of a command", () => {
       }
       assert.deepEqual((await connection.runAndReadAll("FROM kept")).getRowsJson(), [[42]]);
     };
-    for (const name of [...ORDERS, ...SETTINGS]) for (const text of TEXTS) await attempt([[name, text]]);
+    for (const name of [...ORDERS, ...SETTINGS, "data-dir"])
+      for (const text of TEXTS) await attempt([[name, text]]);
     const option = fc.tuple(
-      fc.constantFrom(...ORDERS, ...SETTINGS),
+      fc.constantFrom(...ORDERS, ...SETTINGS, "data-dir"),
       fc.string({ unit: "grapheme" }).map((text) => text.replaceAll("\0", "")),
     );
     await fc.assert(fc.asyncProperty(fc.array(option, { minLength: 1, maxLength: 2 }), attempt), {

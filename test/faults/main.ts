@@ -1,34 +1,18 @@
-import { parseArgs } from "node:util";
+import { Command } from "commander";
 import { logicalRuns } from "./logical-runs.ts";
 import { defectsOf, renderOutcomes } from "./outcome.ts";
 import { wholePipelines } from "./whole-pipelines.ts";
 
-const { values: options } = parseArgs({
-  options: {
-    seed: { type: "string", default: "1" },
-    runs: { type: "string", default: "5000" },
-    pipelines: { type: "string", default: "200" },
-    help: { type: "boolean", default: false },
-  },
-});
-if (options.help) {
-  process.stdout.write(`Usage: npm run test:faults -- [options]
-
-Runs the system with faults between its parts and in its processes, on this machine only. Ends with 1 if a run was lost,
-doubled or stuck, or has other tables than a run without faults.
-
-  --seed <number>       plans the faults: the same seed plans the same ones (default: 1)
-  --runs <number>       runs of a pipeline whose steps do nothing (default: 5000)
-  --pipelines <number>  runs of the whole pipeline, about five seconds each (default: 200)
-  --help                shows this
-`);
-  process.exit(0);
-}
-const [seed, runs, pipelines] = [options.seed, options.runs, options.pipelines].map(Number) as [
-  number,
-  number,
-  number,
-];
+const { seed, runs, pipelines } = new Command("npm run test:faults --")
+  .description(
+    "Runs the system with faults between its parts and in its processes, on this machine only. Ends with 1 if a run was lost, doubled or stuck, or has other tables than a run without faults.",
+  )
+  .helpOption("--help", "shows this help")
+  .option("--seed <number>", "plans the faults: the same seed plans the same ones", Number, 1)
+  .option("--runs <number>", "runs of a pipeline whose steps do nothing", Number, 5000)
+  .option("--pipelines <number>", "runs of the whole pipeline, about five seconds each", Number, 200)
+  .parse()
+  .opts<{ seed: number; runs: number; pipelines: number }>();
 
 process.stderr.write(`${runs} runs of a pipeline whose steps do nothing\n`);
 const logical = await logicalRuns({ seed, runs });

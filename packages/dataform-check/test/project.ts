@@ -41,6 +41,12 @@ export class TestProject {
     this.write(file, text.replace(from, to));
   }
 
+  /** Takes back all changes. */
+  restore(): void {
+    this.remove();
+    cpSync(FILES, this.dir, { recursive: true });
+  }
+
   /** Removes a file, or the whole project. */
   remove(file = ""): void {
     rmSync(join(this.dir, file), { recursive: true });
