@@ -7,11 +7,9 @@ export function planSignals({
   services,
   metrics,
 }: Pick<Names, "subscriptions" | "services" | "metrics">): Readonly<Record<string, string>> {
-  const invoker = invokerFilter(services.invoker);
   return {
     "dead letters": waiting([subscriptions["requests-dead-letter"]]),
-    "requests to the invoker": `metric.type="${METRICS.requests}" AND ${invoker}`,
-    "latency of the invoker": `metric.type="${METRICS.latencies}" AND ${invoker}`,
+    "requests to the invoker": `metric.type="${METRICS.requests}" AND ${invokerFilter(services.invoker)}`,
     "bytes billed": `metric.type="${METRICS.bytesBilled}" AND resource.type="global"`,
     "successful runs": `metric.type="logging.googleapis.com/user/${metrics.successes}"`,
   };
