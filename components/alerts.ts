@@ -5,7 +5,7 @@ import { longestGap } from "./schedule.ts";
 
 /** What the alerts watch, and their limits. */
 export interface AlertPlanArgs {
-  readonly names: Pick<Names, "subscriptions" | "services" | "metrics">;
+  readonly names: Names;
   readonly schedule: { readonly cron: string; readonly timeZone: string };
   /** A run that takes longer is late. */
   readonly runLimit: Duration;

@@ -28,6 +28,8 @@ const monitoring = (more: Partial<MonitoringArgs> = {}) =>
         ...plan,
         labels,
         project: "my-project",
+        region: "europe-west1",
+        protectData: false,
         title: "customer-value dev",
         emails: ["on-call@example.com", "shop@example.com"],
         runbook: "https://github.com/a/b/blob/main/docs/runbook.md",

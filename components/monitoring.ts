@@ -1,13 +1,9 @@
 import * as gcp from "@pulumi/gcp";
 import type * as pulumi from "@pulumi/pulumi";
 import { type Alert, type AlertPlanArgs, invokerFilter, planAlerts } from "./alerts.ts";
-import { Component } from "./component.ts";
-import type { Names } from "./names.ts";
+import { Component, type StackArgs } from "./component.ts";
 
-export interface MonitoringArgs extends AlertPlanArgs {
-  readonly names: Pick<Names, "subscriptions" | "services" | "metrics">;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly project: string;
+export interface MonitoringArgs extends StackArgs, AlertPlanArgs {
   /** Name of the app and its environment, for titles. */
   readonly title: string;
   /** Who gets alerts: e-mail addresses. */

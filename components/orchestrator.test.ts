@@ -47,6 +47,7 @@ const orchestrator = (more: Partial<OrchestratorArgs> = {}, options: { preview?:
         labels,
         project: "my-project",
         region: "europe-west1",
+        protectData: false,
         place: { kind: "composer", imageVersion: "composer-3-airflow-2.10.5-build.10", account },
         settings,
         ...more,

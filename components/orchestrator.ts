@@ -2,19 +2,14 @@ import { fileURLToPath } from "node:url";
 import * as gcp from "@pulumi/gcp";
 import * as pulumi from "@pulumi/pulumi";
 import { type DagSettings, dagSettings, dagSettingsSchema } from "../contracts/dag-settings.ts";
-import { Component } from "./component.ts";
-import type { Names } from "./names.ts";
+import { Component, type StackArgs } from "./component.ts";
 
 /** A Composer environment to make, or one that exists. */
 export type OrchestratorPlace =
   | { readonly kind: "composer"; readonly imageVersion: string; readonly account: gcp.serviceaccount.Account }
   | { readonly kind: "existing-composer"; readonly dagBucket: string };
 
-export interface OrchestratorArgs {
-  readonly names: Pick<Names, "composers">;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly project: string;
-  readonly region: string;
+export interface OrchestratorArgs extends StackArgs {
   readonly place: OrchestratorPlace;
   /** The settings of the DAG. Parts that are known after the deployment are outputs. */
   readonly settings: { readonly [K in keyof DagSettings]: pulumi.Input<DagSettings[K]> };

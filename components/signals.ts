@@ -2,11 +2,7 @@ import { invokerFilter, METRICS, waiting } from "./alerts.ts";
 import type { Names } from "./names.ts";
 
 /** Filters of Cloud Monitoring, by subject: each metric that an alert watches, and that a run makes greater than 0. */
-export function planSignals({
-  subscriptions,
-  services,
-  metrics,
-}: Pick<Names, "subscriptions" | "services" | "metrics">): Readonly<Record<string, string>> {
+export function planSignals({ subscriptions, services, metrics }: Names): Readonly<Record<string, string>> {
   return {
     "dead letters": waiting([subscriptions["requests-dead-letter"]]),
     "requests to the invoker": `metric.type="${METRICS.requests}" AND ${invokerFilter(services.invoker)}`,

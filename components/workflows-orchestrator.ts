@@ -2,8 +2,7 @@ import { readFileSync } from "node:fs";
 import * as gcp from "@pulumi/gcp";
 import * as pulumi from "@pulumi/pulumi";
 import { type DagSettings, dagSettings } from "../contracts/dag-settings.ts";
-import { Component } from "./component.ts";
-import type { Names } from "./names.ts";
+import { Component, type StackArgs } from "./component.ts";
 
 const SOURCE = new URL("../workflows/customer_value.yaml", import.meta.url);
 /** The DAG runs the same query. */
@@ -26,13 +25,7 @@ export interface WorkflowPlan {
   readonly environment: { readonly SETTINGS: string; readonly CONFIRMATION: string };
 }
 
-export interface WorkflowsOrchestratorArgs {
-  readonly names: Pick<Names, "serviceAccounts" | "workflows" | "schedulerJobs">;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly project: string;
-  readonly region: string;
-  /** Whether Google Cloud refuses to delete the workflow. */
-  readonly protectData: boolean;
+export interface WorkflowsOrchestratorArgs extends StackArgs {
   /** The workflow's service account. What it may do with messages, tables and the invoker is granted where they are. */
   readonly account: gcp.serviceaccount.Account;
   /** Cloud Scheduler's service account: starts executions, and nothing else. */
