@@ -1,5 +1,5 @@
 append_table("checks", {
-  schema: dataform.projectConfig.vars.operations_dataset,
+  schema: "ops",
   description: "Results of assertions: one row per assertion and run. The SQL runner writes it.",
   bigquery: { partitionBy: "run_date", clusterBy: ["run_id"] },
   columns: {

@@ -1,5 +1,5 @@
 append_table("runs", {
-  schema: dataform.projectConfig.vars.operations_dataset,
+  schema: "ops",
   description: "Runs: one row per run. The notify job writes it at the end of the run.",
   bigquery: { partitionBy: "run_date", clusterBy: ["run_id"] },
   columns: {
