@@ -4,7 +4,7 @@ import { open } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { artifactUrl, fileArtifacts, jobArtifacts } from "./artifacts.ts";
+import { artifactPath, artifactUrl, fileArtifacts, jobArtifacts } from "./artifacts.ts";
 
 describe("artifacts", () => {
   const folder = mkdtempSync(join(tmpdir(), "artifacts-"));
@@ -17,6 +17,7 @@ describe("artifacts", () => {
       ["file:///gcsx/c", "/gcsx/c"],
       ["gs://bucket/a/b c.json", "/gcs/bucket/a/b c.json"],
     ] as const) {
+      assert.equal(artifactPath(url), path);
       assert.equal(artifactUrl(path), url);
     }
   });

@@ -7,6 +7,11 @@ import type { BinaryArtifactStore } from "../contracts/artifacts.ts";
 /** Where Vertex AI mounts buckets: cloud.google.com/vertex-ai/docs/training/cloud-storage-file-system */
 const MOUNT = "/gcs/";
 
+/** The path of the file at a file: or gs: URL, as Vertex AI gives it to a job. */
+export function artifactPath(url: string): string {
+  return url.startsWith("gs://") ? `${MOUNT}${url.slice("gs://".length)}` : fileURLToPath(url);
+}
+
 /** The URL of a path that Vertex AI gives to a job: gs: below the mount, else file:. */
 export function artifactUrl(path: string): string {
   return path.startsWith(MOUNT) ? `gs://${path.slice(MOUNT.length)}` : pathToFileURL(path).href;

@@ -1,7 +1,7 @@
 import { setTimeout } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { PGraph } from "p-graph";
 import { z } from "zod";
+import { artifactPath } from "../../adapters/artifacts.ts";
 import { mapValues } from "../../lib/map-values.ts";
 import { parse, UserError } from "../../lib/user-error.ts";
 import type { Component, Container, InputParameter, PipelineSpec, Task } from "./pipeline-spec.ts";
@@ -119,7 +119,7 @@ async function runTask(
     },
     outputs: {
       artifacts: mapValues(artifacts, (uri, key) => artifactList(key, uri)),
-      outputFile: fileURLToPath(`${folder}/${EXECUTOR_OUTPUT}`),
+      outputFile: artifactPath(`${folder}/${EXECUTOR_OUTPUT}`),
     },
   };
   const args = executor.container.args.map((arg) => (arg === "{{$}}" ? JSON.stringify(executorInput) : arg));
