@@ -27,6 +27,8 @@ const { environment, project, region, orchestrator, marketing, schedule } = sett
 const identity = { app: pulumi.getProject(), environment, project };
 const names = planNames(identity);
 const labels = planLabels(identity);
+const { protectData } = settings;
+const stack = { names, labels, project, region, protectData };
 const title = `${identity.app} ${environment}`;
 const runbook = settings.github
   ? `https://github.com/${settings.github.name}/blob/main/docs/runbook.md`
@@ -68,13 +70,10 @@ const requester =
 new Warehouse(
   "warehouse",
   {
-    names,
-    labels,
-    project,
+    ...stack,
     location: settings.warehouseLocation,
     orders: settings.orders,
     marketing,
-    protectData: settings.protectData,
     jobs: accounts.jobs.member,
     orchestrator: requester,
   },
@@ -84,11 +83,7 @@ new Warehouse(
 const workload = new Workload(
   "workload",
   {
-    names,
-    labels,
-    project,
-    region,
-    protectData: settings.protectData,
+    ...stack,
     warehouse: {
       location: settings.warehouseLocation,
       bytesBilledLimit: settings.bytesBilledLimit,
@@ -111,10 +106,7 @@ const workload = new Workload(
 const messenger = new Messenger(
   "messenger",
   {
-    names,
-    labels,
-    project,
-    region,
+    ...stack,
     retention: settings.messageRetention,
     push: {
       url: workload.url,
@@ -162,16 +154,11 @@ const orchestratorSettings: OrchestratorArgs["settings"] = {
   runbook_url: `${runbook}#failed-run`,
   labels,
 };
-const orchestratorArgs = { names, labels, project, region, settings: orchestratorSettings };
+const orchestratorArgs = { ...stack, settings: orchestratorSettings };
 if (orchestrator.kind === "workflows") {
   new WorkflowsOrchestrator(
     "orchestrator",
-    {
-      ...orchestratorArgs,
-      protectData: settings.protectData,
-      account: accounts.workflow!,
-      scheduler: accounts.scheduler!,
-    },
+    { ...orchestratorArgs, account: accounts.workflow!, scheduler: accounts.scheduler! },
     providers,
   );
 } else {
@@ -183,9 +170,7 @@ if (orchestrator.kind === "workflows") {
 new Monitoring(
   "monitoring",
   {
-    names,
-    labels,
-    project,
+    ...stack,
     title,
     schedule,
     runLimit: RUN_LIMIT,
@@ -203,8 +188,7 @@ const delivery =
   new Delivery(
     "delivery",
     {
-      names,
-      project,
+      ...stack,
       repository: settings.github,
       environment,
       state: planState(identity, region),

@@ -107,10 +107,9 @@ export class BigQueryWarehouse implements Warehouse {
     );
   }
 
-  async exportParquet(sql: string, parameters: Parameters, folder: string): Promise<Outcome> {
+  async exportParquet(sql: string, parameters: Parameters, folder: string): Promise<void> {
     const options = `uri = '${folder}/*.parquet', format = 'PARQUET', overwrite = TRUE`;
     await this.#jobs.run(`EXPORT DATA OPTIONS (${options}) AS\n${sql}`, parameters, 1);
-    return { rows: 0, bytesBilled: 0 };
   }
 
   /** The result of a query on the files, as temporary external tables, becomes the partition: one atomic job. */

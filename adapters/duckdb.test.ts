@@ -375,11 +375,10 @@ describe("DuckDB warehouse", () => {
     };
     const other = await DuckDbWarehouse.open(join(folder, "routines.duckdb"), {
       routines: [routine],
-      routinesDataset: "f",
     });
     try {
       const rows = await other.query(
-        "SELECT x, f.weighted(x, 2) AS v, f.weighted(x, NULL) AS n FROM UNNEST([1.5, NULL, 3]) AS x ORDER BY x",
+        "SELECT x, rfm.weighted(x, 2) AS v, rfm.weighted(x, NULL) AS n FROM UNNEST([1.5, NULL, 3]) AS x ORDER BY x",
       );
       assert.deepEqual(
         rows.toSorted((a, b) => Number(a.x) - Number(b.x)),
@@ -413,8 +412,7 @@ describe("DuckDB warehouse", () => {
     it("have the rows of a query with parameters, in its order, and go into a table with the run date and constants", async () => {
       const sql =
         "SELECT CONCAT('c', CAST(x AS STRING)) AS id, 1.5 * x AS value, @run_date AS unused FROM UNNEST([3, 1, 2]) AS x ORDER BY x";
-      const written = await warehouse.exportParquet(sql, on("2024-01-01"), files("one"));
-      assert.equal(written.rows, 3);
+      await warehouse.exportParquet(sql, on("2024-01-01"), files("one"));
       assert.deepEqual(await load(set("one", "o'ne"), set("one", "two")), { rows: 6, bytesBilled: 0 });
       const expected = ["o'ne", "two"].flatMap((family) =>
         [1, 2, 3].map((x) => ({ run_date: "2024-01-01", family, id: `c${x}`, value: 1.5 * x })),

@@ -1,6 +1,7 @@
 import { mkdirSync } from "node:fs";
 import { totalmem } from "node:os";
 import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import {
   type DuckDBConnection,
   DuckDBInstance,
@@ -33,12 +34,10 @@ import {
 import { NumberColumn } from "../lib/number-column.ts";
 import { cacheDir } from "../lib/project.ts";
 import { UserError } from "../lib/user-error.ts";
-import { artifactPath } from "./artifacts.ts";
 
 export interface DuckDbOptions {
-  /** Functions that SQL can call, and their dataset. @default none, in rfm */
+  /** Functions that SQL can call, in the dataset rfm. @default none */
   readonly routines?: readonly Routine[];
-  readonly routinesDataset?: string;
   /** How long to wait for another process that has the file open, in milliseconds. @default 120000 */
   readonly lockTimeout?: number;
 }
@@ -69,12 +68,11 @@ export class DuckDbWarehouse implements Warehouse {
     const connection = await instance.connect();
     try {
       const [row] = await readRows(connection, "SELECT current_database() AS project");
-      const dataset = options.routinesDataset ?? "rfm";
       await connection.run(
         `SET GLOBAL TimeZone = 'UTC'; SET GLOBAL disabled_compression_methods = '${SLOW_COMPRESSION}';
-         CREATE SCHEMA IF NOT EXISTS ${quote(dataset)}`,
+         CREATE SCHEMA IF NOT EXISTS rfm`,
       );
-      await createRoutines(connection, options.routines ?? [], quote(dataset));
+      await createRoutines(connection, options.routines ?? [], "rfm");
       return new DuckDbWarehouse(instance, String(row?.project));
     } finally {
       connection.closeSync();
@@ -212,15 +210,12 @@ export class DuckDbWarehouse implements Warehouse {
     });
   }
 
-  async exportParquet(sql: string, parameters: Parameters, folder: string): Promise<Outcome> {
-    const path = artifactPath(folder);
+  async exportParquet(sql: string, parameters: Parameters, folder: string): Promise<void> {
+    const path = fileURLToPath(folder);
     mkdirSync(path, { recursive: true });
     const select = await translate(sql, parameters, TRANSLATIONS);
-    return await this.withConnection(async (connection) => {
-      const copy = `COPY (${select}) TO ${literal(join(path, "part-0.parquet"))} (FORMAT parquet)`;
-      const { rowsChanged } = await connection.run(copy, bindingsOf(sql, parameters));
-      return { rows: rowsChanged, bytesBilled: 0 };
-    });
+    const copy = `COPY (${select}) TO ${literal(join(path, "part-0.parquet"))} (FORMAT parquet)`;
+    await this.withConnection((connection) => connection.run(copy, bindingsOf(sql, parameters)));
   }
 
   async replaceByParquet(target: Target, runDate: string, files: readonly ParquetFiles[]): Promise<Outcome> {
@@ -235,7 +230,7 @@ export class DuckDbWarehouse implements Warehouse {
           ([name, value]) => `${literal(value)} AS ${quote(name)}`,
         );
         const select = [...columns.map(quote), ...values].join(", ");
-        const glob = literal(join(artifactPath(folder), "*.parquet"));
+        const glob = literal(join(fileURLToPath(folder), "*.parquet"));
         const inserted = await connection
           .run(`INSERT INTO ${path} BY NAME SELECT ${select} FROM read_parquet(${glob})`)
           .catch((error: Error) => {

@@ -113,10 +113,6 @@ export class VertexAiLauncher implements Launcher {
     };
   }
 
-  async cancel(runId: string): Promise<void> {
-    await this.#request("POST", `/${runId}:cancel`, [], {});
-  }
-
   /**
    * Returns an answer of 2xx or of an expected status. The job's id makes it safe to send a request again. The client's
    * own retries are not used: they share one time limit, so that a late answer would end them all.

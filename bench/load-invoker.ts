@@ -14,7 +14,6 @@ const server = createServer({
       return isNew;
     },
     state: async () => undefined,
-    cancel: async () => undefined,
   },
   log: createLogger({ component: "invoker" }),
 });

@@ -5,7 +5,7 @@ import { longestGap } from "./schedule.ts";
 
 /** What the alerts watch, and their limits. */
 export interface AlertPlanArgs {
-  readonly names: Pick<Names, "subscriptions" | "services" | "metrics">;
+  readonly names: Names;
   readonly schedule: { readonly cron: string; readonly timeZone: string };
   /** A run that takes longer is late. */
   readonly runLimit: Duration;
@@ -30,7 +30,6 @@ export type Alert =
   | "unconfirmed-run"
   | "no-success"
   | "invoker-errors"
-  | "invoker-latency"
   | "bytes-billed";
 
 /** The longest time that a condition of PromQL looks back here; a schedule with longer gaps can't be watched by it. */
@@ -40,7 +39,6 @@ const LONGEST_LOOKBACK = toSeconds("180 days");
 export const METRICS = {
   undelivered: "pubsub.googleapis.com/subscription/num_undelivered_messages",
   requests: "run.googleapis.com/request_count",
-  latencies: "run.googleapis.com/request_latencies",
   bytesBilled: "bigquery.googleapis.com/query/scanned_bytes_billed",
 } as const;
 
@@ -49,7 +47,6 @@ export function planAlerts(args: AlertPlanArgs): Readonly<Partial<Record<Alert, 
   const { names, dailyBytesBilledLimit, dagId } = args;
   const { subscriptions, services } = names;
   const success = successWithin(args);
-  const invoker = (metric: string) => `metric.type="${metric}" AND ${invokerFilter(services.invoker)}`;
   return {
     "dead-letters": {
       title: "Messages could not be delivered",
@@ -94,22 +91,12 @@ export function planAlerts(args: AlertPlanArgs): Readonly<Partial<Record<Alert, 
     "invoker-errors": {
       title: "The invoker answers with errors",
       severity: "ERROR",
-      condition: above(`${invoker(METRICS.requests)} AND metric.labels.response_code_class="5xx"`, 3, {
-        align: "ALIGN_DELTA",
-        over: "600 seconds",
-        reduce: "REDUCE_SUM",
-      }),
+      condition: above(
+        `metric.type="${METRICS.requests}" AND ${invokerFilter(services.invoker)} AND metric.labels.response_code_class="5xx"`,
+        3,
+        { align: "ALIGN_DELTA", over: "600 seconds", reduce: "REDUCE_SUM" },
+      ),
       text: "More than 3 requests in 10 minutes were answered with 5xx. Its log lines of severity ERROR say why.",
-    },
-    "invoker-latency": {
-      title: "The invoker is slow",
-      severity: "WARNING",
-      condition: above(invoker(METRICS.latencies), 10_000, {
-        align: "ALIGN_PERCENTILE_95",
-        over: "600 seconds",
-        reduce: "REDUCE_MAX",
-      }),
-      text: "One request in twenty takes more than 10 seconds; Pub/Sub waits 120 seconds at most. Check that Vertex AI answers, and look at the invoker's instances.",
     },
     "bytes-billed": {
       title: "Queries bill too much",

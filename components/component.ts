@@ -1,5 +1,16 @@
 import * as gcp from "@pulumi/gcp";
 import * as pulumi from "@pulumi/pulumi";
+import type { Names } from "./names.ts";
+
+/** What the parts of a stack share. */
+export interface StackArgs {
+  readonly names: Names;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly project: string;
+  readonly region: string;
+  /** Keeps what holds data, and the services, from being deleted. */
+  readonly protectData: boolean;
+}
 
 /** An IAM member: serviceAccount:…, user:…, group:…, principal:…. */
 export type Member = pulumi.Input<string>;

@@ -24,7 +24,10 @@ const delivery = (more: Partial<DeliveryArgs> = {}) =>
     const account = (accountId: string) => new gcp.serviceaccount.Account(accountId, { accountId });
     return new Delivery("delivery", {
       names: planNames(identity),
+      labels: {},
       project: "my-project",
+      region: "europe-west1",
+      protectData: true,
       repository: { name: "example/pipeline", id: "123" },
       environment: "prod",
       state: planState(identity, "europe-west1"),

@@ -1,15 +1,12 @@
 import * as gcp from "@pulumi/gcp";
 import * as pulumi from "@pulumi/pulumi";
-import { Component } from "./component.ts";
+import { Component, type StackArgs } from "./component.ts";
 import { workflowPermissions } from "./deploy-permissions.ts";
-import type { Names } from "./names.ts";
 import type { StatePlan } from "./state.ts";
 
 type Account = gcp.serviceaccount.Account;
 
-export interface DeliveryArgs {
-  readonly names: Pick<Names, "identityPools" | "serviceAccounts">;
-  readonly project: string;
+export interface DeliveryArgs extends StackArgs {
   /** GitHub repository whose workflows these are. */
   readonly repository: {
     /** For people. @example "example/customer-value" */

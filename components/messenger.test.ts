@@ -26,6 +26,7 @@ const messenger = (more: Partial<MessengerArgs> = {}) =>
         labels,
         project: "my-project",
         region: "europe-west1",
+        protectData: false,
         retention: "7 days",
         push: {
           url: "https://invoker.run.app",

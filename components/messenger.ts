@@ -2,19 +2,14 @@ import * as gcp from "@pulumi/gcp";
 import * as pulumi from "@pulumi/pulumi";
 import type { z } from "zod";
 import { EVENTS, REQUESTS, runEvent, runRequest } from "../contracts/messages.ts";
-import { Component, type Member } from "./component.ts";
+import { Component, type Member, type StackArgs } from "./component.ts";
 import { type Duration, googleDuration, toSeconds } from "./duration.ts";
 import type { Names } from "./names.ts";
 import { protocolBuffer } from "./pubsub-schema.ts";
 
 type Topic = typeof REQUESTS | typeof EVENTS;
 
-export interface MessengerArgs {
-  readonly names: Pick<Names, "topics" | "subscriptions" | "schemas">;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly project: string;
-  /** The only region where messages are stored. */
-  readonly region: string;
+export interface MessengerArgs extends StackArgs {
   /** How long topics and subscriptions keep messages: 10 minutes to 31 days. */
   readonly retention: Duration;
   /** Where requests and events are pushed to: Workload's invoker. */

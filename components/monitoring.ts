@@ -1,14 +1,9 @@
 import * as gcp from "@pulumi/gcp";
 import type * as pulumi from "@pulumi/pulumi";
 import { type Alert, type AlertPlanArgs, invokerFilter, planAlerts } from "./alerts.ts";
-import { Component } from "./component.ts";
-import { planDashboard } from "./dashboard.ts";
-import type { Names } from "./names.ts";
+import { Component, type StackArgs } from "./component.ts";
 
-export interface MonitoringArgs extends AlertPlanArgs {
-  readonly names: Pick<Names, "subscriptions" | "services" | "metrics">;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly project: string;
+export interface MonitoringArgs extends StackArgs, AlertPlanArgs {
   /** Name of the app and its environment, for titles. */
   readonly title: string;
   /** Who gets alerts: e-mail addresses. */
@@ -19,19 +14,16 @@ export interface MonitoringArgs extends AlertPlanArgs {
   readonly budget?: { readonly billingAccount: string; readonly monthly: string } | undefined;
 }
 
-/** Sends an alert when something is wrong, and shows runs, requests and costs on a dashboard. */
+/** Sends an alert when something is wrong. */
 export class Monitoring extends Component<MonitoringArgs> {
   readonly channels: readonly gcp.monitoring.NotificationChannel[];
   readonly alerts: Readonly<Partial<Record<Alert, gcp.monitoring.AlertPolicy>>>;
-  readonly dashboard: gcp.monitoring.Dashboard;
 
   constructor(name: string, args: MonitoringArgs, opts?: pulumi.ComponentResourceOptions) {
     super("Monitoring", name, args, opts);
 
     this.channels = args.emails.map((email) => this.#channel(email));
-    const metrics = [this.#countRuns("successes", "succeeded"), this.#countRuns("failures", "failed")];
-    this.alerts = this.#alerts(metrics);
-    this.dashboard = this.#dashboard(metrics);
+    this.alerts = this.#alerts(this.#successes());
     this.#budget();
 
     this.registerOutputs({});
@@ -46,23 +38,23 @@ export class Monitoring extends Component<MonitoringArgs> {
     );
   }
 
-  /** Counts the lines of the invoker about the final events of runs. An event that is delivered again counts again. */
-  #countRuns(metric: "successes" | "failures", status: string): gcp.logging.Metric {
+  /** Counts the lines of the invoker about runs that succeeded. An event that is delivered again counts again. */
+  #successes(): gcp.logging.Metric {
     const { names, project } = this.args;
     return new gcp.logging.Metric(
-      this.named(metric),
+      this.named("successes"),
       {
-        name: names.metrics[metric],
+        name: names.metrics.successes,
         project,
-        description: `Runs that ${status}.`,
-        filter: `${invokerFilter(names.services.invoker)} AND jsonPayload.message="run ended" AND jsonPayload.status="${status}"`,
+        description: "Runs that succeeded.",
+        filter: `${invokerFilter(names.services.invoker)} AND jsonPayload.message="run ended" AND jsonPayload.status="succeeded"`,
         metricDescriptor: { metricKind: "DELTA", valueType: "INT64", unit: "1" },
       },
       this.child,
     );
   }
 
-  #alerts(metrics: pulumi.Resource[]): Monitoring["alerts"] {
+  #alerts(successes: gcp.logging.Metric): Monitoring["alerts"] {
     const { labels, project, title, runbook } = this.args;
     const entries = Object.entries(planAlerts(this.args)).map(([key, plan]) => {
       const alert = key as Alert;
@@ -85,20 +77,11 @@ export class Monitoring extends Component<MonitoringArgs> {
       };
       const policy = new gcp.monitoring.AlertPolicy(this.named(alert), args, {
         ...this.child,
-        dependsOn: metrics,
+        dependsOn: successes,
       });
       return [alert, policy];
     });
     return Object.fromEntries(entries);
-  }
-
-  #dashboard(metrics: pulumi.Resource[]): gcp.monitoring.Dashboard {
-    const { names, project, title } = this.args;
-    return new gcp.monitoring.Dashboard(
-      this.named("dashboard"),
-      { project, dashboardJson: planDashboard(title, names) },
-      { ...this.child, dependsOn: metrics },
-    );
   }
 
   #budget(): void {

@@ -47,6 +47,7 @@ const orchestrator = (more: Partial<OrchestratorArgs> = {}, options: { preview?:
         labels,
         project: "my-project",
         region: "europe-west1",
+        protectData: false,
         place: { kind: "composer", imageVersion: "composer-3-airflow-2.10.5-build.10", account },
         settings,
         ...more,
@@ -77,10 +78,6 @@ describe("Orchestrator", () => {
     assert.equal(environmentSize, "ENVIRONMENT_SIZE_SMALL");
     assert.deepEqual(nodeConfig, { serviceAccount: "composer@p" });
     assert.equal(softwareConfig?.imageVersion, "composer-3-airflow-2.10.5-build.10");
-    assert.deepEqual(softwareConfig?.envVariables, {
-      AIRFLOW_VAR_CUSTOMER_VALUE_INVOKER_URL: "https://invoker.run.app",
-      AIRFLOW_VAR_CUSTOMER_VALUE_REQUESTS_TOPIC: "requests",
-    });
     assert.deepEqual(
       ofType("gcp:projects/iAMMember:IAMMember").map(({ inputs }) => inputs),
       [{ project: "my-project", role: "roles/composer.worker", member: "serviceAccount:composer@p" }],

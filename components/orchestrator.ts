@@ -2,19 +2,14 @@ import { fileURLToPath } from "node:url";
 import * as gcp from "@pulumi/gcp";
 import * as pulumi from "@pulumi/pulumi";
 import { type DagSettings, dagSettings, dagSettingsSchema } from "../contracts/dag-settings.ts";
-import { Component } from "./component.ts";
-import type { Names } from "./names.ts";
+import { Component, type StackArgs } from "./component.ts";
 
 /** A Composer environment to make, or one that exists. */
 export type OrchestratorPlace =
   | { readonly kind: "composer"; readonly imageVersion: string; readonly account: gcp.serviceaccount.Account }
   | { readonly kind: "existing-composer"; readonly dagBucket: string };
 
-export interface OrchestratorArgs {
-  readonly names: Pick<Names, "composers">;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly project: string;
-  readonly region: string;
+export interface OrchestratorArgs extends StackArgs {
   readonly place: OrchestratorPlace;
   /** The settings of the DAG. Parts that are known after the deployment are outputs. */
   readonly settings: { readonly [K in keyof DagSettings]: pulumi.Input<DagSettings[K]> };
@@ -56,7 +51,7 @@ export class Orchestrator extends Component<OrchestratorArgs> {
     imageVersion,
     account,
   }: Extract<OrchestratorPlace, { kind: "composer" }>): gcp.composer.Environment {
-    const { names, labels, project, region, settings } = this.args;
+    const { names, labels, project, region } = this.args;
     // cloud.google.com/composer/docs/composer-3/access-control#service-account: what its components need to run.
     const role = "roles/composer.worker";
     const worker = this.grant(gcp.projects.IAMMember, "worker", { project }, role, account.member);
@@ -70,11 +65,6 @@ export class Orchestrator extends Component<OrchestratorArgs> {
         nodeConfig: { serviceAccount: account.email },
         softwareConfig: {
           imageVersion,
-          // Airflow variables, for other DAGs of the environment that want a run; this one has its settings file.
-          envVariables: {
-            AIRFLOW_VAR_CUSTOMER_VALUE_INVOKER_URL: settings.invoker_url,
-            AIRFLOW_VAR_CUSTOMER_VALUE_REQUESTS_TOPIC: settings.requests_topic,
-          },
           // Waiting tasks hold no worker, and a DAG that changed is seen within the minute.
           airflowConfigOverrides: {
             "operators-default_deferrable": "True",

@@ -2,9 +2,6 @@ import { fileURLToPath } from "node:url";
 import { buildSync } from "esbuild";
 import type { Routine } from "../contracts/warehouse.ts";
 
-/** Longest body of a JavaScript function in BigQuery, bytes: cloud.google.com/bigquery/quotas#udf_limits */
-export const LONGEST_BODY = 32_768;
-
 /**
  * The bodies of routines as BigQuery's JavaScript functions, by name. The TypeScript file exports `routines`; it and all
  * that it imports become one script without imports, which the body of each routine carries. As in SQL, the result is

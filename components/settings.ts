@@ -33,9 +33,7 @@ const member = matching(
 );
 
 const bytes = (fallback: string) =>
-  matching(/^[1-9]\d{0,2} [MGT]B$/, "must be 1 to 999 MB, GB or TB, like 100 GB")
-    .default(fallback)
-    .meta({ example: fallback });
+  matching(/^[1-9]\d{0,2} [MGT]B$/, "must be 1 to 999 MB, GB or TB, like 100 GB").default(fallback);
 
 const cron = z
   .string()
@@ -44,7 +42,7 @@ const cron = z
     "must be a cron expression of five fields: minute, hour, day, month, day of the week, such as 0 6 * * 1 or 0 6 * * MON",
   );
 
-/** What each setting may be; Pulumi.yaml says what it means. The example is a value that is allowed. */
+/** What each setting may be; Pulumi.yaml says what it means. The example, or else the default, is a value that is allowed. */
 export const declared = z.object({
   environment: z.enum(["dev", "prod"]).meta({ example: "dev" }),
   project: project.meta({ example: "my-project" }),
@@ -58,11 +56,9 @@ export const declared = z.object({
     "must be project.dataset.table",
   ).meta({ example: "my-shop.raw.orders" }),
   marketingProject: project.optional().meta({ example: "my-marketing" }),
-  marketingDataset: matching(/^\w{1,1024}$/, "must be letters, digits and underscores")
-    .default("mlops_mkt")
-    .meta({ example: "mlops_mkt" }),
+  marketingDataset: matching(/^\w{1,1024}$/, "must be letters, digits and underscores").default("mlops_mkt"),
   marketingReaders: list(member).meta({ example: "group:marketing@example.com" }),
-  schedule: cron.default("0 6 * * 1").meta({ example: "0 6 * * 1" }),
+  schedule: cron.default("0 6 * * 1"),
   retrainSchedule: cron.optional().meta({ example: "0 6 1 * *" }),
   timeZone: z
     .string()
@@ -76,9 +72,7 @@ export const declared = z.object({
   composerImageVersion: matching(
     /^composer-3-airflow-\d+\.\d+\.\d+(-build\.\d+)?$/,
     "must be like composer-3-airflow-2.11.1, which takes the newest build, or composer-3-airflow-2.11.1-build.17",
-  )
-    .default("composer-3-airflow-2.11.1")
-    .meta({ example: "composer-3-airflow-2.11.1" }),
+  ).default("composer-3-airflow-2.11.1"),
   notificationEmails: list(z.email("must be an e-mail address")).meta({ example: "on-call@example.com" }),
   onDestroy: z.enum(["keep-data", "destroy-data"]).optional().meta({ example: "keep-data" }),
   candidates: list(z.enum(Object.keys(CANDIDATES) as [Candidate, ...Candidate[]])).meta({
@@ -90,8 +84,7 @@ export const declared = z.object({
   messageRetention: z
     .templateLiteral([z.number(), " ", z.enum(UNITS)], { error: "must be like 7 days" })
     .refine(isRetention, "must be 10 minutes to 31 days")
-    .default("7 days")
-    .meta({ example: "7 days" }),
+    .default("7 days"),
   invokerCallers: list(member).meta({ example: "group:data-science@example.com" }),
 });
 

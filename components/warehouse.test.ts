@@ -19,6 +19,7 @@ const warehouse = (more: Partial<WarehouseArgs> = {}) =>
         names: planNames(identity),
         labels,
         project: "my-project",
+        region: "europe-west1",
         location: "EU",
         orders: { project: "my-shop", dataset: "raw", table: "orders" },
         marketing: {

@@ -6,16 +6,12 @@ import { z } from "zod";
 import { timePartitioning } from "../contracts/warehouse.ts";
 import { routines } from "../jobs/clv/routines.ts";
 import { UserError } from "../lib/user-error.ts";
-import { Component, type Member } from "./component.ts";
-import type { Names } from "./names.ts";
+import { Component, type Member, type StackArgs } from "./component.ts";
 import { bundleRoutines } from "./routine-bundle.ts";
 
 type Dataset = "rfm" | "ops" | "marketing";
 
-export interface WarehouseArgs {
-  readonly names: Pick<Names, "serviceAccounts">;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly project: string;
+export interface WarehouseArgs extends StackArgs {
   /** BigQuery location of all datasets; it must be that of the orders. */
   readonly location: string;
   /** The shop's orders, which are only read. */
@@ -26,8 +22,6 @@ export interface WarehouseArgs {
     readonly dataset: string;
     readonly readers: readonly string[];
   };
-  /** Keeps tables from being deleted, and datasets from being destroyed with their contents. */
-  readonly protectData: boolean;
   /** Runs the SQL and writes all tables. */
   readonly jobs: Member;
   /** Checks the tables after a run. */

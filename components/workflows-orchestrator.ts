@@ -2,22 +2,11 @@ import { readFileSync } from "node:fs";
 import * as gcp from "@pulumi/gcp";
 import * as pulumi from "@pulumi/pulumi";
 import { type DagSettings, dagSettings } from "../contracts/dag-settings.ts";
-import { Component } from "./component.ts";
-import type { Names } from "./names.ts";
+import { Component, type StackArgs } from "./component.ts";
 
 const SOURCE = new URL("../workflows/customer_value.yaml", import.meta.url);
 /** The DAG runs the same query. */
 const CONFIRMATION = new URL("../composer/dags/customer_value.confirmation.sql", import.meta.url);
-
-/** Base URLs of Google's APIs. Tests have other ones. */
-export interface Endpoints {
-  readonly pubsub: string;
-  readonly bigquery: string;
-}
-const GOOGLE: Endpoints = {
-  pubsub: "https://pubsub.googleapis.com",
-  bigquery: "https://bigquery.googleapis.com",
-};
 
 export interface WorkflowPlan {
   /** The workflow in the language of Workflows, at most 128 KB. */
@@ -26,13 +15,7 @@ export interface WorkflowPlan {
   readonly environment: { readonly SETTINGS: string; readonly CONFIRMATION: string };
 }
 
-export interface WorkflowsOrchestratorArgs {
-  readonly names: Pick<Names, "serviceAccounts" | "workflows" | "schedulerJobs">;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly project: string;
-  readonly region: string;
-  /** Whether Google Cloud refuses to delete the workflow. */
-  readonly protectData: boolean;
+export interface WorkflowsOrchestratorArgs extends StackArgs {
   /** The workflow's service account. What it may do with messages, tables and the invoker is granted where they are. */
   readonly account: gcp.serviceaccount.Account;
   /** Cloud Scheduler's service account: starts executions, and nothing else. */
@@ -111,7 +94,7 @@ export class WorkflowsOrchestrator extends Component<WorkflowsOrchestratorArgs> 
 }
 
 /** What the workflow gets of the settings that both Orchestrators share. */
-export function planWorkflow(settings: DagSettings, endpoints: Endpoints = GOOGLE): WorkflowPlan {
+export function planWorkflow(settings: DagSettings): WorkflowPlan {
   const { tables, notification_emails: _, ...used } = settings;
   const { project } = settings;
   return {
@@ -119,8 +102,8 @@ export function planWorkflow(settings: DagSettings, endpoints: Endpoints = GOOGL
     environment: {
       SETTINGS: JSON.stringify({
         ...used,
-        pubsub_url: `${endpoints.pubsub}/v1/projects/${project}`,
-        bigquery_url: `${endpoints.bigquery}/bigquery/v2/projects/${project}`,
+        pubsub_url: `https://pubsub.googleapis.com/v1/projects/${project}`,
+        bigquery_url: `https://bigquery.googleapis.com/bigquery/v2/projects/${project}`,
       }),
       CONFIRMATION: confirmationQuery(tables),
     },

@@ -19,5 +19,4 @@ export interface Launcher {
   launch(runId: string, parameters: Readonly<Record<string, string | number>>): Promise<boolean>;
   /** Returns undefined when no run of this id was launched. */
   state(runId: string): Promise<RunState | undefined>;
-  cancel(runId: string): Promise<void>;
 }

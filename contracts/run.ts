@@ -37,34 +37,26 @@ export const runIdFor = (date: string, attempt: number | string): string =>
 /** A run id for a date that no other run has: for a run by hand, which is not one of the date's attempts. */
 export const newRunId = (date: string): string => runIdFor(date, `m${randomBytes(5).toString("hex")}`);
 
-const wholeNumber = (minimum: number, maximum: number, standard: number, description: string) =>
-  z.coerce.number().int().min(minimum).max(maximum).default(standard).describe(description);
-const share = (standard: number, description: string) =>
-  z.coerce.number().min(0).max(1).default(standard).describe(description);
+const wholeNumber = (minimum: number, maximum: number, standard: number) =>
+  z.coerce.number().int().min(minimum).max(maximum).default(standard);
+const share = (standard: number) => z.coerce.number().min(0).max(1).default(standard);
 
 /** Settings of a run. Each has a default, so a request needs only a run date. */
 export const runSettings = z.strictObject({
-  horizon_weeks: wholeNumber(1, 520, 39, "Weeks ahead for which purchases and value are predicted."),
-  holdout_weeks: wholeNumber(
-    0,
-    520,
-    0,
+  horizon_weeks: wholeNumber(1, 520, 39).describe("Weeks ahead for which purchases and value are predicted."),
+  holdout_weeks: wholeNumber(0, 520, 0).describe(
     "Last weeks of the history, on which the model is evaluated. 0: a quarter of the history, at most the horizon.",
   ),
-  rfm_window_days: wholeNumber(
-    0,
-    36_500,
-    0,
+  rfm_window_days: wholeNumber(0, 36_500, 0).describe(
     "Days before the run date that count for frequency and monetary value. 0: all history.",
   ),
-  annual_discount_rate: share(0.1, "Yearly discount rate of the expected value. 0.1 is 10 %."),
-  max_rejected_share: share(0.05, "The run fails when a larger share of the orders is invalid."),
+  annual_discount_rate: share(0.1).describe("Yearly discount rate of the expected value. 0.1 is 10 %."),
+  max_rejected_share: share(0.05).describe("The run fails when a larger share of the orders is invalid."),
   promotion_metric: z
     .enum(["count_mae", "count_rmse", "top_decile_revenue_share", "spearman", "value_mae"])
     .default("count_mae")
     .describe("Hold-out metric on which a new model is compared with the champion."),
-  promotion_tolerance: share(
-    0.02,
+  promotion_tolerance: share(0.02).describe(
     "How much worse than the champion a new model may be and still replace it, as a share. 0.02 is 2 %.",
   ),
   retrain: z
@@ -83,10 +75,7 @@ export const runSettings = z.strictObject({
       "What a negative amount does. separate: it is set aside. net: it lowers an earlier order of its customer.",
     ),
   // New settings come at the end: the position in the list is the number of the field in the schema of the topic.
-  model_customers: wholeNumber(
-    0,
-    1e9,
-    1e6,
+  model_customers: wholeNumber(0, 1e9, 1e6).describe(
     "Most customers that the model is fitted and evaluated on. A hash of the customer id selects them; all customers are scored. 0: all.",
   ),
   max_psi: z.coerce
@@ -97,10 +86,7 @@ export const runSettings = z.strictObject({
     .describe(
       "The run warns when a feature or score differs more from those of the run that fitted the model, by the population stability index.",
     ),
-  late_orders_days: wholeNumber(
-    0,
-    36_500,
-    35,
+  late_orders_days: wholeNumber(0, 36_500, 35).describe(
     "A run reads the orders of so many days again, counted back from the last order or, if that is earlier, from the run date. Orders can be added, changed or removed this late.",
   ),
   // Not yes and no: in the schema of the topic, a word can be in one list of values only.

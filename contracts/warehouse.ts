@@ -53,7 +53,7 @@ export interface Warehouse {
    */
   replaceRows(target: Target, key: Readonly<Record<string, string>>, rows: readonly Row[]): Promise<Outcome>;
   /** Writes the rows of a query into a folder, a file: or gs: URL, as Parquet files. An ORDER BY orders the rows. */
-  exportParquet(sql: string, parameters: Parameters, folder: string): Promise<Outcome>;
+  exportParquet(sql: string, parameters: Parameters, folder: string): Promise<void>;
   /**
    * Atomically replaces a run date of an append table by the rows of Parquet files.
    * @throws UserError or QueryError when a folder has no files, or the files lack a column or have another type in it

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { basename, join } from "node:path";
-import { pathToFileURL } from "node:url";
-import { artifactPath, fileArtifacts } from "../adapters/artifacts.ts";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { fileArtifacts } from "../adapters/artifacts.ts";
 import { type RunEvent, runRequest } from "../contracts/messages.ts";
 import { newRunId, type RunSettings, today } from "../contracts/run.ts";
 import { stepReport, stepReportUrl } from "../contracts/step.ts";
@@ -104,7 +104,7 @@ async function runOnce(
       if (state === "started") progress.start(task);
       if (state === "retrying") progress.warn(`${error?.message ?? task}\nThe step runs again.`);
       if (state !== "succeeded") return;
-      const path = artifactPath(stepReportUrl(pathToFileURL(dataDir).href, run_id, task));
+      const path = fileURLToPath(stepReportUrl(pathToFileURL(dataDir).href, run_id, task));
       const rows = rowsOf(stepReport.parse(JSON.parse(readFileSync(path, "utf8"))));
       progress.succeed(task, `${whole(rows)} rows`);
     },

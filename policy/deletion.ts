@@ -8,16 +8,13 @@ const unprotected = { deletionProtection: false, deleteContentsOnDestroy: true, 
 
 /** In prod, tables and services are protected, and datasets and buckets are not deleted with their contents. */
 export function deletionProtection(environment: Environment) {
-  return policy<{ environment: Environment }>({
+  return policy({
     name: "deletion-protection",
     description: "In prod, deletion protection is on and nothing is deleted with its contents.",
     remedy: "Leave the property out, or set its opposite.",
     types: ["gcp:"],
-    configSchema: {
-      properties: { environment: { type: "string", enum: ["dev", "prod"], default: environment } },
-    },
-    *violations({ properties }, config) {
-      if (config.environment !== "prod") return;
+    *violations({ properties }) {
+      if (environment !== "prod") return;
       for (const [property, value] of Object.entries(unprotected))
         if (at(properties, property) === value) yield `${property} ${value} in prod`;
     },

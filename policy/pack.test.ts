@@ -57,7 +57,6 @@ describe("policy pack", () => {
   it("has policies whose configuration is checked, and has defaults", () => {
     const schemas = policies("prod").map(({ name, configSchema }) => [name, configSchema?.properties]);
     assert.deepEqual(Object.fromEntries(schemas.filter(([, properties]) => properties)), {
-      "deletion-protection": { environment: { type: "string", enum: ["dev", "prod"], default: "prod" } },
       regions: { allowed: { type: "array", items: { type: "string" }, default: ["EU", "US", ...REGIONS] } },
     });
   });

@@ -13,7 +13,7 @@ import { leastPrivilege } from "./roles.ts";
 import { pushWithToken, subscriptionDeadLetter, subscriptionNeverExpires } from "./subscriptions.ts";
 import { boundedScans } from "./tables.ts";
 
-/** Every policy of the pack. The environment is the stack's, unless the pack's own configuration names another. */
+/** Every policy of the pack, for a stack of this environment. */
 export function policies(environment: Environment) {
   return [
     noServiceAccountKeys(),

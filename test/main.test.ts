@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -43,5 +43,12 @@ describe("main.js, which Pulumi starts", () => {
     // Outside of Pulumi the stack has no project to belong to.
     assert.doesNotMatch(printed, /Docker does not answer|runs on Node 24/);
     assert.match(printed, /Pulumi|pulumi/);
+  });
+
+  it("gives all outputs of the stack", () => {
+    const read = (file: string): string => readFileSync(join(projectDir, file), "utf8");
+    const [, names = ""] = /export const \{([^}]*)\}/.exec(read("main.js"))!;
+    const outputs = [...read("index.ts").matchAll(/^export const (\w+)/gm)].map(([, name]) => name);
+    assert.deepEqual(names.trim().split(/,\s*/), outputs);
   });
 });

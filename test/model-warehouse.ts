@@ -1,9 +1,16 @@
 /** A DuckDB warehouse with the tables that the model's jobs read and write. */
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { compile } from "dataform-check/dataform";
 import { DuckDbWarehouse } from "../adapters/duckdb.ts";
 import type { Row } from "../contracts/warehouse.ts";
+import { sqlDir } from "../lib/project.ts";
+
+/** The tables that the jobs write. */
+const written = compile(sqlDir).actions.filter(({ target }) =>
+  ["models", "model_metrics", "predictions"].includes(target.name),
+);
 
 /** The tables that the jobs read; the SQL project fills them. */
 const INPUTS = {
@@ -37,15 +44,8 @@ export async function openModelWarehouse(): Promise<ModelWarehouse> {
     for (const [table, columns] of Object.entries(INPUTS))
       await connection.run(`CREATE TABLE rfm.${table} (${columns})`);
   });
-  for (const path of ["model/models", "model/model_metrics", "candidates/predictions"]) {
-    const file = new URL(`../sql/definitions/${path}.sqlx`, import.meta.url);
-    const name = path.split("/")[1]!;
-    const query = `${readFileSync(file, "utf8").split(/^}$/m)[1]} LIMIT 0`;
-    await warehouse.materialize(
-      { target: target(name), materialization: "table", query, partitionBy: undefined, clusterBy: [] },
-      {},
-    );
-  }
+  for (const model of written)
+    await warehouse.materialize({ ...model, target: target(model.target.name) }, {});
   return {
     warehouse,
     fill: (table, run_date, rows) =>

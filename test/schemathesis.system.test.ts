@@ -23,7 +23,6 @@ if (!skipUnlessInstalled(NAME, ["Python 3.10 or later"]))
         launcher: {
           launch: async (runId) => launched.size !== launched.add(runId).size,
           state: async () => undefined,
-          cancel: async () => undefined,
         },
         log: createLogger({ component: "invoker" }, "silent"),
       });

@@ -59,9 +59,10 @@ if (!skipUnlessInstalled(NAME, ["Python 3.10 or later", "Java", "the Google Clou
         const { problems } = checkRequest({ method, url, body });
         assert.deepEqual(problems, []);
         if (url.endsWith("/executions")) {
-          const plan = planWorkflow(testbed.dagSettings(), testbed.endpoints);
+          const plan = planWorkflow(testbed.dagSettings());
           const index = executions.push(undefined) - 1;
-          void runWorkflow(plan, JSON.parse((body as { argument: string }).argument)).then((execution) => {
+          const { argument } = body as { argument: string };
+          void runWorkflow(plan, testbed.endpoints, JSON.parse(argument)).then((execution) => {
             executions[index] = execution;
           });
           return { name: `${new URL(url).pathname.slice("/v1/".length)}/${index}`, state: "ACTIVE" };

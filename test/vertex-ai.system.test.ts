@@ -107,12 +107,6 @@ describe("Vertex AI launcher with Google's protobuf", () => {
     assert.deepEqual([error, steps], ["The replica exited with 1", [{ ...report, status: "failed" }]]);
   });
 
-  it("cancels", async () => {
-    await launcherOf().launch("clv-cancelled", parameters);
-    await launcherOf().cancel("clv-cancelled");
-    assert.equal((await launcherOf().state("clv-cancelled"))?.state, "cancelled");
-  });
-
   for (const fault of [429, 500, 503, "refused", "lost", { late: 3000 }] as const) {
     const kind = typeof fault === "object" ? "late" : String(fault);
     it(`retries after ${kind}: creates the job once and reads its state`, async () => {

@@ -70,8 +70,8 @@ async function run(changed: Responses): Promise<{ execution: Execution; requests
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   try {
     const settings = localSettings({ project: "shop", invokerUrl: url });
-    const plan = planWorkflow(settings, { pubsub: url, bigquery: url });
-    const execution = await runWorkflow(plan, { run_date: RUN.run_date });
+    const plan = planWorkflow(settings);
+    const execution = await runWorkflow(plan, { pubsub: url, bigquery: url }, { run_date: RUN.run_date });
     assert.deepEqual(wrong, [], "Google's description of the APIs");
     return { execution, requests };
   } finally {

@@ -21,8 +21,8 @@ async function execute(
   argument: unknown,
   limits: Partial<DagSettings["limits"]> = {},
 ): Promise<Outcome> {
-  const plan = planWorkflow(testbed.dagSettings(limits), testbed.endpoints);
-  const execution = await runWorkflow(plan, argument);
+  const plan = planWorkflow(testbed.dagSettings(limits));
+  const execution = await runWorkflow(plan, testbed.endpoints, argument);
   const failures = execution.log
     .filter(({ severity }) => severity === "ERROR")
     .map(({ payload }) => payload as Record<string, unknown>);

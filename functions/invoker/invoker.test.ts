@@ -36,7 +36,6 @@ class FakeLauncher implements Launcher {
       steps: [],
     };
   }
-  async cancel(): Promise<void> {}
 }
 
 describe("invoker", () => {

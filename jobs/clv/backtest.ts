@@ -14,7 +14,7 @@ export async function backtest(
   const { weeks, predicted_purchases, predicted_value } = customers;
   const predictions = { predictedPurchases: predicted_purchases, predictedValue: predicted_value };
   const [metrics = []] = weeks.length === 0 ? [] : evaluate(outcomes(customers, weeks), [predictions]);
-  report.rows["rfm.model_metrics"] = await replaceMetrics(warehouse, run_date, "backtest", [
-    { model_id, metrics },
-  ]);
+  report.rows["rfm.model_metrics"] = await replaceMetrics(warehouse, run_date, {
+    backtest: [{ model_id, metrics }],
+  });
 }

@@ -178,10 +178,6 @@ describe("fitBgNbd", () => {
       [[{ x: 0, tX: 0, T: 0, customers: 5 }], /last day/],
       [[4, 5, 6, 7].map((T) => ({ x: 0, tX: 0, T, customers: 5 })), /bought again/],
       [[history, { ...history }, { ...history, x: 2 }, { ...history, T: 8 }], /on 3 distinct/],
-      [[{ ...history, tX: 10 }], /"tX":10/],
-      [[{ ...history, x: 1.5 }], /whole x/],
-      [[{ ...history, customers: 0 }], /customers > 0/],
-      [[{ ...history, T: Number.NaN }], /weeks/],
     ];
     for (const [rows, message] of cases) {
       assert.throws(

@@ -92,9 +92,6 @@ describe("fitGammaGamma", () => {
     const cases: [Row[], RegExp][] = [
       [[], /No customer/],
       [[row, { ...row, x: 2 }, { ...row, meanValue: 4 }], /2 distinct/],
-      [[{ ...row, meanValue: 0 }], /"meanValue":0/],
-      [[{ ...row, x: 0 }], /whole x >= 1/],
-      [[{ ...row, meanValue: Number.NaN }], /meanValue > 0/],
     ];
     for (const [rows, message] of cases) {
       assert.throws(

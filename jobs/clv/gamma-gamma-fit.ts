@@ -57,20 +57,6 @@ export function gammaGammaLikelihood(
  */
 export function fitGammaGamma(statistics: GammaGammaStatistics): Fit<GammaGammaParameters> {
   const { x, meanValue, customers } = statistics;
-  for (let i = 0; i < x.length; i++) {
-    const isRight =
-      Number.isInteger(x[i]) &&
-      x[i]! >= 1 &&
-      meanValue[i]! > 0 &&
-      meanValue[i]! < Infinity &&
-      customers[i]! > 0;
-    if (!isRight)
-      throw new CannotFit(
-        "The value of purchases needs a whole x >= 1, meanValue > 0 and customers > 0; " +
-          `got ${JSON.stringify({ x: x[i], meanValue: meanValue[i], customers: customers[i] })}. ` +
-          "Leave out customers without a repeat purchase of positive value.",
-      );
-  }
   if (x.length === 0)
     throw new CannotFit("No customer has a repeat purchase of positive value to fit the value model on.");
   const means = new Set<number>();

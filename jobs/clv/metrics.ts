@@ -10,8 +10,6 @@ export const OUTCOMES = [
   "pastRatePurchases",
   "actualPurchases",
   "actualRevenue",
-  /** Repeat purchases before the hold-out. */
-  "x",
 ] as const;
 /** What a model predicts for the same customers, in the same order. */
 export const PREDICTIONS = [
@@ -49,9 +47,6 @@ export const METRICS = [
   "purchases_by_decile",
   /** Share of the hold-out's revenue from the highest `bucket` percent of customers. */
   "cumulative_revenue_gain",
-  /** Mean purchases, and number, of the customers with `bucket` repeat purchases before; bucket 7 is 7 or more. */
-  "purchases_by_frequency",
-  "customers_by_frequency",
   /** Share of customers within the 80 % interval of their purchases, and of their value, and the share that the model expects. */
   "purchases_interval_coverage",
   "purchases_interval_coverage_expected",
@@ -71,7 +66,6 @@ const row = (
 
 const TOP = 0.1;
 const DECILES = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10];
-const HIGHEST_FREQUENCY = 7;
 
 /**
  * Compares what each model predicts with what happened: the rows of each. All models have the same replicates of the
@@ -130,7 +124,6 @@ export function evaluate(
       row("model", "total_purchases", sum(predictedPurchases)),
       row("model", "total_revenue", sum(predictedValue)),
       ...(predictedPurchases.every(Number.isNaN) ? [] : byDecile(predictedPurchases, actualPurchases)),
-      ...byFrequency(outcomes, predictedPurchases),
     ].filter(({ value }) => Number.isFinite(value)),
   );
 }
@@ -235,26 +228,6 @@ function gains(predictor: Predictor, { ranking, revenues }: Ranked): MetricRow[]
   );
   const all = sum(revenues);
   return percents.map((percent, i) => row(predictor, "cumulative_revenue_gain", sums[i]! / all, percent));
-}
-
-function byFrequency(
-  { x, pastRatePurchases, actualPurchases }: Outcomes,
-  predictedPurchases: Float64Array,
-): MetricRow[] {
-  const totals = (values: Float64Array) => {
-    const sums = new Float64Array(HIGHEST_FREQUENCY + 1);
-    for (let i = 0; i < x.length; i++) sums[Math.min(x[i]!, HIGHEST_FREQUENCY)]! += values[i]!;
-    return sums;
-  };
-  const customers = totals(x.slice().fill(1));
-  const means = (values: Float64Array) => totals(values).map((sum, bucket) => sum / customers[bucket]!);
-  const [model, pastRate, oracle] = [predictedPurchases, pastRatePurchases, actualPurchases].map(means);
-  return Array.from(customers, (count, bucket) => [
-    row("model", "purchases_by_frequency", model![bucket]!, bucket),
-    row("past_rate", "purchases_by_frequency", pastRate![bucket]!, bucket),
-    row("oracle", "purchases_by_frequency", oracle![bucket]!, bucket),
-    row("oracle", "customers_by_frequency", count, bucket),
-  ]).flat();
 }
 
 /** Poisson(1) counts at 65,536 evenly spaced quantiles: looking a count up is faster than a search. */

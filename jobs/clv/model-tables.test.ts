@@ -3,9 +3,9 @@ import { rowsOf } from "../../test/columns.ts";
 import { type ModelWarehouse, openModelWarehouse } from "../../test/model-warehouse.ts";
 import {
   readBacktest,
+  readCalendar,
   readChampion,
   readHoldout,
-  readHoldoutWeeks,
   readStatistics,
   replaceMetrics,
   replaceModels,
@@ -24,8 +24,8 @@ describe("tables of the model", () => {
 
   it("gives the weeks of the hold-out on the run date, 0 when there is no calendar", async () => {
     await tables.fill("run_calendar", DAY, [{ holdout_weeks: 13 }]);
-    assert.equal(await readHoldoutWeeks(tables.warehouse, DAY), 13);
-    assert.equal(await readHoldoutWeeks(tables.warehouse, OTHER_DAY), 0);
+    assert.equal((await readCalendar(tables.warehouse, DAY)).holdout_weeks, 13);
+    assert.equal((await readCalendar(tables.warehouse, OTHER_DAY)).holdout_weeks, 0);
   });
 
   it("reads the statistics of the run date by the names of the papers", async () => {
@@ -161,12 +161,12 @@ describe("tables of the model", () => {
       [DAY, "champion"],
       [OTHER_DAY, "holdout"],
     ] as const) {
-      await replaceMetrics(tables.warehouse, date, evaluation, [
-        { model_id: "old", metrics: [{ ...metric, value: 9 }] },
-      ]);
+      await replaceMetrics(tables.warehouse, date, {
+        [evaluation]: [{ model_id: "old", metrics: [{ ...metric, value: 9 }] }],
+      });
     }
     assert.equal(
-      await replaceMetrics(tables.warehouse, DAY, "holdout", [{ model_id: "new", metrics: [metric] }]),
+      await replaceMetrics(tables.warehouse, DAY, { holdout: [{ model_id: "new", metrics: [metric] }] }),
       1,
     );
     const expected = [

@@ -26,26 +26,20 @@ export type Outcome = Columns<typeof OUTCOME>;
 /** In the order of the customer ids. `mean_value` is NaN for a customer without a repeat purchase of positive value. */
 export type Holdout = Columns<typeof HOLDOUT>;
 
-/** Weeks at the end of the history that the model is evaluated on; 0 when the history is too short. */
-export async function readHoldoutWeeks(warehouse: Warehouse, runDate: string): Promise<number> {
-  const [row] = await warehouse.query(
-    `SELECT holdout_weeks FROM ${DATASET}.run_calendar WHERE run_date = @run_date`,
-    on(runDate),
-  );
-  return row === undefined ? 0 : z.object({ holdout_weeks: z.number() }).parse(row).holdout_weeks;
-}
+const day = z.string().nullable().default(null);
+const calendar = z.object({
+  holdout_weeks: z.number().default(0),
+  first_order_on: day,
+  calibration_end: day,
+});
 
-/** The days of the orders that the models of each sample are fitted on; YYYY-MM-DD, the last one excluded. */
-export async function readDataWindow(warehouse: Warehouse, runDate: string) {
-  const [row] = await warehouse.query(
-    `SELECT first_order_on, calibration_end FROM ${DATASET}.run_calendar WHERE run_date = @run_date`,
+/** The weeks of the hold-out, 0 when the history is too short; its first day and that of the history, YYYY-MM-DD. */
+export async function readCalendar(warehouse: Warehouse, runDate: string) {
+  const [row = {}] = await warehouse.query(
+    `SELECT ${Object.keys(calendar.shape).join(", ")} FROM ${DATASET}.run_calendar WHERE run_date = @run_date`,
     on(runDate),
   );
-  const day = z.string().nullable();
-  const { first_order_on, calibration_end } = z
-    .object({ first_order_on: day, calibration_end: day })
-    .parse(row ?? { first_order_on: null, calibration_end: null });
-  return { first_order_on, ends: { production: runDate, calibration: calibration_end } };
+  return calendar.parse(row);
 }
 
 /** What the models of a sample are fitted on, in one order, so that rounding does not depend on that of the table. */
@@ -61,17 +55,13 @@ export async function readStatistics(
   return { purchases: { ...purchases, tX: t_x, T: t }, values: { ...values, meanValue: mean_value } };
 }
 
-/** Customers in the history of the sample, also those that models are not fitted on. */
-export async function readCustomerCount(
-  warehouse: Warehouse,
-  runDate: string,
-  sample: Sample,
-): Promise<number> {
+/** Customers in the history of each sample, also those that models are not fitted on. */
+export async function readCustomerCounts(warehouse: Warehouse, runDate: string) {
   const [row] = await warehouse.query(
-    `SELECT COUNT(*) AS customers FROM ${DATASET}.customer_history WHERE run_date = @run_date AND sample = @sample`,
-    { ...on(runDate), sample: { type: "STRING", value: sample } },
+    `SELECT COUNTIF(sample = 'production') AS production, COUNTIF(sample = 'calibration') AS calibration FROM ${DATASET}.customer_history WHERE run_date = @run_date`,
+    on(runDate),
   );
-  return z.object({ customers: z.number() }).parse(row).customers;
+  return z.object({ production: z.number(), calibration: z.number() }).parse(row);
 }
 
 export const readHoldout = (warehouse: Warehouse, runDate: string): Promise<Holdout> =>
@@ -178,21 +168,24 @@ export async function readPredictedHoldouts(
 export const replaceModels = (warehouse: Warehouse, runDate: string, rows: readonly Row[]): Promise<number> =>
   replaceRows(warehouse, "models", { run_date: runDate }, rows);
 
-/** Replaces the metrics of one evaluation on the run date; returns how many rows were written. */
-export const replaceMetrics = (
+type Evaluation = "holdout" | "candidate" | "champion" | "backtest";
+type Evaluated = { readonly model_id: string; readonly metrics: readonly MetricRow[] };
+
+/** Replaces the metrics of these evaluations on the run date; returns how many rows were written. */
+export async function replaceMetrics(
   warehouse: Warehouse,
-  runDate: string,
-  evaluation: "holdout" | "candidate" | "champion" | "backtest",
-  models: readonly { readonly model_id: string; readonly metrics: readonly MetricRow[] }[],
-): Promise<number> =>
-  replaceRows(
-    warehouse,
-    "model_metrics",
-    { run_date: runDate, evaluation },
-    models.flatMap(({ model_id, metrics }) =>
-      metrics.map((row) => ({ run_date: runDate, model_id, evaluation, ...row })),
-    ),
-  );
+  run_date: string,
+  evaluations: Readonly<Partial<Record<Evaluation, readonly Evaluated[]>>>,
+): Promise<number> {
+  let written = 0;
+  for (const [evaluation, models] of Object.entries(evaluations)) {
+    const rows = models.flatMap(({ model_id, metrics }) =>
+      metrics.map((row) => ({ run_date, model_id, evaluation, ...row })),
+    );
+    written += await replaceRows(warehouse, "model_metrics", { run_date, evaluation }, rows);
+  }
+  return written;
+}
 
 async function replaceRows(
   warehouse: Warehouse,

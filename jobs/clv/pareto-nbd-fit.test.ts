@@ -111,6 +111,5 @@ describe("fitParetoNbd", () => {
 
   it("refuses what cannot be fitted", () => {
     assert.throws(() => fitParetoNbd(columns([])), CannotFit);
-    assert.throws(() => fitParetoNbd(columns([{ x: 1, tX: 10, T: 9, customers: 1 }])), /"tX":10/);
   });
 });

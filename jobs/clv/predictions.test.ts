@@ -48,7 +48,6 @@ describe("outcomes", () => {
       pastRatePurchases: 3,
       actualPurchases: 3,
       actualRevenue: 12,
-      x: 2,
     });
   });
 

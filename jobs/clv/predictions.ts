@@ -37,6 +37,5 @@ export function outcomes(
     pastRatePurchases: x.map((repeats, i) => (t[i]! > 0 ? (repeats / t[i]!) * weeksOf(i) : 0)),
     actualPurchases: actual_purchases,
     actualRevenue: actual_value,
-    x,
   };
 }

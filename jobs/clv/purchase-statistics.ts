@@ -6,23 +6,9 @@ export type PurchaseStatistics = Statistics<"x" | "tX" | "T">;
 
 /**
  * The mean time between purchases.
- * @throws CannotFit when a row is wrong, or the rows do not determine four parameters.
+ * @throws CannotFit when the rows do not determine four parameters.
  */
 export function weeksPerPurchase({ x, tX, T, customers }: PurchaseStatistics): number {
-  for (let i = 0; i < x.length; i++) {
-    const isRight =
-      Number.isInteger(x[i]) &&
-      x[i]! >= 0 &&
-      tX[i]! >= 0 &&
-      tX[i]! <= T[i]! &&
-      T[i]! < Infinity &&
-      customers[i]! > 0;
-    if (!isRight)
-      throw new CannotFit(
-        "A customer's statistics need a whole x >= 0, 0 <= tX <= T (weeks) and customers > 0; " +
-          `got ${JSON.stringify({ x: x[i], tX: tX[i], T: T[i], customers: customers[i] })}.`,
-      );
-  }
   const purchases = totalOf(customers, x);
   const weeks = totalOf(customers, T);
   if (x.length === 0) throw new CannotFit("There are no customers to fit the purchase model on.");

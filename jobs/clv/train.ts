@@ -13,17 +13,17 @@ import {
   fitModel,
   fitValues,
   modelOfFamily,
+  type Sample,
 } from "./fit-model.ts";
 import { CannotFit } from "./maximum-likelihood.ts";
 import { evaluate, type MetricRow } from "./metrics.ts";
 import {
   type Champion,
   type Model,
+  readCalendar,
   readChampion,
-  readCustomerCount,
-  readDataWindow,
+  readCustomerCounts,
   readHoldout,
-  readHoldoutWeeks,
   readPredictedHoldouts,
   readStatistics,
   replaceMetrics,
@@ -68,7 +68,8 @@ export async function train(
     );
   }
 
-  const weeks = await readHoldoutWeeks(warehouse, run_date);
+  const calendar = await readCalendar(warehouse, run_date);
+  const weeks = calendar.holdout_weeks;
   const { fits, reason } = await fitBuiltIn(warehouse, run_date, weeks, families);
   const predicted = await evaluateCandidates(step, warehouse, weeks);
   if (fits.length === 0 && predicted.length === 0) return void (await giveRfmOnly(step, warehouse, reason));
@@ -82,9 +83,8 @@ export async function train(
   const canEvaluate = predicted.length > 0 || calibrated.some((model) => model !== null);
   const compared = canEvaluate ? [...calibrated, champion?.model ?? null] : [];
   const metricsOf = await evaluateBuiltIn(warehouse, run_date, weeks, compared);
-  const builtIn = await Promise.all(
-    fits.map((fit, i) => builtInModel(warehouse, run_date, fit, metricsOf(calibrated[i]!))),
-  );
+  const counts = await readCustomerCounts(warehouse, run_date);
+  const builtIn = fits.map((fit, i) => builtInModel(run_date, fit, counts, metricsOf(calibrated[i]!)));
   const championMetrics = champion === undefined ? [] : metricsOfChampion(champion, predicted, metricsOf);
   const models = [...builtIn, ...predicted.filter(({ model_id }) => model_id !== champion?.model_id)];
   const [best, decision] = decide();
@@ -99,7 +99,6 @@ export async function train(
   else if (best !== undefined)
     report.warnings.push(...worseThanBaselines(best), ...coverageWarnings(best.model_id, best.metrics));
 
-  const { first_order_on, ends } = await readDataWindow(warehouse, run_date);
   const promoted = decision.promoted ? best : undefined;
   const rows = models.flatMap((model) => {
     const reason =
@@ -108,7 +107,8 @@ export async function train(
         : `${best.model_id} is better: ${compare(model, best, metric)}.`;
     return model.rows.map((row) => ({
       ...row,
-      ...{ first_order_on, orders_before: ends[row.sample as keyof typeof ends] },
+      first_order_on: calendar.first_order_on,
+      orders_before: row.sample === "production" ? run_date : calendar.calibration_end,
       git_commit: process.env.GIT_COMMIT || null,
       ...(model === promoted && { files: filesOf(model) }),
       is_champion: model === promoted,
@@ -116,22 +116,11 @@ export async function train(
     }));
   });
   report.rows["rfm.models"] = await replaceModels(warehouse, run_date, rows);
-  const written = [
-    await replaceMetrics(warehouse, run_date, "holdout", best === undefined ? [] : [best]),
-    await replaceMetrics(
-      warehouse,
-      run_date,
-      "candidate",
-      models.filter((model) => model !== best),
-    ),
-    await replaceMetrics(
-      warehouse,
-      run_date,
-      "champion",
-      champion === undefined ? [] : [{ model_id: champion.model_id, metrics: championMetrics }],
-    ),
-  ];
-  report.rows["rfm.model_metrics"] = written.reduce((sum, count) => sum + count);
+  report.rows["rfm.model_metrics"] = await replaceMetrics(warehouse, run_date, {
+    holdout: best === undefined ? [] : [best],
+    candidate: models.filter((model) => model !== best),
+    champion: champion === undefined ? [] : [{ model_id: champion.model_id, metrics: championMetrics }],
+  });
   const artifact = {
     model_id: best?.model_id ?? null,
     decision,
@@ -193,16 +182,16 @@ function warningsOf(fits: readonly FitResult[]): string[] {
 }
 
 /** A built-in model among the new ones: the model that is evaluated was fitted without the hold-out. */
-async function builtInModel(
-  warehouse: Warehouse,
+function builtInModel(
   run_date: string,
   fit: FitResult,
+  counts: Readonly<Record<Sample, number>>,
   metrics: readonly MetricRow[],
-): Promise<NewModel> {
+): NewModel {
   const { family, production, calibration } = fit;
   const model_id = modelId(family, production);
   const fitted = typeof calibration === "string" ? [production] : [production, calibration];
-  const toRow = async ({ sample, purchases, gammaGamma, customers }: FittedModel): Promise<Row> => ({
+  const toRow = ({ sample, purchases, gammaGamma, customers }: FittedModel): Row => ({
     run_date,
     model_id,
     family,
@@ -214,7 +203,7 @@ async function builtInModel(
     bg_nbd_log_likelihood: purchases.logLikelihood,
     gamma_gamma_log_likelihood: gammaGamma?.logLikelihood ?? null,
     customers,
-    all_customers: await readCustomerCount(warehouse, run_date, sample),
+    all_customers: counts[sample],
     converged: purchases.converged,
     reason: valueNote(fit),
   });
@@ -223,7 +212,7 @@ async function builtInModel(
     family,
     converged: production.purchases.converged,
     metrics,
-    rows: await Promise.all(fitted.map(toRow)),
+    rows: fitted.map(toRow),
   };
 }
 
@@ -297,8 +286,7 @@ async function giveRfmOnly(
 ): Promise<void> {
   report.warnings.push(`No model could be fitted, so the run gives RFM only. ${reason}`);
   await replaceModels(warehouse, run_date, []);
-  for (const evaluation of ["holdout", "candidate", "champion"] as const)
-    await replaceMetrics(warehouse, run_date, evaluation, []);
+  await replaceMetrics(warehouse, run_date, { holdout: [], candidate: [], champion: [] });
   await writeArtifact("model", JSON.stringify({ model_id: null, reason }));
   report.outputs.model_id = "";
 }

@@ -17,7 +17,6 @@ const parametersSchema = z.object({
 });
 
 const environment = z.object({
-  OPERATIONS_DATASET: z.string().default("ops"),
   GIT_COMMIT: z.string().default(""),
   IMAGES: z.string().default("{}").describe("Images of the jobs by digest, as JSON."),
 });
@@ -58,7 +57,7 @@ await runJob(parametersSchema, async ({ parameters, report, log, artifactsUrl, w
   try {
     if (opened instanceof Error) throw opened;
     const tables = opened;
-    const runs: Target = { project: tables.project, dataset: env.OPERATIONS_DATASET, name: "runs" };
+    const runs: Target = { project: tables.project, dataset: "ops", name: "runs" };
     const row = [
       {
         run_id,
@@ -77,9 +76,9 @@ await runJob(parametersSchema, async ({ parameters, report, log, artifactsUrl, w
       },
     ];
     await within(WAREHOUSE_LIMIT, tables.replaceRows(runs, { run_date, run_id }, row));
-    report.rows[`${runs.dataset}.${runs.name}`] = 1;
+    report.rows["ops.runs"] = 1;
   } catch (error) {
-    const warning = `The run's row in ${env.OPERATIONS_DATASET}.runs could not be written: ${(error as Error).message}`;
+    const warning = `The run's row in ops.runs could not be written: ${(error as Error).message}`;
     log.warn({ err: error }, warning);
     report.warnings.push(warning);
   }

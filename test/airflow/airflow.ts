@@ -14,7 +14,7 @@ import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { z } from "zod";
-import { type DagSettings, dagSettings } from "../../contracts/dag-settings.ts";
+import { type DagSettings, dagSettings, dagSettingsSchema } from "../../contracts/dag-settings.ts";
 import { projectDir } from "../../lib/project.ts";
 import { pythonEnvironment } from "../../local/runtime/python.ts";
 import { type RunningServer, startServer } from "../emulators/server.ts";
@@ -60,8 +60,10 @@ export async function airflowHome(version: AirflowVersion, settings?: DagSetting
   mkdirSync(join(home, "dags"));
   if (settings !== undefined) {
     cpSync(join(projectDir, "composer", "dags"), join(home, "dags"), { recursive: true });
-    const text = JSON.stringify(dagSettings.parse(settings), null, 2);
-    writeFileSync(join(home, "dags", "customer_value.json"), text);
+    const write = (name: string, contents: object) =>
+      writeFileSync(join(home, "dags", name), JSON.stringify(contents, null, 2));
+    write("customer_value.json", dagSettings.parse(settings));
+    write("customer_value.schema.json", dagSettingsSchema());
   }
   return home;
 }

@@ -85,7 +85,6 @@ export const faultyMessenger = (messenger: Messenger, faults: Faults): Messenger
 export const faultyLauncher = (launcher: Launcher, faults: Faults): Launcher => ({
   launch: (runId, parameters) => faults.call("launcher", runId, () => launcher.launch(runId, parameters)),
   state: (runId) => faults.call("launcher", runId, () => launcher.state(runId)),
-  cancel: (runId) => launcher.cancel(runId),
 });
 
 export function faultyArtifacts(artifacts: ArtifactStore, faults: Faults): ArtifactStore {

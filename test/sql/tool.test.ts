@@ -49,6 +49,8 @@ describe("dataform-check on sql/", () => {
 
   it("finds the place in the source of every keyword of the compiled queries", () => {
     for (const action of compile(sqlDir).actions) {
+      // The query of a table of append_table.js has no text in the source.
+      if (action.file.endsWith(".js")) continue;
       const source = readFileSync(join(sqlDir, action.file), "utf8");
       let found = 0;
       for (const { 0: word, index } of action.query.matchAll(/(?<=\n *)[A-Z]+\b/g)) {

@@ -18,11 +18,19 @@ const end = z.discriminatedUnion("state", [
 /** How an execution ended, and what it logged. */
 export type Execution = z.output<typeof end> & { readonly log: readonly z.output<typeof logLine>[] };
 
+/** Base URLs in place of those of Google's APIs. */
+export interface Endpoints {
+  readonly pubsub: string;
+  readonly bigquery: string;
+}
+
 /** Runs a workflow in an emulator of Workflows. @throws Error when the emulator fails. */
 export async function runWorkflow(
   { source, environment }: WorkflowPlan,
+  endpoints: Endpoints,
   argument: unknown = null,
 ): Promise<Execution> {
+  const settings = environment.SETTINGS.replace("https://pubsub.googleapis.com", endpoints.pubsub);
   const bin = await pythonEnvironment("workflows", "3.11", join(here, "requirements.lock"));
   const folder = mkdtempSync(join(tmpdir(), "workflow-"));
   const file = join(folder, "workflow.yaml");
@@ -35,6 +43,7 @@ export async function runWorkflow(
         env: {
           ...process.env,
           ...environment,
+          SETTINGS: settings.replace("https://bigquery.googleapis.com", endpoints.bigquery),
           GOOGLE_CLOUD_WORKFLOW_ID: "orchestrator",
           GOOGLE_CLOUD_WORKFLOW_EXECUTION_ID: "execution-1",
         },

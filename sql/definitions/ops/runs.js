@@ -1,0 +1,20 @@
+append_table("runs", {
+  schema: "ops",
+  description: "Runs: one row per run. The notify job writes it at the end of the run.",
+  bigquery: { partitionBy: "run_date", clusterBy: ["run_id"] },
+  columns: {
+    run_id: "STRING: Run id.",
+    run_date: "DATE: Run date.",
+    status: "STRING: succeeded, failed or cancelled.",
+    failed_step: "STRING: The first step that failed.",
+    reason: "STRING: Why it failed.",
+    started_at: "TIMESTAMP: Start of the first step, UTC.",
+    finished_at: "TIMESTAMP: End of the run, UTC.",
+    git_commit: "STRING: Git commit of the images.",
+    images: "STRING: Images of the jobs with their digests, as JSON.",
+    model_id: "STRING: Model that made the predictions; null if the run has no model.",
+    rows_written: "INT64: Number of rows written to all tables.",
+    bytes_billed: "INT64: Bytes billed by BigQuery.",
+    warnings: "STRING: Warnings of its steps, one per line.",
+  },
+});
