@@ -30,6 +30,7 @@ export type Alert =
   | "unconfirmed-run"
   | "no-success"
   | "invoker-errors"
+  | "invoker-latency"
   | "bytes-billed";
 
 /** The longest time that a condition of PromQL looks back here; a schedule with longer gaps can't be watched by it. */
@@ -39,6 +40,7 @@ const LONGEST_LOOKBACK = toSeconds("180 days");
 export const METRICS = {
   undelivered: "pubsub.googleapis.com/subscription/num_undelivered_messages",
   requests: "run.googleapis.com/request_count",
+  latencies: "run.googleapis.com/request_latencies",
   bytesBilled: "bigquery.googleapis.com/query/scanned_bytes_billed",
 } as const;
 
@@ -47,6 +49,7 @@ export function planAlerts(args: AlertPlanArgs): Readonly<Partial<Record<Alert, 
   const { names, dailyBytesBilledLimit, dagId } = args;
   const { subscriptions, services } = names;
   const success = successWithin(args);
+  const invoker = (metric: string) => `metric.type="${metric}" AND ${invokerFilter(services.invoker)}`;
   return {
     "dead-letters": {
       title: "Messages could not be delivered",
@@ -91,12 +94,22 @@ export function planAlerts(args: AlertPlanArgs): Readonly<Partial<Record<Alert, 
     "invoker-errors": {
       title: "The invoker answers with errors",
       severity: "ERROR",
-      condition: above(
-        `metric.type="${METRICS.requests}" AND ${invokerFilter(services.invoker)} AND metric.labels.response_code_class="5xx"`,
-        3,
-        { align: "ALIGN_DELTA", over: "600 seconds", reduce: "REDUCE_SUM" },
-      ),
+      condition: above(`${invoker(METRICS.requests)} AND metric.labels.response_code_class="5xx"`, 3, {
+        align: "ALIGN_DELTA",
+        over: "600 seconds",
+        reduce: "REDUCE_SUM",
+      }),
       text: "More than 3 requests in 10 minutes were answered with 5xx. Its log lines of severity ERROR say why.",
+    },
+    "invoker-latency": {
+      title: "The invoker is slow",
+      severity: "WARNING",
+      condition: above(invoker(METRICS.latencies), 10_000, {
+        align: "ALIGN_PERCENTILE_95",
+        over: "600 seconds",
+        reduce: "REDUCE_MAX",
+      }),
+      text: "One request in twenty takes more than 10 seconds; Pub/Sub waits 120 seconds at most. Check that Vertex AI answers, and look at the invoker's instances.",
     },
     "bytes-billed": {
       title: "Queries bill too much",

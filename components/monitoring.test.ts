@@ -4,7 +4,8 @@ import fc from "fast-check";
 import { policies } from "../policy/policies.ts";
 import { evaluate } from "../test/evaluate-policies.ts";
 import { record } from "../test/recording-mocks.ts";
-import { planAlerts } from "./alerts.ts";
+import { METRICS, planAlerts } from "./alerts.ts";
+import { planDashboard } from "./dashboard.ts";
 import { Monitoring, type MonitoringArgs } from "./monitoring.ts";
 import { planLabels, planNames } from "./names.ts";
 
@@ -106,17 +107,34 @@ describe("Monitoring", () => {
     }
   });
 
-  it("counts the lines that the invoker writes about runs that succeeded, with any log of the jobs", async () => {
+  it("counts the lines that the invoker writes about final events, with any log of the jobs", async () => {
     const { ofType } = await monitoring();
     const source = readFileSync(new URL("../functions/invoker/invoker.ts", import.meta.url), "utf8");
     assert.ok(source.includes('log.info({ ...subject, run_date, status, failed_step }, "run ended")'));
-    const metrics = ofType("gcp:logging/metric:Metric").map(({ inputs }) => [inputs.name, inputs.filter]);
-    assert.deepEqual(metrics, [
+    const line =
+      'resource.type="cloud_run_revision" AND resource.labels.service_name="customer-value-dev-invoker" AND jsonPayload.message="run ended"';
+    assert.deepEqual(
+      ofType("gcp:logging/metric:Metric").map(({ inputs }) => [inputs.name, inputs.filter]),
       [
-        "customer-value-dev-successes",
-        'resource.type="cloud_run_revision" AND resource.labels.service_name="customer-value-dev-invoker" AND jsonPayload.message="run ended" AND jsonPayload.status="succeeded"',
+        ["customer-value-dev-failures", `${line} AND jsonPayload.status="failed"`],
+        ["customer-value-dev-successes", `${line} AND jsonPayload.status="succeeded"`],
       ],
-    ]);
+    );
+  });
+
+  it("shows a dashboard whose tiles fill it without overlap", () => {
+    const { mosaicLayout } = JSON.parse(planDashboard("customer-value dev", names));
+    const taken = new Set<string>();
+    for (const { xPos, yPos, width, height, widget } of mosaicLayout.tiles) {
+      assert.ok(xPos + width <= mosaicLayout.columns, widget.title);
+      for (let x = xPos; x < xPos + width; x++)
+        for (let y = yPos; y < yPos + height; y++) {
+          assert.ok(!taken.has(`${x} ${y}`), widget.title);
+          taken.add(`${x} ${y}`);
+        }
+    }
+    const text = JSON.stringify(mosaicLayout);
+    for (const metric of Object.values(METRICS)) assert.ok(text.includes(metric), metric);
   });
 
   it("has a budget only where one is set", async () => {
@@ -141,7 +159,7 @@ describe("Monitoring", () => {
         const alerts = Object.keys(
           planAlerts({ ...plan, schedule: { cron: fields.join(" "), timeZone: "Etc/UTC" } }),
         );
-        assert.ok(alerts.length === 6 || (alerts.length === 5 && !alerts.includes("no-success")));
+        assert.ok(alerts.length === 7 || (alerts.length === 6 && !alerts.includes("no-success")));
       }),
       { numRuns: 10 },
     );

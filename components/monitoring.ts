@@ -2,6 +2,7 @@ import * as gcp from "@pulumi/gcp";
 import type * as pulumi from "@pulumi/pulumi";
 import { type Alert, type AlertPlanArgs, invokerFilter, planAlerts } from "./alerts.ts";
 import { Component, type StackArgs } from "./component.ts";
+import { planDashboard } from "./dashboard.ts";
 
 export interface MonitoringArgs extends StackArgs, AlertPlanArgs {
   /** Name of the app and its environment, for titles. */
@@ -14,16 +15,19 @@ export interface MonitoringArgs extends StackArgs, AlertPlanArgs {
   readonly budget?: { readonly billingAccount: string; readonly monthly: string } | undefined;
 }
 
-/** Sends an alert when something is wrong. */
+/** Sends an alert when something is wrong, and shows runs, requests and costs on a dashboard. */
 export class Monitoring extends Component<MonitoringArgs> {
   readonly channels: readonly gcp.monitoring.NotificationChannel[];
   readonly alerts: Readonly<Partial<Record<Alert, gcp.monitoring.AlertPolicy>>>;
+  readonly dashboard: gcp.monitoring.Dashboard;
 
   constructor(name: string, args: MonitoringArgs, opts?: pulumi.ComponentResourceOptions) {
     super("Monitoring", name, args, opts);
 
     this.channels = args.emails.map((email) => this.#channel(email));
-    this.alerts = this.#alerts(this.#successes());
+    const metrics = [this.#countRuns("successes", "succeeded"), this.#countRuns("failures", "failed")];
+    this.alerts = this.#alerts(metrics);
+    this.dashboard = this.#dashboard(metrics);
     this.#budget();
 
     this.registerOutputs({});
@@ -38,23 +42,23 @@ export class Monitoring extends Component<MonitoringArgs> {
     );
   }
 
-  /** Counts the lines of the invoker about runs that succeeded. An event that is delivered again counts again. */
-  #successes(): gcp.logging.Metric {
+  /** Counts the lines of the invoker about the final events of runs. An event that is delivered again counts again. */
+  #countRuns(metric: "successes" | "failures", status: string): gcp.logging.Metric {
     const { names, project } = this.args;
     return new gcp.logging.Metric(
-      this.named("successes"),
+      this.named(metric),
       {
-        name: names.metrics.successes,
+        name: names.metrics[metric],
         project,
-        description: "Runs that succeeded.",
-        filter: `${invokerFilter(names.services.invoker)} AND jsonPayload.message="run ended" AND jsonPayload.status="succeeded"`,
+        description: `Runs that ${status}.`,
+        filter: `${invokerFilter(names.services.invoker)} AND jsonPayload.message="run ended" AND jsonPayload.status="${status}"`,
         metricDescriptor: { metricKind: "DELTA", valueType: "INT64", unit: "1" },
       },
       this.child,
     );
   }
 
-  #alerts(successes: gcp.logging.Metric): Monitoring["alerts"] {
+  #alerts(metrics: pulumi.Resource[]): Monitoring["alerts"] {
     const { labels, project, title, runbook } = this.args;
     const entries = Object.entries(planAlerts(this.args)).map(([key, plan]) => {
       const alert = key as Alert;
@@ -77,11 +81,20 @@ export class Monitoring extends Component<MonitoringArgs> {
       };
       const policy = new gcp.monitoring.AlertPolicy(this.named(alert), args, {
         ...this.child,
-        dependsOn: successes,
+        dependsOn: metrics,
       });
       return [alert, policy];
     });
     return Object.fromEntries(entries);
+  }
+
+  #dashboard(metrics: pulumi.Resource[]): gcp.monitoring.Dashboard {
+    const { names, project, title } = this.args;
+    return new gcp.monitoring.Dashboard(
+      this.named("dashboard"),
+      { project, dashboardJson: planDashboard(title, names) },
+      { ...this.child, dependsOn: metrics },
+    );
   }
 
   #budget(): void {

@@ -36,7 +36,7 @@ const KINDS = {
   composers: { longest: 63, roles: ["orchestrator"] },
   workflows: { longest: 63, roles: ["orchestrator"] },
   schedulerJobs: { longest: 500, roles: ["orchestrator"] },
-  metrics: { longest: 100, roles: ["successes"] },
+  metrics: { longest: 100, roles: ["successes", "failures"] },
   identityPools: { longest: 32, roles: ["github"] },
   // A bucket's name must be unique on Google Cloud, so it contains the project.
   buckets: { longest: 63, roles: ["artifacts"], global: true },

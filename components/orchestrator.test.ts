@@ -78,6 +78,10 @@ describe("Orchestrator", () => {
     assert.equal(environmentSize, "ENVIRONMENT_SIZE_SMALL");
     assert.deepEqual(nodeConfig, { serviceAccount: "composer@p" });
     assert.equal(softwareConfig?.imageVersion, "composer-3-airflow-2.10.5-build.10");
+    assert.deepEqual(softwareConfig?.envVariables, {
+      AIRFLOW_VAR_CUSTOMER_VALUE_INVOKER_URL: "https://invoker.run.app",
+      AIRFLOW_VAR_CUSTOMER_VALUE_REQUESTS_TOPIC: "requests",
+    });
     assert.deepEqual(
       ofType("gcp:projects/iAMMember:IAMMember").map(({ inputs }) => inputs),
       [{ project: "my-project", role: "roles/composer.worker", member: "serviceAccount:composer@p" }],

@@ -51,7 +51,7 @@ export class Orchestrator extends Component<OrchestratorArgs> {
     imageVersion,
     account,
   }: Extract<OrchestratorPlace, { kind: "composer" }>): gcp.composer.Environment {
-    const { names, labels, project, region } = this.args;
+    const { names, labels, project, region, settings } = this.args;
     // cloud.google.com/composer/docs/composer-3/access-control#service-account: what its components need to run.
     const role = "roles/composer.worker";
     const worker = this.grant(gcp.projects.IAMMember, "worker", { project }, role, account.member);
@@ -65,6 +65,11 @@ export class Orchestrator extends Component<OrchestratorArgs> {
         nodeConfig: { serviceAccount: account.email },
         softwareConfig: {
           imageVersion,
+          // Airflow variables, for other DAGs of the environment that want a run; this one has its settings file.
+          envVariables: {
+            AIRFLOW_VAR_CUSTOMER_VALUE_INVOKER_URL: settings.invoker_url,
+            AIRFLOW_VAR_CUSTOMER_VALUE_REQUESTS_TOPIC: settings.requests_topic,
+          },
           // Waiting tasks hold no worker, and a DAG that changed is seen within the minute.
           airflowConfigOverrides: {
             "operators-default_deferrable": "True",
