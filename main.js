@@ -28,5 +28,12 @@ if (process.env.DOCKER_HOST === undefined || process.env.DOCKER_HOST.startsWith(
     );
   });
 
-export const { invokerUrl, artifactBucket, requestsTopic, mart, workloadIdentityProvider, deployment, commit } =
-  await import("./index.ts");
+export const {
+  invokerUrl,
+  artifactBucket,
+  requestsTopic,
+  mart,
+  workloadIdentityProvider,
+  deployment,
+  commit,
+} = await import("./index.ts");
