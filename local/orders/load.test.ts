@@ -442,7 +442,7 @@ describe("loadOrders", () => {
       warnings[0]!,
       /not in UTF-8\. It is read as Windows-1252, for example Àííà\. .*--encoding windows-1250/,
     );
-    await load(windows1251, ordersOf({ encoding: "CP1251" }));
+    await load(windows1251, { encoding: ordersOf({ encoding: "CP1251" }).encoding! });
     assert.deepEqual(await table("customer_id"), [["Анна"]]);
     // 顧客ID,注文日,金額 and 田中
     const shiftJis = Buffer.concat([
@@ -469,7 +469,7 @@ describe("loadOrders", () => {
     }
     await fails(load(shiftJis, { encoding: "euc-jp" }), "is not in the encoding euc-jp", "--encoding NAME");
     // Signs that all programs write, and UTF-8, are no reason for a warning.
-    assert.deepEqual((await load(Buffer.from(amounts("3 \x80 \x96"), "latin1"))).warnings, []);
+    assert.deepEqual((await load(Buffer.from(amounts("3 \x80"), "latin1"))).warnings, []);
     assert.deepEqual(
       (await load("Käufer,date,amount\né,2020-01-01,3\n", { columns: { customer_id: "Käufer" } })).warnings,
       [],
@@ -902,9 +902,9 @@ describe("loadOrders", () => {
       ],
     ],
     "Stripe balance": [
-      "balance_transaction_id,created_utc,created,currency,gross,fee,net,reporting_category,customer_id,customer_email",
-      "txn_1,2024-01-01 13:23:09,2024-01-01 08:23:09,usd,1999,30,1969,charge,cus_1,a@b.example",
-      [["txn_1", "cus_1", "2024-01-01 13:23:09+00", 1999]],
+      "balance_transaction_id,created_utc,created,currency,gross,fee,net,reporting_category,customer_email",
+      "txn_1,2024-01-01 13:23:09,2024-01-01 08:23:09,usd,1999,30,1969,charge,a@b.example",
+      [["txn_1", "a@b.example", "2024-01-01 13:23:09+00", 1999]],
     ],
     "Square transactions": [
       "Date,Time,Gross Sales,Net Sales,Total Collected,Transaction ID,Event Type,Customer ID,Customer Name",
@@ -1134,7 +1134,7 @@ describe("loadOrders", () => {
     const text = warnings.join("\n");
     assert.match(
       text,
-      /^Rows of the customer Walk-in Customer and the like: 1\. .*--guests 'Walk-in Customer'\.$/m,
+      /^Rows of the customer Walk-in Customer and the like: 1\. .*--guests "Walk-in Customer"\.$/m,
     );
     assert.match(text, /customers of column customer are names, like .* Two persons of one name/);
     assert.match(text, /several statuses: Sale 2 \(8\.00\), Return 1 \(4\.00\)\. .*--where "Sale Type=Sale"/);
