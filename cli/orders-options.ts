@@ -15,6 +15,7 @@ export interface OrdersArguments {
   readonly where?: readonly string[];
   readonly dateFormat?: string;
   readonly decimal?: string;
+  readonly encoding?: string;
   readonly guests?: string;
   readonly dataDir?: string;
 }
@@ -38,6 +39,7 @@ export function withOrders(command: Command): Command {
       "format of its dates, like %d.%m.%Y, epoch, epoch_ms or excel (default: recognized)",
     )
     .option("--decimal <sign>", 'decimal sign of its amounts, "." or "," (default: recognized)')
+    .option("--encoding <name>", "encoding of its text, like windows-1250 or shift_jis (default: recognized)")
     .option("--guests <ids>", "customer ids that stand for guests, like 0; their orders are left out")
     .option(
       "--data-dir <dir>",
@@ -50,7 +52,7 @@ export function withOrders(command: Command): Command {
  * @throws UserError that names the option.
  */
 export function ordersOf(options: OrdersArguments): OrdersOptions {
-  const { columns, where, dateFormat, decimal, guests } = options;
+  const { columns, where, dateFormat, decimal, encoding, guests } = options;
   if (decimal !== undefined && decimal !== "." && decimal !== ",")
     throw new UserError(`--decimal is ${JSON.stringify(decimal)}; allowed is "." or ",".`);
   return {
@@ -59,6 +61,7 @@ export function ordersOf(options: OrdersArguments): OrdersOptions {
     ...(where === undefined ? {} : { where: where.map(condition) }),
     ...(dateFormat === undefined ? {} : { dateFormat }),
     ...(decimal === undefined ? {} : { decimal }),
+    ...(encoding === undefined ? {} : { encoding: encodingOf(encoding) }),
     ...(guests === undefined ? {} : { guests: guests.split(",").map((id) => id.trim()) }),
   };
 }
@@ -73,6 +76,19 @@ export function dataDirOf(dataDir: string | undefined, file: string): string {
     .replaceAll(/[^\w-]/g, "_");
   const path = createHash("sha256").update(resolve(file)).digest("hex").slice(0, 8);
   return resolve(".data", resolve(file) === CDNOW.file ? name : `${name}-${path}`);
+}
+
+/** The standard's name of an encoding: latin1 is windows-1252. */
+function encodingOf(name: string): string {
+  try {
+    return new TextDecoder(name).encoding;
+  } catch (cause) {
+    throw new UserError(`--encoding ${name} is not an encoding that can be read.`, {
+      remedy:
+        "Give for example utf-8, windows-1250, windows-1251, windows-1252, shift_jis, euc-kr, gbk or big5.",
+      cause,
+    });
+  }
 }
 
 function condition(text: string): { column: string; value: string } {

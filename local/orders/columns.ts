@@ -20,6 +20,8 @@ const synonyms = {
     "ordered_on",
     "order_time",
     "purchase_date",
+    "sale_date",
+    "date_created",
     "purchased_at",
     "invoice_date",
     "timestamp",
@@ -99,7 +101,12 @@ const fallbacks: Partial<Record<OrderColumn, readonly string[]>> = {
     ],
     ...["Valor", "Valor Total", "Bedrag", "Totaal", "Kwota", "Wartość", "Tutar", "Toplam", "金額", "合計"],
   ],
-  status: ["cancelled", "is_cancelled", "transaction_type", "order_type", "type"],
+  status: [
+    ...["cancelled", "is_cancelled", "void", "voided", "test", "is_test", "refund", "is_refund", "is_return"],
+    ...["transaction_type", "order_type", "sale_type", "event_type", "type"],
+    // The sign of the amount.
+    ...["debit_credit", "credit_debit", "dr_cr", "cr_dr", "Soll/Haben", "Soll/Haben-Kennzeichen", "S/H"],
+  ],
 };
 export const orderColumns = Object.keys(synonyms) as OrderColumn[];
 /** Columns that are read only for warnings. If several fit, the first one is taken. */
@@ -110,6 +117,10 @@ const exports: readonly {
   readonly name: string;
   readonly has: readonly string[];
   readonly columns: Partial<Record<OrderColumn, readonly string[]>>;
+  /** Whether each row is a line of an order, also when its amounts are equal. */
+  readonly lines?: true;
+  /** Whether amounts are in cents, or whatever is the smallest unit of the currency. */
+  readonly minorUnits?: true;
 }[] = [
   {
     name: "UCI Online Retail",
@@ -159,6 +170,85 @@ const exports: readonly {
       currency: ["Converted Currency", "Currency"],
       refunded: ["Converted Amount Refunded", "Amount Refunded"],
     },
+  },
+  {
+    name: "Stripe charges of the API",
+    has: ["amount", "amount_refunded", "currency", "created"],
+    columns: {
+      order_id: ["id"],
+      customer_id: ["customer_id", "customer", "customer.id"],
+      ordered_at: ["created"],
+      amount: ["amount"],
+      status: ["status"],
+      refunded: ["amount_refunded"],
+    },
+    minorUnits: true,
+  },
+  {
+    name: "Stripe balance",
+    has: ["balance_transaction_id", "reporting_category", "gross"],
+    columns: {
+      order_id: ["balance_transaction_id"],
+      customer_id: ["customer_id", "customer_email"],
+      ordered_at: ["created_utc", "created"],
+      amount: ["gross"],
+      status: ["reporting_category"],
+    },
+  },
+  {
+    name: "Square payments of the API",
+    has: ["amount_money.amount", "amount_money.currency"],
+    columns: {
+      order_id: ["id"],
+      amount: ["amount_money.amount"],
+      currency: ["amount_money.currency"],
+      refunded: ["refunded_money.amount"],
+    },
+    minorUnits: true,
+  },
+  {
+    name: "Square transactions",
+    has: ["Total Collected", "Event Type", "Transaction ID"],
+    columns: { amount: ["Total Collected"], status: ["Event Type"] },
+  },
+  {
+    name: "PayPal activity",
+    has: ["Gross", "From Email Address", "Transaction ID"],
+    columns: {
+      order_id: ["Transaction ID"],
+      customer_id: ["From Email Address"],
+      amount: ["Gross"],
+      status: ["Type"],
+    },
+  },
+  {
+    name: "PayPal activity",
+    has: ["Brutto", "Absender E-Mail-Adresse", "Transaktionscode"],
+    columns: {
+      order_id: ["Transaktionscode"],
+      customer_id: ["Absender E-Mail-Adresse"],
+      amount: ["Brutto"],
+      status: ["Typ"],
+      currency: ["Währung"],
+    },
+  },
+  {
+    name: "Etsy orders",
+    has: ["Sale Date", "Order Net", "Buyer User ID"],
+    columns: { customer_id: ["Buyer User ID"], ordered_at: ["Sale Date"], amount: ["Order Total"] },
+  },
+  {
+    // The price is that of all pieces of the line.
+    name: "Amazon orders",
+    has: ["purchase-date", "item-price", "buyer-email"],
+    columns: {
+      order_id: ["order-id", "amazon-order-id"],
+      customer_id: ["buyer-email"],
+      ordered_at: ["purchase-date"],
+      amount: ["item-price"],
+      status: ["order-status"],
+    },
+    lines: true,
   },
   {
     // customer_id is another one for each order.
@@ -215,6 +305,10 @@ export interface ColumnMap {
   readonly positions: ReadonlyMap<OrderColumn, number>;
   /** The known export that the file is; undefined for another file. */
   readonly format?: string;
+  /** Whether each row is a line of an order, also when its amounts are equal. */
+  readonly lines: boolean;
+  /** Columns whose whole numbers are in the smallest unit of the currency, like cents. */
+  readonly minorUnits: readonly OrderColumn[];
 }
 
 /**
@@ -308,8 +402,22 @@ export function mapColumns(
       remedy: `${all} Name the missing columns, for example ${pairsOf(Object.fromEntries(guesses))}.`,
     });
   }
-  return { positions, ...(known && { format: known.name }) };
+  const amountName = names[positions.get(amount)!]!;
+  const ofExport = known?.columns.amount?.includes(amountName) ?? false;
+  return {
+    positions,
+    ...(known && { format: known.name }),
+    lines: amount === "unit_price" || (ofExport && known?.lines === true),
+    minorUnits: ([amount, "refunded"] as const).filter(
+      (column) =>
+        (ofExport && known?.minorUnits === true) ||
+        CENTS.test((names[positions.get(column) ?? -1] ?? "").replaceAll(/(?<=[a-z])(?=[A-Z])/g, " ")),
+    ),
+  };
 }
+
+/** Like total_cents, amountInCents or price_minor. */
+const CENTS = /(?<![a-z])(cents?|minor|pence|pennies)(?![a-z])/i;
 
 /** A first line with a date and a number is an order, which would be lost as names. */
 function refuseHeaderless(path: string, names: readonly string[]): void {

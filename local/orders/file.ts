@@ -23,39 +23,57 @@ export interface OrderFile {
    * @throws UserError when the file can't be read.
    */
   copyInto(temporaryTable: string, selectList: string): Promise<void>;
+  /** A sentence about an encoding that was assumed. Known after copyInto, for some files already before it. */
+  readonly guess: { encoding?: string };
   /** Deletes temporary files. */
   [Symbol.dispose](): void;
 }
+
+type Opened = Pick<OrderFile, "columns" | "copyInto">;
 
 const remedy =
   "Give a CSV file (its first line names the columns), JSON (an object for each order), the same with gzip, or Parquet. Save a workbook as CSV first.";
 
 /**
- * Opens a CSV or JSON file, plain or gzipped, in UTF-8, UTF-16 or Windows-1252, or a Parquet file. The content
- * decides, not the name.
+ * Opens a CSV or JSON file, plain or gzipped, in UTF-8, UTF-16, Windows-1252 or the given encoding, or a Parquet file. The
+ * content decides, not the name.
  * @throws UserError when the file is not one of them.
  */
-export async function openOrderFile(connection: DuckDBConnection, path: string): Promise<OrderFile> {
+export async function openOrderFile(
+  connection: DuckDBConnection,
+  path: string,
+  encoding?: string,
+): Promise<OrderFile> {
   const head = await readHead(path);
   if (head.subarray(0, 4).toString("latin1") === "PAR1")
-    return await openTyped(connection, path, "read_parquet", "binary_as_string = true");
+    return {
+      ...(await openTyped(connection, path, "read_parquet", "binary_as_string = true")),
+      guess: {},
+      [Symbol.dispose]: () => undefined,
+    };
   const gzipped = head[0] === 0x1f && head[1] === 0x8b;
   const folder = mkdtempSync(join(tmpdir(), "orders-"));
   const copy = join(folder, "orders.csv");
   const remove = () => rmSync(folder, { recursive: true, force: true });
+  const guess: OrderFile["guess"] = {};
+  const convert = () => writeUtf8(path, copy, gzipped, encoding, guess);
   try {
-    const converted = gzipped || utf16Of(head) !== undefined;
-    if (converted) await writeUtf8(path, copy, gzipped);
+    const isUtf8 = [undefined, "utf-8"].includes(encoding ?? utf16Of(head));
+    if (isUtf8 && !gzipped) refuseBinary(path, head);
+    const converted = gzipped || !isUtf8 || !isValid(head);
+    if (converted) await convert();
     const start = converted ? await readHead(copy) : head;
     if (start.length === 0) throw new UserError(`${path} is empty.`, { remedy });
-    if (start.some((byte) => byte < 9 || (byte > 13 && byte < 32)))
-      throw new UserError(`${path} is a binary file, not a table of orders.`, { remedy });
-    const text = decode(start);
+    refuseBinary(path, start);
+    const text = new TextDecoder().decode(start, { stream: true });
     const source = converted ? copy : path;
     const opened = /^\s*(\[\s*)?\{/.test(text)
       ? await openJson(connection, path, source)
-      : openCsv(connection, path, text, converted, copy);
-    return { ...opened, [Symbol.dispose]: remove };
+      : openCsv(connection, path, text, converted ? copy : path, async () => {
+          await convert();
+          return copy;
+        });
+    return { ...opened, guess, [Symbol.dispose]: remove };
   } catch (error) {
     remove();
     throw error;
@@ -83,39 +101,81 @@ async function readHead(path: string): Promise<Buffer> {
   }
 }
 
-/** The encoding that a UTF-16 byte order mark names. */
-function utf16Of(start: Uint8Array): string | undefined {
-  if (start[0] === 0xff && start[1] === 0xfe) return "utf-16le";
-  return start[0] === 0xfe && start[1] === 0xff ? "utf-16be" : undefined;
+function refuseBinary(path: string, bytes: Buffer): void {
+  if (bytes.some((byte) => byte < 9 || (byte > 13 && byte < 32)))
+    throw new UserError(`${path} is a binary file, not a table of orders.`, { remedy });
 }
 
+/** UTF-16, by its byte order mark or by the zeros of its first two letters. */
+function utf16Of(start: Uint8Array): string | undefined {
+  const [a, b, c, d] = start;
+  if ((a === 0xff && b === 0xfe) || (a! > 0 && b === 0 && c! > 0 && d === 0)) return "utf-16le";
+  return (a === 0xfe && b === 0xff) || (a === 0 && b! > 0 && c === 0 && d! > 0) ? "utf-16be" : undefined;
+}
+
+/** Whether the bytes are UTF-8; the last character can be incomplete. */
+function isValid(bytes: Buffer): boolean {
+  try {
+    new TextDecoder("utf-8", { fatal: true }).decode(bytes, { stream: true });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** A word with a letter or sign that differs between encodings: not one of those that Excel and word processors write everywhere. */
+const FOREIGN = /[^\s,;|"]{0,20}[^\p{ASCII}\u00a0€£¥‘’“”„–—…°®™][^\s,;|"]{0,20}/gu;
+
 /**
- * Copies a text file as UTF-8. DuckDB has no Windows-1252, and it accepts an incomplete gzip file as complete.
- * @throws UserError when the gzip file is damaged or the copy can't be written.
+ * Copies a text file as UTF-8 with \n at the end of lines. DuckDB knows few encodings, refuses lines with different ends,
+ * and accepts an incomplete gzip file as complete.
+ * @throws UserError when the file does not have the encoding, the gzip file is damaged or the copy can't be written.
  */
-async function writeUtf8(path: string, target: string, gzipped: boolean): Promise<void> {
-  const write = async (encoding: string) => {
+async function writeUtf8(
+  path: string,
+  target: string,
+  gzipped: boolean,
+  given: string | undefined,
+  guess: OrderFile["guess"],
+): Promise<void> {
+  const write = async (encoding: string | undefined) => {
     let decoder: TextDecoder | undefined;
+    const examples = new Set<string>();
     await pipeline(
       createReadStream(path),
       gzipped ? createGunzip() : new PassThrough(),
       async function* (chunks: AsyncIterable<Buffer>) {
+        let end = "";
         for await (const chunk of chunks) {
-          decoder ??= new TextDecoder(utf16Of(chunk) ?? encoding, { fatal: true });
-          yield decoder.decode(chunk, { stream: true });
+          decoder ??= new TextDecoder(encoding ?? utf16Of(chunk) ?? "utf-8", { fatal: true });
+          const text = end + decoder.decode(chunk, { stream: true });
+          for (const [word] of examples.size < 3 ? text.matchAll(FOREIGN) : []) {
+            examples.add(word);
+            if (examples.size === 3) break;
+          }
+          end = text.endsWith("\r") ? "\r" : "";
+          yield text.slice(0, text.length - end.length).replaceAll("\r\n", "\n");
         }
-        yield decoder?.decode() ?? "";
+        yield end + (decoder?.decode() ?? "");
       },
       createWriteStream(target),
     );
+    return [...examples].join(", ");
   };
   try {
-    await write("utf-8").catch(async (error) => {
+    await write(given).catch(async (error) => {
       if (error.code !== "ERR_ENCODING_INVALID_ENCODED_DATA") throw error;
-      // Every byte is a character of Windows-1252, which includes Latin-1.
-      await write("windows-1252");
+      if (given !== undefined)
+        throw new UserError(`${path} is not in the encoding ${given}.`, {
+          remedy: "Give the one in which it was saved: --encoding NAME. Without the option it is recognized.",
+        });
+      // Every byte is a character of Windows-1252, which includes Latin-1, so that all differences remain.
+      const examples = await write("windows-1252");
+      if (examples !== "")
+        guess.encoding = `${path} is not in UTF-8. It is read as Windows-1252, for example ${examples}. If this is wrong, give the encoding, for example --encoding windows-1250, windows-1251, shift_jis or gbk.`;
     });
   } catch (error) {
+    if (error instanceof UserError) throw error;
     const { code = "", message } = error as NodeJS.ErrnoException;
     if (!code.startsWith("Z_"))
       throw new UserError(`${path} can't be converted to UTF-8: ${message}.`, {
@@ -136,7 +196,7 @@ async function openTyped(
   reader: "read_parquet" | "read_json",
   options: string,
   source = path,
-): Promise<OrderFile> {
+): Promise<Opened> {
   const table = `${reader}(${fileLiteral(source)}, ${options})`;
   const described = await readable(path, connection.runAndReadAll(`FROM ${table} LIMIT 0`));
   const columns = described.columnNames().flatMap((name, index) => {
@@ -156,7 +216,6 @@ async function openTyped(
       const sql = `CREATE OR REPLACE TEMP TABLE ${name} AS SELECT ${select} FROM (SELECT ${values} FROM ${table} AS t) AS t`;
       await readable(path, connection.run(sql));
     },
-    [Symbol.dispose]: () => undefined,
   };
 }
 
@@ -164,7 +223,7 @@ async function openTyped(
 const nameOf = (type: DuckDBType): string => (type.alias === "JSON" ? "DOUBLE" : String(type));
 
 /** JSON lines, or one array. Texts stay texts: DuckDB would make times of them, and drop their zone. */
-async function openJson(connection: DuckDBConnection, path: string, source: string): Promise<OrderFile> {
+async function openJson(connection: DuckDBConnection, path: string, source: string): Promise<Opened> {
   const found = await readable(
     path,
     connection.runAndReadAll(`FROM read_json(${fileLiteral(source)}, sample_size = -1) LIMIT 2`),
@@ -183,29 +242,31 @@ async function openJson(connection: DuckDBConnection, path: string, source: stri
   return await openTyped(connection, path, "read_json", `columns = {${types.join(", ")}}`, source);
 }
 
-/** Reads `path`, or its copy in UTF-8 when there is one or the file turns out not to be UTF-8. */
+/** Reads `source`, which is `path` or its copy. `convert` makes the copy when a row turns out to need it. */
 function openCsv(
   connection: DuckDBConnection,
   path: string,
   text: string,
-  converted: boolean,
-  copy: string,
-): Omit<OrderFile, typeof Symbol.dispose> {
+  source: string,
+  convert: () => Promise<string>,
+): Opened {
   if (CDNOW.test(text)) return openCdnow(connection, path, text);
-  // The first line that Excel writes to name the delimiter.
-  const named = /^"?sep=(.)"?\r?\n/i.exec(text);
-  const { names, delimiter } = parseHeader(text.slice(named?.[0].length ?? 0), named?.[1]);
+  // Blank lines, and the line that Excel writes to name the delimiter.
+  const [above = "", known] = /^(?:[ \t]*\r?\n)*(?:"?sep=(.)"?\r?\n)?/i.exec(text)!;
+  const skip = above.split("\n").length - 1;
+  const { names, delimiter } = parseHeader(text.slice(above.length), known);
   if (names.every((name) => name === ""))
     throw new UserError(`The first line of ${path} is empty; it must name the columns.`, { remedy });
   const types = names.map((_, index) => `c${index}: 'VARCHAR'`).join(", ");
-  const dialect = `auto_detect = false, header = true, skip = ${named === null ? 0 : 1}, delim = ${quotedString(delimiter)}, quote = '"', escape = '"', comment = '', compression = 'none'`;
+  const dialect = `auto_detect = false, header = true, skip = ${skip}, delim = ${quotedString(delimiter)}, quote = '"', comment = '', compression = 'none'`;
   return {
     columns: names.map((name) => ({ name, type: "VARCHAR" })),
     copyInto: async (name, select) => {
-      let file = converted ? copy : path;
+      let file = source;
       let padded = false;
+      let escaped = '"';
       for (;;) {
-        const options = `${dialect}, columns = {${types}}, null_padding = ${padded}, parallel = ${!padded}`;
+        const options = `${dialect}, columns = {${types}}, null_padding = ${padded}, escape = ${quotedString(escaped)}, parallel = ${!padded}`;
         try {
           await connection.run(
             `CREATE OR REPLACE TEMP TABLE ${name} AS SELECT ${select} FROM read_csv(${fileLiteral(file)}, ${options}) AS t`,
@@ -213,10 +274,12 @@ function openCsv(
           return;
         } catch (error) {
           const { message } = error as Error;
-          if (file === path && message.includes("not utf-8 encoded")) {
-            await writeUtf8(path, copy, false);
-            file = copy;
-          }
+          const isUnclosed = message.includes("unterminated quote");
+          // DuckDB says of lines with different ends that a quote is not closed, or that it has no next state.
+          if (file === path && (isUnclosed || /not utf-8 encoded|invalid state/.test(message)))
+            file = await convert();
+          // MySQL writes \" in a value.
+          else if (isUnclosed && escaped === '"') escaped = "\\";
           // A row that ends early keeps its values. A row with too many values is an error: they may be in the wrong columns.
           else if (!padded && message.includes("Expected Number of Columns")) padded = true;
           else throw unreadable(path, error);
@@ -230,11 +293,7 @@ function openCsv(
 const CDNOW = /^ *\d{5} +(\d{4} +)?(?:19|20)\d{6} +\d+ +\d+\.\d\d *\r?\n/;
 
 /** Columns with blanks between them, and no header. */
-function openCdnow(
-  connection: DuckDBConnection,
-  path: string,
-  text: string,
-): Omit<OrderFile, typeof Symbol.dispose> {
+function openCdnow(connection: DuckDBConnection, path: string, text: string): Opened {
   const names = [
     "customer_id",
     ...(CDNOW.exec(text)?.[1] ? ["id_in_sample"] : []),
@@ -276,15 +335,6 @@ function parseHeader(text: string, known?: string): { names: string[]; delimiter
       .trim(),
   );
   return { names, delimiter };
-}
-
-/** UTF-8 without its byte order mark, otherwise Windows-1252; the last character can be incomplete. */
-function decode(bytes: Buffer): string {
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes, { stream: true });
-  } catch {
-    return new TextDecoder("windows-1252").decode(bytes);
-  }
 }
 
 async function readable<T>(path: string, work: Promise<T>): Promise<T> {

@@ -49,6 +49,8 @@ const dateFormats = [
   "%d %B %Y",
   "%d-%b-%Y",
   "%d-%b-%y",
+  "%b-%d-%Y",
+  "%b-%d-%y",
   ...numberFormats.keys(),
 ];
 const timesOfDay = ["", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p"];
@@ -91,7 +93,7 @@ function plainTime(value: string): string {
     [`(\\d日?)${BEFORE_TIME}(\\d{1,2})[:.h](\\d\\d)`, "\\1 \\2:\\3"],
     ["(:\\d\\d)[.,]\\d+", "\\1"],
     ["[\\s\\p{Z}]*Uhr$", ""],
-    ["[\\s\\p{Z}]*([AP])\\.?M\\.?$", " \\1M"],
+    ["[\\s\\p{Z}]*([AP])\\.?[\\s\\p{Z}]?M\\.?$", " \\1M"],
   ];
   return rules.reduce(
     (text, [pattern, replacement]) => `regexp_replace(${text}, '(?i)${pattern}', '${replacement}')`,
@@ -123,6 +125,16 @@ const currencies = [
   ),
 ].join("|");
 
+/** Currencies without cents in amounts of payment services, and those with thousandths: https://docs.stripe.com/currencies */
+const NO_CENTS = "BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF VND VUV XAF XOF XPF";
+const THOUSANDTHS = "BHD JOD KWD OMR TND";
+
+/** SQL for how many of the smallest unit make one of the currency; 100 without a currency. */
+export function minorUnit(currency: string): string {
+  const isOneOf = (codes: string) => `upper(${currency}) IN (${codes.split(" ").map(quotedString).join()})`;
+  return `CASE WHEN ${isOneOf(NO_CENTS)} THEN 1 WHEN ${isOneOf(THOUSANDTHS)} THEN 1000 ELSE 100 END`;
+}
+
 /**
  * SQL for the DOUBLE of a text, NULL for what is not a number. Of dot and comma the one that is not the decimal sign
  * separates thousands (or lakhs, as in 1,23,456). Blanks, apostrophes and currencies do not count. (5), 5- and the
@@ -130,7 +142,7 @@ const currencies = [
  */
 export function numberOf(value: string, decimal: Decimal): string {
   const number = decimal === "," ? `translate(${value}, ',.', '.,')` : value;
-  const round = `regexp_replace(translate(${number}, '−', '-'), '(\\d)\\.[-–—]+', '\\1')`;
+  const round = `regexp_replace(translate(${number}, '−０１２３４５６７８９．，', '-0123456789.,'), '(\\d)(\\.[-–—]+|/-$)', '\\1')`;
   const bare = `regexp_replace(${round}, '[\\s\\p{Z}\\p{Sc}''’]', '', 'g')`;
   const sign = "[+(-]?";
   const plain = `regexp_replace(regexp_replace(${bare}, '(?i)^(${sign})(?:${currencies})[.,]?(${sign}[\\d.])', '\\1\\2'), '(?i)([\\d.][)-]?)(?:${currencies})[.,]?$', '\\1')`;

@@ -234,6 +234,8 @@ describe("loadOrders", () => {
     ["2020.01.02 10:00:05.250", "%Y.%m.%d", "10:00:05"],
     ["20200102100005", "%Y%m%d%H%M%S", "10:00:05"],
     ["2020年01月02日 10:00", "%Y年%m月%d日", "10:00:00"],
+    ["02.01.2020 10:00:05 a. m.", "%d.%m.%Y", "10:00:05"],
+    ["Jan-02-20 10:00", "%b-%d-%y", "10:00:00"],
   ];
   for (const [value, format, time] of times) {
     it(`reads the time ${value}`, async () => {
@@ -265,6 +267,19 @@ describe("loadOrders", () => {
     assert.equal(first.first_order_on, "2018-11-04");
     await load(dates("2024-01-01"));
     assert.deepEqual(await table("ordered_at"), [["2024-01-01 00:00:00+00"]]);
+  });
+
+  it("reads times of a column in UTC as UTC, and its days as the shop's", async () => {
+    for (const name of ["Created (UTC)", "created_at_utc", "Date GMT"]) {
+      const read = (value: string) =>
+        load(`customer;${name};amount\n1;${value};3\n`, {
+          timeZone: "America/Los_Angeles",
+          columns: { ordered_at: name },
+        });
+      assert.equal((await read("2020-01-02 03:00")).first_order_on, "2020-01-01");
+      assert.deepEqual(await table("ordered_at"), [["2020-01-02 03:00:00+00"]]);
+      assert.equal((await read("2020-01-02")).first_order_on, "2020-01-02");
+    }
   });
 
   it("adds up lines of one order by the shop's day", async () => {
@@ -311,6 +326,7 @@ describe("loadOrders", () => {
     [["1e-3", "12,34", "7.25", "1.2.3"], ".", [0.001, null, 7.25, null]],
     [["1,09,520.00", "12,34,567", "5,50"], ".", [109520, 1234567, null]],
     [["(12.50)", "12.50-", "−12.50", "($1,234.50)", "-$7.5"], ".", [-12.5, -12.5, -12.5, -1234.5, -7.5]],
+    [["Rs.1,523.10/-", "５０．７７円"], ".", [1523.1, 50.77]],
     [["1,523.10 USD", "US$1,523.10", "Rs. 1,523", "CHF 1’523.10"], ".", [1523.1, 1523.1, 1523, 1523.1]],
     [["R$ 1.523,10", "1 523,10 kr", "9,5 Euro", "EUR -3,25"], ",", [1523.1, 1523.1, 9.5, -3.25]],
     [["O00012", "12 pieces", "7.5"], ".", [null, null, 7.5]],
@@ -412,6 +428,68 @@ describe("loadOrders", () => {
       Buffer.from(`${amounts("1.5")}${"2;2020-01-01;2.5\n".repeat(50_000)}é;2020-01-01;3\n`, "latin1"),
     );
     assert.deepEqual(await query("SELECT count(*) FROM raw.orders WHERE customer_id = 'é'"), [["1"]]);
+  });
+
+  it("says which encoding it assumes, also when the file fails, and reads the one that is given", async () => {
+    const cyrillic = Buffer.from([0xc0, 0xed, 0xed, 0xe0]);
+    const windows1251 = Buffer.concat([
+      Buffer.from("customer,date,amount\n"),
+      cyrillic,
+      Buffer.from(",2020-01-01,3\n"),
+    ]);
+    const { warnings } = await load(windows1251);
+    assert.match(
+      warnings[0]!,
+      /not in UTF-8\. It is read as Windows-1252, for example Àííà\. .*--encoding windows-1250/,
+    );
+    await load(windows1251, { encoding: ordersOf({ encoding: "CP1251" }).encoding! });
+    assert.deepEqual(await table("customer_id"), [["Анна"]]);
+    // 顧客ID,注文日,金額 and 田中
+    const shiftJis = Buffer.concat([
+      Buffer.from("8cda8b714944", "hex"),
+      Buffer.from(","),
+      Buffer.from("928d95b693fa", "hex"),
+      Buffer.from(","),
+      Buffer.from("8be08a7a", "hex"),
+      Buffer.from("\n"),
+      Buffer.from("93639286", "hex"),
+      Buffer.from(",2020/1/2,3\n"),
+    ]);
+    await fails(
+      load(shiftJis),
+      "has no column for customer_id",
+      "--encoding windows-1250, windows-1251, shift_jis",
+    );
+    for (const content of [shiftJis, gzipSync(shiftJis)]) {
+      const given = await load(content, { encoding: "shift_jis" });
+      assert.deepEqual(await table("customer_id, ordered_at, amount"), [
+        ["田中", "2020-01-02 00:00:00+00", 3],
+      ]);
+      assert.deepEqual(given.warnings, []);
+    }
+    await fails(load(shiftJis, { encoding: "euc-jp" }), "is not in the encoding euc-jp", "--encoding NAME");
+    // Signs that all programs write, and UTF-8, are no reason for a warning.
+    assert.deepEqual((await load(Buffer.from(amounts("3 \x80"), "latin1"))).warnings, []);
+    assert.deepEqual(
+      (await load("Käufer,date,amount\né,2020-01-01,3\n", { columns: { customer_id: "Käufer" } })).warnings,
+      [],
+    );
+    await load(Buffer.from(amounts("4"), "utf16le"));
+    await load(Buffer.from(amounts("4"), "utf16le").swap16());
+    assert.deepEqual(await table("amount"), [[4]]);
+    assert.throws(() => ordersOf({ encoding: "klingon" }), /--encoding klingon is not an encoding/);
+  });
+
+  it("reads lines of different ends, quotes of MySQL and blank lines above the names", async () => {
+    const mixed = Array.from({ length: 4 }, (_, i) => `"${i}";2020-01-01;"1"${i % 2 === 0 ? "" : "\r"}\n`);
+    await load(`customer_id;date;amount\n${mixed.join("")}`);
+    assert.deepEqual(await query("SELECT sum(amount), count(*) FROM raw.orders"), [[4, "4"]]);
+    await load('customer_id,date,amount,note\na,2020-01-01,2,"say \\"hi\\", there"\n');
+    assert.deepEqual(await table("customer_id, amount"), [["a", 2]]);
+    for (const end of ["\n", "\r\n"]) {
+      await load(["", " ", "customer_id,date,amount", "a,2020-01-01,3"].join(end));
+      assert.deepEqual(await table("customer_id, amount"), [["a", 3]]);
+    }
   });
 
   it("recognizes a file by its content, not by its name", async () => {
@@ -629,6 +707,11 @@ describe("loadOrders", () => {
       "customer_id,date,amount\nC1,2020-01-01,3\n\u200bC1\t,2020-01-01,3\n\u00a0C1.0,2020-01-01,3\n",
     );
     assert.deepEqual((await table("customer_id")).flat(), ["C1", "C1", "C1.0"]);
+    // What makes a spreadsheet keep an id as text.
+    await load(
+      `customer_id,date,amount\n"=""007""",2020-01-01,3\n'007,2020-01-01,3\n=7,2020-01-01,3\n`,
+    );
+    assert.deepEqual((await table("customer_id")).flat(), ["007", "'007", "=7"]);
     await load(
       "email,date,amount\nA@b.example,2020-01-01,3\na@B.example,2020-01-01,3\nE\u0301,2020-01-01,3\nÉ,2020-01-01,3\n",
     );
@@ -660,6 +743,9 @@ describe("loadOrders", () => {
     const { warnings } = await load("customer,date,price,qty\n1,2020-01-01,0.1,3\n2,2020-01-01,2,x\n");
     assert.deepEqual((await table("amount")).flat(), [0.3, null]);
     assert.match(warnings.join(), /The amount is price times qty.*--columns amount=price/);
+    // A return with a negative price and a negative quantity.
+    await load("customer,date,price,qty\n1,2020-01-01,-2,-3\n1,2020-01-01,-2,3\n1,2020-01-01,2,-3\n");
+    assert.deepEqual((await table("amount")).flat(), [-6, -6, -6]);
     await load("customer,date,price,qty\n1,2020-01-01,0.1,3\n", { columns: { amount: "price" } });
     assert.deepEqual((await table("amount")).flat(), [0.1]);
     await load("customer,date,price,qty,total\n1,2020-01-01,0.1,3,9\n");
@@ -806,6 +892,45 @@ describe("loadOrders", () => {
       'ch_1,X,ok,2024-01-01 13:23,"1,20","0,00",usd,"1,10","0,00","0,1",eur,Paid,cus_1,a@b.example',
       [["ch_1", "cus_1", "2024-01-01 13:23:00+00", 1.1]],
     ],
+    "Stripe charges of the API": [
+      "id,object,amount,amount_refunded,currency,created,customer,status",
+      "ch_1,charge,1999,0,usd,1704115389,cus_1,succeeded\nch_2,charge,500,0,jpy,1704115389,cus_1,succeeded\nch_3,charge,5120,0,kwd,1704115389,cus_1,succeeded",
+      [
+        ["ch_1", "cus_1", "2024-01-01 13:23:09+00", 19.99],
+        ["ch_2", "cus_1", "2024-01-01 13:23:09+00", 500],
+        ["ch_3", "cus_1", "2024-01-01 13:23:09+00", 5.12],
+      ],
+    ],
+    "Stripe balance": [
+      "balance_transaction_id,created_utc,created,currency,gross,fee,net,reporting_category,customer_email",
+      "txn_1,2024-01-01 13:23:09,2024-01-01 08:23:09,usd,1999,30,1969,charge,a@b.example",
+      [["txn_1", "a@b.example", "2024-01-01 13:23:09+00", 1999]],
+    ],
+    "Square transactions": [
+      "Date,Time,Gross Sales,Net Sales,Total Collected,Transaction ID,Event Type,Customer ID,Customer Name",
+      '01/31/2024,13:23:09,$1.00,$1.00,"$1,002.50",T1,Payment,C1,Ann',
+      [["T1", "C1", "2024-01-31 00:00:00+00", 1002.5]],
+    ],
+    "PayPal activity": [
+      "Date,Time,Name,Type,Status,Currency,Gross,Fee,Net,From Email Address,To Email Address,Transaction ID",
+      '01/31/2024,13:23:09,Ann,Payment,Completed,USD,"1,002.50",-1,"1,001.50",A@b.example,s@b.example,T1',
+      [["T1", "a@b.example", "2024-01-31 00:00:00+00", 1002.5]],
+    ],
+    "PayPal activity (German)": [
+      "Datum,Uhrzeit,Name,Typ,Status,Währung,Brutto,Gebühr,Netto,Absender E-Mail-Adresse,Transaktionscode",
+      '31.01.2024,13:23:09,Ann,Zahlung,Abgeschlossen,EUR,"1.002,50","-1,00","1.001,50",a@b.example,T1',
+      [["T1", "a@b.example", "2024-01-31 00:00:00+00", 1002.5]],
+    ],
+    "Etsy orders": [
+      "Sale Date,Order ID,Buyer User ID,Full Name,Order Value,Order Total,Order Net,Buyer",
+      "01/31/24,7,ann,Ann,9,9.5,8,ann",
+      [["7", "ann", "2024-01-31 00:00:00+00", 9.5]],
+    ],
+    "Amazon orders": [
+      "order-id\tpurchase-date\tbuyer-email\tsku\tquantity-purchased\tquantity\titem-price",
+      "1-2\t2024-01-01T13:23:09+00:00\ta@m.example\tx\t2\t2\t5\n1-2\t2024-01-01T13:23:09+00:00\ta@m.example\ty\t2\t2\t5",
+      [["1-2", "a@m.example", "2024-01-01 13:23:09+00", 10]],
+    ],
     "Olist orders": [
       "order_id,customer_id,order_status,order_purchase_timestamp,payment_sequential,payment_type,payment_value,customer_unique_id",
       "o1,c1,delivered,2017-10-02 10:56:33,1,voucher,18.12,u1\no1,c1,delivered,2017-10-02 10:56:33,2,credit_card,20.00,u1",
@@ -822,6 +947,31 @@ describe("loadOrders", () => {
       );
     });
   }
+
+  it("reads amounts in cents by the name of their column, unless one has a fraction", async () => {
+    const cents =
+      "customer_id,date,total_cents,currency,refunded_amount\n1,2020-01-01,1250,EUR,2\n1,2020-01-02,900,JPY,0\n";
+    const columns = { amount: "total_cents" };
+    const { warnings } = await load(cents, { columns, refunds: "net" });
+    assert.deepEqual((await table("amount")).flat(), [12.5, -2, 900]);
+    assert.match(warnings[0]!, /column total_cents are read as the smallest unit .* the largest is 900\.00/);
+    const fraction = await load(cents.replace("1250", "12.5"), { columns });
+    assert.deepEqual((await table("amount")).flat(), [12.5, 900]);
+    assert.doesNotMatch(fraction.warnings.join(), /smallest unit/);
+    for (const name of ["amountInCents", "price_minor", "centAmount", "AMOUNT_CENTS", "Betrag (Cent)"]) {
+      await load(`customer_id,date,${name}\n1,2020-01-01,1250\n`, { columns: { amount: name } });
+      assert.deepEqual(await table("amount"), [[12.5]], name);
+    }
+    await load("customer_id,date,percentage\n1,2020-01-01,1250\n", { columns: { amount: "percentage" } });
+    assert.deepEqual(await table("amount"), [[1250]]);
+    const square = {
+      created_at: "2024-01-01T13:23:09Z",
+      customer_id: "C1",
+      amount_money: { amount: 1250, currency: "USD" },
+    };
+    assert.equal((await load(JSON.stringify(square))).format, "Square payments of the API");
+    assert.deepEqual(await table("amount"), [[12.5]]);
+  });
 
   it("reads CDNOW's own layout", async () => {
     await load(" 00001 19970101  1   11.77\n 00002 19970112 12   77.00\n");
@@ -975,6 +1125,23 @@ describe("loadOrders", () => {
     assert.deepEqual([first_order_on, last_order_on], ["2020-01-02", "2020-03-04"]);
     assert.match(warnings.join("\n"), /dated after today: 1\..*\n.* before 1971.*: 2\./);
     await fails(load(dates("2062-01-01", "1970-01-01")), "no date from 1971 to today");
+  });
+
+  it("warns of names, of customers that are nobody, and of columns with the kind of a sale", async () => {
+    const sales =
+      "customer,date,total,Sale Type\nAnn B. Lee,2020-01-01,3,Sale\nZoë O'Hara,2020-01-01,4,Return\nWalk-in Customer,2020-01-01,5,Sale\n";
+    const { warnings } = await load(sales);
+    const text = warnings.join("\n");
+    assert.match(
+      text,
+      /^Rows of the customer Walk-in Customer and the like: 1\. .*--guests "Walk-in Customer"\.$/m,
+    );
+    assert.match(text, /customers of column customer are names, like .* Two persons of one name/);
+    assert.match(text, /several statuses: Sale 2 \(8\.00\), Return 1 \(4\.00\)\. .*--where "Sale Type=Sale"/);
+    const { warnings: none } = await load(
+      "customer,date,total\nC 1,2020-01-01,3\nann@b.example,2020-01-01,3\n",
+    );
+    assert.deepEqual(none, []);
   });
 
   it("leaves out guests", async () => {

@@ -9,6 +9,7 @@ import {
   type Decimal,
   dateOf,
   known,
+  minorUnit,
   noDate,
   numberOf,
   typeOf,
@@ -19,6 +20,8 @@ import { type Condition, type Filter, filtersOf, keptBy, removeOthers } from "./
 export interface OrdersOptions {
   /** CSV, JSON, both also gzipped, or Parquet, recognized by content. */
   readonly file: string;
+  /** Name of the file's encoding in the WHATWG Encoding Standard, like windows-1250. @default recognized */
+  readonly encoding?: string;
   /** Our name to the file's name. @default recognized. @example { customer_id: "CustID", ordered_at: "Date" } */
   readonly columns?: Readonly<Record<string, string>>;
   /** A strptime format, which a time of day can follow, "ISO 8601", or the name of a number format. @default recognized */
@@ -91,10 +94,25 @@ export async function loadOrders(
   connection: DuckDBConnection,
   options: OrdersOptions,
 ): Promise<OrdersSummary> {
+  using file = await openOrderFile(connection, options.file, options.encoding);
+  try {
+    return await loadFile(connection, options, file);
+  } catch (error) {
+    // What can't be read may be in another encoding.
+    if (!(error instanceof UserError) || file.guess.encoding === undefined) throw error;
+    const { message, status, remedy = "", cause } = error;
+    throw new UserError(message, { status, remedy: `${remedy} ${file.guess.encoding}`.trim(), cause });
+  }
+}
+
+async function loadFile(
+  connection: DuckDBConnection,
+  options: OrdersOptions,
+  file: OrderFile,
+): Promise<OrdersSummary> {
   const path = options.file;
-  using file = await openOrderFile(connection, path);
   const names = file.columns.map(({ name }) => name);
-  const { positions, format } = mapColumns(path, names, options.columns ?? {});
+  const { positions, format, lines, minorUnits } = mapColumns(path, names, options.columns ?? {});
   const filters = filtersOf(path, names, options.where ?? []);
   const { timeZone = "UTC", refunds = "separate" } = options;
   const column = (text: OrderColumn) => {
@@ -113,7 +131,10 @@ export async function loadOrders(
   // With no text to parse and no row to delete a view is enough: millions of rows are in memory once.
   const isView = dates.typed && amounts.typed && (options.guests ?? []).length + filters.length === 0;
   const orderRows = isView ? "VIEW" : "TABLE";
-  await connection.run(`SET TimeZone = ${quotedString(timeZone)}`);
+  const useZone = (zone: string) => connection.run(`SET TimeZone = ${quotedString(zone)}`);
+  // A column like Created (UTC) has times without a zone that are not the shop's.
+  const inUtc = /(?<![a-z])(utc|gmt)(?![a-z])/i.test(dates.name);
+  await useZone(inUtc ? "UTC" : timeZone);
   try {
     await file.copyInto("order_text", selectList(file.columns, positions, filters));
     const [count] = (await connection.runAndReadAll("SELECT count(*)::INTEGER FROM order_text")).getRows();
@@ -127,10 +148,13 @@ export async function loadOrders(
     const decimal = await chooseDecimal(amounts, options.decimal);
     const number = (name: OrderColumn) =>
       column(name).typed ? name : numberOf(name, column(name).type === "VARCHAR" ? decimal : ".");
+    const inCents = minorUnits.includes(amounts.text) && (await areWhole(connection, number(amounts.text)));
+    const money = (name: OrderColumn) =>
+      inCents && minorUnits.includes(name) ? `${number(name)} / ${minorUnit("currency")}` : number(name);
     // Of 12.50 USD it is USD. A digit before an e is that of 1e-5.
     const symbol =
       amounts.type === "VARCHAR"
-        ? `nullif(regexp_replace(${amounts.text}, '[\\d\\s\\p{Z}.,''’()+−-]|\\d[eE]', '', 'g'), '')`
+        ? `nullif(regexp_replace(${amounts.text}, '[\\p{Nd}\\s\\p{Z}.,．，''’()+−-]|\\d[eE]', '', 'g'), '')`
         : "NULL::VARCHAR";
     const numbered = !positions.has("order_id");
     const ids = [
@@ -138,24 +162,27 @@ export async function loadOrders(
       // Shops keep an e-mail address as the customer types it each time.
       `CASE WHEN contains(customer_id, '@') THEN lower(customer_id) ELSE ${await wholeIds(connection, "customer_id")} END AS customer_id`,
     ];
+    if (inUtc && !(await haveTimes(connection))) await useZone(timeZone);
     await connection.run(
+      // A return can have a negative price and a negative quantity.
       `CREATE OR REPLACE TEMP ${orderRows} order_rows AS
       SELECT rowid + 1 AS row, content, ${keptBy(filters)} AS kept,
         ${ids.join(", ")},
         time AS ordered_at, CASE WHEN time IS NULL THEN ordered_at${dates.typed ? "::TIMESTAMP::VARCHAR" : ""} END AS no_date,
         ${dates.typed ? "false" : onOtherDay("ordered_at", "time")} AS on_other_day,
-        ${priced ? "round(value * pieces, 6)" : "value"} AS amount, ${amounts.text} IS NOT NULL AS has_amount,
+        ${priced ? "round(value * CASE WHEN value < 0 THEN abs(pieces) ELSE pieces END, 6)" : "value"} AS amount, ${amounts.text} IS NOT NULL AS has_amount,
         CASE WHEN value IS NULL THEN ${amounts.text} END AS no_amount,
         CASE WHEN pieces IS NULL THEN ${priced ? "coalesce(quantity::VARCHAR, 'a blank')" : "NULL::VARCHAR"} END AS no_quantity, payment_method,
         CASE WHEN pieces = trunc(pieces) THEN TRY_CAST(pieces AS BIGINT) END AS quantity,
         status, ${positions.has("currency") ? "currency" : `CASE WHEN value IS NOT NULL THEN ${symbol} END AS currency`},
-        ${number("refunded")} AS refunded
+        ${money("refunded")} AS refunded
       FROM (
         SELECT *, rowid, ${dates.typed ? known("ordered_at") : dateOf("ordered_at", dateFormat)} AS time,
-          ${number(amounts.text)} AS value, ${number("quantity")} AS pieces
+          ${money(amounts.text)} AS value, ${number("quantity")} AS pieces
         FROM order_text
       )`,
     );
+    await useZone(timeZone);
     const days = await daysOf(connection);
     if (days === undefined)
       throw await noDate(
@@ -169,9 +196,13 @@ export async function loadOrders(
       ...(await removeOthers(connection, path, filters)),
     ];
     const oneRowEach = numbered || (await haveOneRowEach(connection));
-    const reading = { columns, dateFormat, timeZone, refunds, oneRowEach };
-    const warnings = [...(await readingWarnings(connection, reading)), ...removed];
-    const orders = oneRowEach ? "FROM order_rows" : ORDERS.replace("$priced", String(priced));
+    const reading = { columns, dateFormat, timeZone, refunds, oneRowEach, inCents, lines };
+    const warnings = [
+      ...[file.guess.encoding ?? []].flat(),
+      ...(await readingWarnings(connection, reading)),
+      ...removed,
+    ];
+    const orders = oneRowEach ? "FROM order_rows" : ORDERS.replace("$lines", String(lines));
     // The rows of order_rows are in the file's order.
     const sorted = oneRowEach && refunds === "separate" ? "" : "ORDER BY row";
     const net =
@@ -183,7 +214,7 @@ export async function loadOrders(
       path,
       `WITH orders AS (${orders})
       SELECT order_id, customer_id, ordered_at, amount, payment_method, quantity FROM (FROM orders ${net}) ${sorted}`,
-      JSON.stringify([options, columns, dateFormat, decimal, ids]),
+      JSON.stringify([options, columns, dateFormat, decimal, ids, inCents]),
     );
     return {
       file: path,
@@ -220,6 +251,7 @@ function selectList(
     const index = positions.get(column);
     if (index === undefined) return `NULL::VARCHAR AS ${column}`;
     const type = typeOf(column, columns[index]!.type);
+    if (column === "order_id" || column === "customer_id") return `${idOf(textOf(index))} AS ${column}`;
     return `${type === undefined ? textOf(index) : `TRY_CAST(c${index} AS ${type})`} AS ${column}`;
   };
   return [
@@ -229,12 +261,31 @@ function selectList(
   ].join(", ");
 }
 
+/** SQL of an id without what makes a spreadsheet keep it as text: ="007". */
+const idOf = (text: string): string => `regexp_replace(${text}, '^="(.*)"$', '\\1')`;
+
 /** SQL of an id. When all ids are whole numbers, 17850.0 is 17850: tools that know blanks only as floats write it. */
 async function wholeIds(connection: DuckDBConnection, column: "order_id" | "customer_id"): Promise<string> {
   const other = await connection.runAndReadAll(
     `SELECT 1 FROM order_text WHERE regexp_matches(${column}, '\\d') AND NOT regexp_full_match(${column}, '\\d+(\\.0+)?') LIMIT 1`,
   );
   return other.currentRowCount === 0 ? `regexp_replace(${column}, '\\.0+$', '')` : column;
+}
+
+/** Whether a date has a time of day. */
+async function haveTimes(connection: DuckDBConnection): Promise<boolean> {
+  const found = await connection.runAndReadAll(
+    "SELECT 1 FROM order_text WHERE contains(ordered_at::VARCHAR, ':') LIMIT 1",
+  );
+  return found.currentRowCount > 0;
+}
+
+/** Whether the numbers have no fraction, as those in cents. */
+async function areWhole(connection: DuckDBConnection, number: string): Promise<boolean> {
+  const found = await connection.runAndReadAll(
+    `SELECT coalesce(bool_and(value = trunc(value)), false) FROM (SELECT ${number} AS value FROM order_text)`,
+  );
+  return found.getRows()[0]![0] === true;
 }
 
 /** Whether each row has an order id of its own. Two ids with the same hash make it false, which is slower but not wrong. */
@@ -275,7 +326,7 @@ const ORDERS = `
     GROUP BY order_id, customer_id, ordered_at::DATE, CASE WHEN order_id IS NULL THEN row END
   ),
   file AS (
-    SELECT $priced OR coalesce(avg(differ::INTEGER) FILTER (amounts > 1) >= 0.5, false) AS has_lines FROM grouped
+    SELECT $lines OR coalesce(avg(differ::INTEGER) FILTER (amounts > 1) >= 0.5, false) AS has_lines FROM grouped
   )
   SELECT row, order_id, customer_id, ordered_at,
     CASE WHEN wrong THEN NULL WHEN amounts > 1 AND (differ OR has_lines) THEN total ELSE amount END AS amount,

@@ -11,11 +11,15 @@ export interface Reading {
   readonly refunds: "net" | "separate";
   /** Whether each row is an order of its own. */
   readonly oneRowEach: boolean;
+  /** Whether the amounts were in cents, or whatever is the smallest unit of the currency. */
+  readonly inCents: boolean;
+  /** Whether rows of one order are always lines. */
+  readonly lines: boolean;
 }
 
 /** How the rows in order_rows were read where they could mean something else, as sentences for people. */
 export async function readingWarnings(connection: DuckDBConnection, reading: Reading): Promise<string[]> {
-  const { columns, dateFormat, timeZone, refunds, oneRowEach } = reading;
+  const { columns, dateFormat, timeZone, refunds, oneRowEach, inCents } = reading;
   const swapped = dateFormat.replace(/%([dm])(.)%([dm])/, "%$3$2%$1");
   const numbered = columns.order_id === undefined;
   const rows = async (sql: string) => (await connection.runAndReadAll(sql)).getRowObjects();
@@ -37,7 +41,9 @@ export async function readingWarnings(connection: DuckDBConnection, reading: Rea
       count(*) FILTER (no_amount IS NOT NULL)::INTEGER AS no_amounts, any_value(no_amount) AS no_amount,
       count(*) FILTER (no_quantity IS NOT NULL)::INTEGER AS no_quantities, any_value(no_quantity) AS no_quantity,
       ${["order_id", "customer_id"].map((id) => `count(*) FILTER (${SHORTENED(id)})::INTEGER AS shortened_${id}, any_value(${id}) FILTER (${SHORTENED(id)}) AS example_of_${id}`).join(", ")},
-      (SELECT count(*) FROM refunds)::INTEGER AS refunds, (SELECT sum(refunded) FROM refunds) AS refunded
+      count(*) FILTER (${NAMED})::INTEGER AS named, any_value(customer_id) FILTER (${NAMED}) AS name,
+      count(*) FILTER (${NOBODY})::INTEGER AS nobody, mode(customer_id) FILTER (${NOBODY}) AS no_person,
+      max(amount) AS largest, (SELECT count(*) FROM refunds)::INTEGER AS refunds, (SELECT sum(refunded) FROM refunds) AS refunded
     FROM order_rows`);
   const [lines] = oneRowEach
     ? []
@@ -74,10 +80,12 @@ export async function readingWarnings(connection: DuckDBConnection, reading: Rea
     return `The orders have several ${what}: ${texts.join(", ")}${found.length > 5 ? " and others" : ""}. ${consequence}${option}`;
   };
   const priced = columns.unit_price !== undefined;
-  const addedUp = priced || of("added") >= of("repeated");
+  const addedUp = reading.lines || of("added") >= of("repeated");
   return [
     priced &&
       `The amount is ${columns.unit_price} times ${columns.quantity}. If ${columns.unit_price} is already the amount, give ${argument("--columns", `amount=${columns.unit_price}`)}.`,
+    inCents &&
+      `The amounts of column ${columns.amount ?? columns.unit_price} are read as the smallest unit of the currency, like cents: the largest is ${money(counts!.largest)}. If they are not, rename the column.`,
     of("added") > 0 &&
       `Orders with several rows of different amounts: ${of("added")}. The amounts are added up.`,
     of("repeated") > 0 &&
@@ -103,6 +111,10 @@ export async function readingWarnings(connection: DuckDBConnection, reading: Rea
     ),
     of("on_other_day") > 0 &&
       `Times of another zone than ${timeZone} that are on another day there: ${of("on_other_day")} of ${of("rows")}. Give the shop's time zone, for example --shop-time-zone America/New_York.`,
+    of("nobody") > 0 &&
+      `Rows of the customer ${counts!.no_person} and the like: ${of("nobody")}. If that is no person, leave them out: ${argument("--guests", String(counts!.no_person))}.`,
+    of("named") > of("rows") / 2 &&
+      `The customers of column ${columns.customer_id} are names, like ${counts!.name}. Two persons of one name count as one customer. If the file has an id or an e-mail address, give it: --columns customer_id=NAME.`,
     of("customers") >= 100 &&
       of("customers") === of("orders") &&
       `Each of the ${of("orders")} orders has a customer of its own, so there are no repeat purchases. If ${columns.customer_id} is not the person, give another column: --columns customer_id=NAME.`,
@@ -115,6 +127,12 @@ export async function readingWarnings(connection: DuckDBConnection, reading: Rea
 
 /** SQL condition: an id like 1.23E+12, which spreadsheets and tools make of a long number. */
 const SHORTENED = (id: string): string => `regexp_full_match(${id}, '\\d([.,]\\d+)?[eE]\\+\\d+')`;
+
+/** SQL condition: the customer is two or more words without a digit. */
+const NAMED = `regexp_full_match(customer_id, '[\\p{L}\\p{M}.''’-]+([\\s,]+[\\p{L}\\p{M}.''’-]+)+')`;
+
+/** SQL condition: the customer is what a till writes without one. */
+const NOBODY = `regexp_full_match(customer_id, '(?i)guests?( checkout)?|anonym(ous)?|walk-?in( customer)?|cash( customer)?|unknown|no name|gast|laufkunde|barverkauf|invité|invitado|consumidor final|público (en )?general')`;
 
 const whole = (value: unknown): string => Number(value).toLocaleString("en-US");
 const money = (value: unknown): string =>

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { setTimeout } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import { fileArtifacts } from "../../adapters/artifacts.ts";
@@ -380,25 +382,63 @@ describe("launcher", () => {
     assert.equal((await ended(launcher)).state, "succeeded");
   });
 
-  for (const last of ["queued", "running"])
-    for (const [restart, pidOf] of Object.entries({
-      "": async () => {
-        const child = spawn("true");
-        await new Promise((resolve) => child.once("close", resolve));
-        return child.pid;
-      },
-      ", and a process of the same pid has started": async () => process.pid,
-    }))
-      it(`reports a ${last} run as failed when its process has ended${restart}`, async () => {
-        const job = { run_id: "run-1", run_date: "2024-01-01", state: last, error: null, pid: await pidOf() };
-        await fileArtifacts.write(
-          pathToFileURL(join(dataDir, "runs/run-1/job.json")).href,
-          JSON.stringify(job),
-        );
-        const { state, error } = (await launcherOf("true").state("run-1"))!;
-        assert.equal(state, "failed");
-        assert.match(error!, /process of the run ended/);
+  describe("a run of another process", () => {
+    const children: ChildProcess[] = [];
+    afterEach(() => {
+      for (const child of children.splice(0)) child.kill("SIGKILL");
+    });
+
+    /** A process that prints its life, and lives until its stdin ends. */
+    async function otherProcess(): Promise<{ life: string; child: ChildProcess }> {
+      const source = pathToFileURL(join(import.meta.dirname, "process-life.ts")).href;
+      const script = `import { lifeOfThisProcess } from "${source}"; console.log(await lifeOfThisProcess()); process.stdin.resume();`;
+      const child = spawn(process.execPath, ["--input-type=module", "--eval", script], {
+        stdio: ["pipe", "pipe", "inherit"],
       });
+      children.push(child);
+      const [line] = await once(createInterface({ input: child.stdout }), "line");
+      return { life: line, child };
+    }
+    async function stateOf(kept: object): Promise<RunState> {
+      const url = pathToFileURL(join(dataDir, "runs/run-1/job.json")).href;
+      const job = { run_id: "run-1", run_date: "2024-01-01", state: "running", error: null, ...kept };
+      await fileArtifacts.write(url, JSON.stringify(job));
+      return (await launcherOf("true").state("run-1"))!;
+    }
+
+    for (const state of ["queued", "running"] as const) {
+      it(`is ${state} as long as the process lives, and failed when it was killed`, async () => {
+        const { life, child } = await otherProcess();
+        assert.deepEqual(await stateOf({ state, life }).then(({ steps, ...kept }) => kept), {
+          run_id: "run-1",
+          run_date: "2024-01-01",
+          state,
+          error: null,
+        });
+        child.kill("SIGKILL");
+        await once(child, "close");
+        const found = await stateOf({ state, life });
+        assert.equal(found.state, "failed");
+        assert.match(found.error!, /process of the run ended/);
+      });
+    }
+
+    it("is failed when another process has the pid of its process", async () => {
+      const { child } = await otherProcess();
+      const life = join(tmpdir(), "process-of-another-boot");
+      assert.equal((await stateOf({ pid: child.pid, life })).state, "failed");
+      assert.equal((await stateOf({ pid: process.pid, life })).state, "failed");
+      assert.equal((await stateOf({ pid: child.pid })).state, "failed");
+    });
+
+    it("has the result that it kept before its process ended", async () => {
+      const { life, child } = await otherProcess();
+      child.stdin!.end();
+      await once(child, "close");
+      assert.equal(existsSync(life), false);
+      assert.equal((await stateOf({ state: "succeeded", life })).state, "succeeded");
+    });
+  });
 
   it("returns undefined for an unknown run", async () => {
     assert.equal(await launcherOf("true").state("run-9"), undefined);

@@ -11,6 +11,7 @@ import { cacheDir } from "../../lib/project.ts";
 import { formatError, UserError } from "../../lib/user-error.ts";
 import { runPipeline, type TaskEvent } from "./pipeline-runner.ts";
 import { type Container, type PipelineSpec, parsePipelineSpec } from "./pipeline-spec.ts";
+import { isAlive, lifeOfThisProcess } from "./process-life.ts";
 import { runStepProcess } from "./step-process.ts";
 
 /** Program and first arguments. A function gets the step's environment, for programs that do not inherit it. */
@@ -37,8 +38,8 @@ export interface LocalLauncherOptions {
   readonly maxRuns?: number;
 }
 
-/** Content of the file job.json of a run. The pid is of the process that runs the pipeline. */
-const job = runState.omit({ steps: true }).extend({ pid: z.number() });
+/** Content of the file job.json of a run. The life is of the process that runs the pipeline. */
+const job = runState.omit({ steps: true }).extend({ life: z.string().optional() });
 
 /** A run of this process. */
 interface Run {
@@ -69,7 +70,6 @@ export class LocalLauncher implements Launcher {
         run_date: String(parameters.run_date),
         state: "queued",
         error: null,
-        pid: process.pid,
       },
       parameters,
       abort: new AbortController(),
@@ -79,6 +79,7 @@ export class LocalLauncher implements Launcher {
     try {
       mkdirSync(join(this.#options.dataDir, "runs"), { recursive: true });
       claim = mkdtempSync(join(this.#options.dataDir, "runs", ".new-"));
+      run.job.life = await lifeOfThisProcess();
       await this.#options.artifacts.write(jobUrl(claim), JSON.stringify(run.job, null, 2));
       // Fails if another launcher was faster: a folder with files can't be replaced.
       renameSync(claim, folder);
@@ -92,24 +93,24 @@ export class LocalLauncher implements Launcher {
       });
     }
     this.#runs.set(runId, run);
-    OWN_RUNS.add(folder);
     this.#startQueued();
     return true;
   }
 
   async state(runId: string): Promise<RunState | undefined> {
     const { artifacts, dataDir } = this.#options;
-    const run = this.#runs.get(runId);
-    const folder = this.#folder(runId);
-    const text = run === undefined ? await artifacts.read(jobUrl(folder)) : undefined;
-    if (run === undefined && text === undefined) return undefined;
-    const { pid, ...kept } = run?.job ?? job.parse(JSON.parse(text!));
-    // In a container the process has the same pid after a restart.
-    const isOrphan =
-      isActive(kept) && run === undefined && !OWN_RUNS.has(folder) && (pid === process.pid || !isAlive(pid));
-    const state: typeof kept = isOrphan
-      ? { ...kept, state: "failed", error: "The process of the run ended before the run did." }
-      : kept;
+    const own = this.#runs.get(runId)?.job;
+    let found = own ?? (await this.#kept(runId));
+    const isLost = async ({ life }: z.output<typeof job>) => life === undefined || !(await isAlive(life));
+    const lost = own === undefined && found !== undefined && isActive(found) && (await isLost(found));
+    // Between the two looks the run can have ended, and then its process.
+    if (lost) found = await this.#kept(runId);
+    if (found === undefined) return undefined;
+    const { life, ...kept } = found;
+    const state: typeof kept =
+      lost && isActive(kept)
+        ? { ...kept, state: "failed", error: "The process of the run ended before the run did." }
+        : kept;
     const tasks = Object.values(this.#spec.components).flatMap(({ dag }) => Object.keys(dag?.tasks ?? {}));
     const url = pathToFileURL(dataDir).href;
     return { ...state, steps: await readStepReports(artifacts, url, runId, tasks, !isActive(state)) };
@@ -206,23 +207,16 @@ export class LocalLauncher implements Launcher {
     );
   }
 
+  async #kept(runId: string): Promise<z.output<typeof job> | undefined> {
+    const text = await this.#options.artifacts.read(jobUrl(this.#folder(runId)));
+    return text === undefined ? undefined : job.parse(JSON.parse(text));
+  }
+
   #folder(runId: string): string {
     return resolve(this.#options.dataDir, "runs", runId);
   }
 }
 
-/** The folders of the runs that the launchers of this process started. */
-const OWN_RUNS = new Set<string>();
-
 const isActive = ({ state }: Pick<RunState, "state">): boolean => state === "queued" || state === "running";
 
 const jobUrl = (folder: string): string => pathToFileURL(join(folder, "job.json")).href;
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}
