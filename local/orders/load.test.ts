@@ -708,9 +708,7 @@ describe("loadOrders", () => {
     );
     assert.deepEqual((await table("customer_id")).flat(), ["C1", "C1", "C1.0"]);
     // What makes a spreadsheet keep an id as text.
-    await load(
-      `customer_id,date,amount\n"=""007""",2020-01-01,3\n'007,2020-01-01,3\n=7,2020-01-01,3\n`,
-    );
+    await load(`customer_id,date,amount\n"=""007""",2020-01-01,3\n'007,2020-01-01,3\n=7,2020-01-01,3\n`);
     assert.deepEqual((await table("customer_id")).flat(), ["007", "'007", "=7"]);
     await load(
       "email,date,amount\nA@b.example,2020-01-01,3\na@B.example,2020-01-01,3\nE\u0301,2020-01-01,3\nÉ,2020-01-01,3\n",
