@@ -21,6 +21,7 @@ export const filesOf = (room: string): string[] =>
 const GOLDEN: Readonly<Record<string, string>> = {
   components: "components/stack.test.ts",
   contracts: "contracts/dag-settings.test.ts",
+  policy: "policy/pack.test.ts",
 };
 
 /**
