@@ -8,6 +8,8 @@ describe("npm run mutation", () => {
     assert.ok(files.includes("jobs/clv/champion.ts"));
     assert.ok(!files.some((file) => /\.test\.ts$|main/.test(file)));
     assert.deepEqual(filesOf("lib/log.ts"), ["lib/log.ts"]);
+    for (const none of ["job/clv", "jobs/clv/champoin.ts", "policy/index.ts"])
+      assert.throws(() => filesOf(none), /has no sources/, none);
   });
 
   it("runs the test of the file, or else those that import it, and the golden test of the folder", () => {

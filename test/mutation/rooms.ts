@@ -1,5 +1,6 @@
 import { existsSync, globSync, readFileSync } from "node:fs";
 import { basename, dirname } from "node:path";
+import { UserError } from "../../lib/user-error.ts";
 
 /** A mutant with its status, as Stryker returns it. */
 export interface Result {
@@ -9,13 +10,20 @@ export interface Result {
 /** Programs that tests start as a process of their own, which knows nothing of the mutant. */
 const PROGRAMS: readonly string[] = ["jobs/clv/main.ts", "policy/index.ts"];
 
-/** The sources of a folder, or the file itself. */
-export const filesOf = (room: string): string[] =>
-  room.endsWith(".ts")
-    ? [room]
-    : globSync(`${room}/*.ts`)
-        .filter((file) => !file.endsWith(".test.ts") && !PROGRAMS.includes(file))
-        .sort();
+/**
+ * The sources of a folder, or the file itself.
+ * @throws UserError when there are none
+ */
+export function filesOf(room: string): string[] {
+  const files = globSync(room.endsWith(".ts") ? room : `${room}/*.ts`)
+    .filter((file) => !file.endsWith(".test.ts") && !PROGRAMS.includes(file))
+    .sort();
+  if (files.length === 0)
+    throw new UserError(`${room} has no sources that can be mutated.`, {
+      remedy: "Give a folder or a file, like jobs/clv or jobs/clv/champion.ts.",
+    });
+  return files;
+}
 
 /** Golden tests that hold the whole of a folder. */
 const GOLDEN: Readonly<Record<string, string>> = {
