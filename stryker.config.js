@@ -17,6 +17,8 @@ export default {
   // A mutant that ends nothing is stopped after this time and 1.5 times that of its tests. A shorter time would take
   // a busy machine for an endless loop, and count it as a killed mutant.
   timeoutMS: 60_000,
+  // The tests of components take minutes on a busy machine.
+  dryRunTimeoutMinutes: 30,
   incremental: true,
   warnings: { slow: false },
   tempDirName: ".data/mutation/sandbox",
