@@ -21,7 +21,11 @@ describe("DAG settings", () => {
   it("are in their limits", () => {
     const limits = (more: object) => ({ limits: { ...settings.limits, ...more } });
     const tables = (mart: string) => ({ tables: { ...settings.tables, mart } });
-    for (const right of [limits({ retries: 0, poll_seconds: 1 }), { dag_id: "shop.dev-1" }, { maximum_bytes_billed: 1 }])
+    for (const right of [
+      limits({ retries: 0, poll_seconds: 1 }),
+      { dag_id: "shop.dev-1" },
+      { maximum_bytes_billed: 1 },
+    ])
       assert.ok(isTaken(right), JSON.stringify(right));
     for (const wrong of [
       ...[limits({ retries: -1 }), limits({ retries: 0.5 }), limits({ poll_seconds: 0 })],

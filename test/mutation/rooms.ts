@@ -28,7 +28,6 @@ export function filesOf(room: string): string[] {
 /** Golden tests that hold the whole of a folder. */
 const GOLDEN: Readonly<Record<string, string>> = {
   components: "components/stack.test.ts",
-  contracts: "contracts/dag-settings.test.ts",
   policy: "policy/pack.test.ts",
 };
 
