@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { withRetries } from "./retry.ts";
+import { longestTime, withRetries } from "./retry.ts";
 
 /** Requests that a call sends when the first ones fail with these errors. */
 async function requestsAfter(...errors: object[]): Promise<number> {
@@ -48,6 +48,13 @@ describe("withRetries", () => {
     await withRetries(failing(3), 20);
     const three = performance.now() - secondAt;
     assert.ok(three >= 135, `20 + 40 + 80 ms, ${three}`);
+  });
+});
+
+describe("longestTime", () => {
+  it("is that of four requests and three waits, each of twice its length", () => {
+    assert.equal(longestTime(1000), 4 * 1000 + 2 * (500 + 1000 + 2000));
+    assert.equal(longestTime(0, 20), 2 * (20 + 40 + 80));
   });
 });
 

@@ -2,12 +2,13 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import * as pulumi from "@pulumi/pulumi";
 import { dump } from "js-yaml";
+import { deployment } from "../contracts/deployment.ts";
 import { projectDir } from "../lib/project.ts";
 import { policies } from "../policy/policies.ts";
 import { architectureDiagram } from "../test/architecture-diagram.ts";
 import { evaluate } from "../test/evaluate-policies.ts";
 import { grantsOf } from "../test/grants.ts";
-import type { RecordedResource, Recording } from "../test/recording-mocks.ts";
+import { type RecordedResource, type Recording, unwrap } from "../test/recording-mocks.ts";
 import { cloudName } from "../test/released-resources.ts";
 import { resourcesIn, runStack, type Stack, type StackProgram, settingsOf } from "../test/stack-program.ts";
 import { PERMISSIONS } from "./deploy-permissions.ts";
@@ -170,6 +171,33 @@ describe("stack", function () {
     // The same rights on topics, tables and the invoker as the workflow's, which writes its own log.
     const count = (text = "") => text.split("\n").length;
     assert.equal(count(requester), count(workflow) - 1);
+  });
+
+  it("has the output that npm run smoke reads", async () => {
+    const { outputs } = await runStack("dev");
+    const { settings, orders, orchestrator, deadLetters, signals } = deployment.parse(
+      await unwrap(outputs.deployment),
+    );
+    assert.equal(settings.invoker_url, "https://invoker-abc.a.run.app");
+    assert.deepEqual(orders, { project: "my-project-dev", dataset: "raw", table: "orders" });
+    assert.deepEqual(orchestrator, { kind: "workflows", name: "customer-value-dev-orchestrator" });
+    assert.ok(signals["dead letters"]!.includes(deadLetters.subscription));
+  });
+
+  it("has the environment of Composer with the DAG in that output", async () => {
+    const kindAndName = async (more: Record<string, string>) => {
+      const settings = { ...settingsOf("prod"), ...more };
+      const { outputs } = await runStack("prod", { settings });
+      return deployment.parse(await unwrap(outputs.deployment)).orchestrator;
+    };
+    assert.deepEqual(await kindAndName({}), { kind: "composer", name: "customer-value-prod-orchestrator" });
+    const existing = {
+      "customer-value:orchestrator": "existing-composer",
+      "customer-value:composerEnvironment": "shared",
+      "customer-value:composerDagBucket": "shared-bucket",
+      "customer-value:composerServiceAccount": "airflow@my-shop.iam.gserviceaccount.com",
+    };
+    assert.deepEqual(await kindAndName(existing), { kind: "composer", name: "shared" });
   });
 
   it("matches the diagram in docs/architecture.md (golden)", async () => {

@@ -51,4 +51,4 @@ export const dagSettings = z.strictObject({
 export type DagSettings = z.output<typeof dagSettings>;
 
 /** The schema as JSON Schema, for the DAG. */
-export const dagSettingsSchema = () => z.toJSONSchema(dagSettings, { io: "output", target: "draft-7" });
+export const dagSettingsSchema = () => z.toJSONSchema(dagSettings, { target: "draft-7" });

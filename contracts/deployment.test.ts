@@ -1,35 +1,31 @@
 import assert from "node:assert/strict";
-import { unwrap } from "../test/recording-mocks.ts";
-import { runStack, settingsOf } from "../test/stack-program.ts";
+import { localSettings } from "../test/airflow/settings.ts";
 import { deployment } from "./deployment.ts";
 
-describe("the output deployment of the stack", function () {
-  this.timeout(60_000);
+describe("the output deployment of the stack", () => {
+  const output = {
+    settings: localSettings({ project: "p", invokerUrl: "https://invoker.example.com" }),
+    orders: { project: "shop", dataset: "raw", table: "orders" },
+    deadLetters: { topic: "requests-dead-letter", subscription: "requests-dead-letter" },
+    orchestrator: { kind: "workflows", name: "orchestrator" },
+    signals: { "dead letters": "metric.type" },
+  };
 
-  it("is what npm run smoke reads", async () => {
-    const { outputs } = await runStack("dev");
-    const { settings, orders, orchestrator, deadLetters, signals } = deployment.parse(
-      await unwrap(outputs.deployment),
-    );
-    assert.equal(settings.invoker_url, "https://invoker-abc.a.run.app");
-    assert.deepEqual(orders, { project: "my-project-dev", dataset: "raw", table: "orders" });
-    assert.deepEqual(orchestrator, { kind: "workflows", name: "customer-value-dev-orchestrator" });
-    assert.ok(signals["dead letters"]!.includes(deadLetters.subscription));
+  it("keeps what it has, for one of two Orchestrators", () => {
+    assert.deepEqual(deployment.parse(output), output);
+    const composer = { ...output, orchestrator: { kind: "composer", name: "shared" } };
+    assert.deepEqual(deployment.parse(composer), composer);
   });
 
-  it("names the environment of Composer that has the DAG", async () => {
-    const kindAndName = async (more: Record<string, string>) => {
-      const settings = { ...settingsOf("prod"), ...more };
-      const { outputs } = await runStack("prod", { settings });
-      return deployment.parse(await unwrap(outputs.deployment)).orchestrator;
-    };
-    assert.deepEqual(await kindAndName({}), { kind: "composer", name: "customer-value-prod-orchestrator" });
-    const existing = {
-      "customer-value:orchestrator": "existing-composer",
-      "customer-value:composerEnvironment": "shared",
-      "customer-value:composerDagBucket": "shared-bucket",
-      "customer-value:composerServiceAccount": "airflow@my-shop.iam.gserviceaccount.com",
-    };
-    assert.deepEqual(await kindAndName(existing), { kind: "composer", name: "shared" });
+  it("must be complete, so that npm run smoke does not start without what it needs", () => {
+    for (const name of Object.keys(output))
+      assert.equal(deployment.safeParse({ ...output, [name]: undefined }).success, false, name);
+    for (const part of ["orders", "deadLetters", "orchestrator"] as const)
+      for (const name of Object.keys(output[part])) {
+        const incomplete = { ...output, [part]: { ...output[part], [name]: undefined } };
+        assert.equal(deployment.safeParse(incomplete).success, false, `${part}.${name}`);
+      }
+    const cron = { ...output, orchestrator: { kind: "", name: "cron" } };
+    assert.match(deployment.safeParse(cron).error!.message, /workflows.*composer/);
   });
 });

@@ -41,6 +41,8 @@ describe("messages", () => {
       const wrong = { ...push, message: { ...message, data } };
       assert.equal(pushEnvelope.safeParse(wrong).success, false, data);
     }
+    const empty = pushEnvelope.safeParse({ ...push, message: { ...message, data: "" } });
+    assert.match(empty.error!.message, /must not be empty/);
     for (const wrong of [{ message: undefined }, { subscription: undefined }, { deliveryAttempt: 1.5 }])
       assert.equal(pushEnvelope.safeParse({ ...push, ...wrong }).success, false, JSON.stringify(wrong));
   });

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { z } from "zod";
 import { newRunId, runDate, runId, runIdFor, runSettings, today } from "./run.ts";
 
 describe("run contract", () => {
@@ -10,6 +11,44 @@ describe("run contract", () => {
     const last = Date.parse(today("Pacific/Kiritimati"));
     const later = new Date(last + 86_400_000).toISOString().slice(0, 10);
     assert.equal(runDate.safeParse(later).success, false);
+  });
+
+  it("takes the day that begins first, 14 hours before UTC's, as the last run date", () => {
+    const { now } = Date;
+    const messages = (text: string) => runDate.safeParse(text).error?.issues.map(({ message }) => message);
+    try {
+      Date.now = () => Date.parse("2026-03-02T09:59:59Z");
+      assert.equal(messages("2026-03-02"), undefined);
+      assert.deepEqual(messages("2026-03-03"), ["must not be after today (2026-03-02)"]);
+      Date.now = () => Date.parse("2026-03-02T10:00:00Z");
+      assert.equal(messages("2026-03-03"), undefined);
+      assert.deepEqual(messages("2026-03-04"), ["must not be after today (2026-03-03)"]);
+    } finally {
+      Object.assign(Date, { now });
+    }
+  });
+
+  it("gives one reason for a wrong run date, the first", () => {
+    const messages = (text: string) => runDate.safeParse(text).error?.issues.map(({ message }) => message);
+    assert.deepEqual(messages("9999"), ["must be a date like 1997-10-01"]);
+    assert.deepEqual(messages("0020-01-01"), ["must not be before 1900-01-01"]);
+    assert.deepEqual(messages("1899-12-31"), ["must not be before 1900-01-01"]);
+  });
+
+  it("is a date in JSON Schema, too", () => {
+    assert.equal(z.toJSONSchema(runDate).format, "date");
+  });
+
+  it("has today's date in a time zone, in UTC if none is given", () => {
+    // At any time, the date differs between two of these.
+    for (const zone of ["Pacific/Kiritimati", "Etc/GMT+12"]) {
+      const offset = zone === "Etc/GMT+12" ? -12 : 14;
+      const expected = () => new Date(Date.now() + offset * 3_600_000).toISOString().slice(0, 10);
+      const before = expected();
+      assert.ok([before, expected()].includes(today(zone)), zone);
+    }
+    const before = new Date().toISOString().slice(0, 10);
+    assert.ok([before, new Date().toISOString().slice(0, 10)].includes(today()));
   });
 
   it("reads a run date and settings without a formatter, which takes longer than the rest of a request", () => {
@@ -45,6 +84,7 @@ describe("run contract", () => {
     assert.match(newRunId("2026-03-02"), /^clv-20260302-m[0-9a-f]{10}$/);
     const isTaken = (id: string) => runId.safeParse(id).success;
     for (const id of [newRunId("2026-03-02"), "a-1", `a${"0".repeat(62)}`]) assert.ok(isTaken(id), id);
+    assert.match(runId.safeParse("A").error!.message, /must be 3 to 63 lower-case letters/);
     for (const id of ["a1", `a${"0".repeat(63)}`, "1ab", "-ab", "Abc", "a_b", "abc\n", " abc"])
       assert.equal(isTaken(id), false, id);
   });
@@ -75,12 +115,22 @@ describe("run contract", () => {
         assert.equal(isTaken(name, value), false, `${name} ${value}`);
     }
     assert.equal(isTaken("horizon_weeks", 1.5), false);
+    const lists = {
+      promotion_metric: ["count_mae", "count_rmse", "top_decile_revenue_share", "spearman", "value_mae"],
+      retrain: ["yes", "no"],
+      refunds: ["separate", "net"],
+      full_refresh: ["off", "on"],
+    };
+    for (const [name, list] of Object.entries(lists))
+      for (const value of list) assert.ok(isTaken(name, value), `${name} ${value}`);
     for (const [name, value] of Object.entries({
+      promotion_metric: "",
       retrain: "maybe",
       refunds: "off",
       full_refresh: "yes",
       other: 1,
     }))
       assert.equal(isTaken(name, value), false, name);
+    assert.match(runSettings.safeParse({ shop_time_zone: "paris" }).error!.message, /like Europe\/Paris/);
   });
 });

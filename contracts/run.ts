@@ -13,7 +13,7 @@ const latestToday = (): string => new Date(Date.now() + 14 * 3_600_000).toISOStr
 /** The day that a run looks back from: only orders before it count. From 1900-01-01 to today, in any time zone. */
 export const runDate = z.iso
   .date({ error: "must be a date like 1997-10-01", abort: true })
-  .regex(/^(19|[2-9]\d)/, { error: "must not be before 1900-01-01", abort: true })
+  .regex(/^(19|[2-9]\d)/, "must not be before 1900-01-01")
   .refine((date) => date <= latestToday(), { error: () => `must not be after today (${latestToday()})` })
   .meta({
     format: "date",

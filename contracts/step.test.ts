@@ -24,6 +24,23 @@ describe("step reports", () => {
     assert.deepEqual(await read(["features", "train"], true), [features, { ...train, status: "failed" }]);
   });
 
+  it("are read as they ended", async () => {
+    const failed = { ...train, status: "failed", error: "No memory.", warnings: ["Few customers."] };
+    const url = stepReportUrl("gs://bucket", "run-2", "train");
+    files.set(url, JSON.stringify(failed));
+    const reports = await readStepReports(artifacts, "gs://bucket", "run-2", ["train"], false);
+    assert.deepEqual(reports, [failed]);
+  });
+
+  it("start with nothing written and no warning", () => {
+    const { started_at, ...rest } = train;
+    assert.ok(Date.parse(started_at) <= Date.now());
+    assert.deepEqual(rest, {
+      ...{ step: "train", status: "running", finished_at: null, error: null },
+      ...{ rows: {}, bytes_billed: 0, warnings: [], outputs: {} },
+    });
+  });
+
   it("must be valid", async () => {
     files.set(stepReportUrl("gs://bucket", "run-1", "score"), '{"step": "score"}');
     await assert.rejects(read(["score"], true), /status/);

@@ -33,9 +33,10 @@ describe("identities", () => {
     const members = ["group:allusers@example.com", "serviceAccount:invoker@p.iam.gserviceaccount.com", LATER];
     const binding = declared(gcp.pubsub.TopicIAMBinding, "t", { members });
     assert.deepEqual(await evaluate([noPublicAccess()], binding), []);
-    const documentation = { content: "Never grant this to allUsers" };
-    const alert = declared(gcp.monitoring.AlertPolicy, "a", { documentation });
-    assert.deepEqual(await evaluate([noPublicAccess()], alert), []);
+    for (const content of ["Never grant this to allUsers", "Never set publicRead", "publicReadings"]) {
+      const alert = declared(gcp.monitoring.AlertPolicy, "a", { documentation: { content } });
+      assert.deepEqual(await evaluate([noPublicAccess()], alert), [], content);
+    }
   });
 
   it("must be asked for by Cloud Run", async () => {

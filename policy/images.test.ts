@@ -35,7 +35,12 @@ describe("images", () => {
       await check(variable(`run ${repository}/clv:v1 now`)),
       /envVariables.JOB "\S+\/cvp\/clv:v1"/,
     );
-    assert.match(await check(variable("eu.gcr.io/my-project/clv")), /gcr.io/);
+    for (const image of ["eu.gcr.io/my-project/clv", "gcr.io/my-project/clv"])
+      assert.match(await check(variable(`run ${image}`)), new RegExp(`JOB "${image}"`));
+    for (const name of ["image", "imageUri", "imageUrl", "containerImage"]) {
+      const resource = { type: "gcp:new/job:Job", name: "job", inputs: { [name]: "node:24" } };
+      assert.match(await check(resource), new RegExp(`found ${name} "node:24"`));
+    }
     const launcher = LAUNCHER.split(":")[0];
     for (const tag of ["", ":latest", ":2", ":2.22.0-other"])
       assert.match(await check(pipeline(`${launcher}${tag}`)), /google-cloud-pipeline-components/, tag);
@@ -56,7 +61,10 @@ describe("images", () => {
       variable(LATER),
     ])
       assert.deepEqual(await evaluate([imagesByDigest()], resource), []);
-    assert.deepEqual(await evaluate([imagesByDigest()], variable(`${repository} is the repository`)), []);
+    for (const text of [`${repository} is the repository`, "gcr.io/my-project is the registry"])
+      assert.deepEqual(await evaluate([imagesByDigest()], variable(text)), []);
+    const disk = { type: "gcp:new/disk:Disk", name: "disk", inputs: { sourceImage: "debian-13" } };
+    assert.deepEqual(await evaluate([imagesByDigest()], disk), []);
   });
 
   it("are looked for in long texts in no time", async () => {
@@ -84,5 +92,7 @@ describe("images", () => {
         [],
       );
     assert.deepEqual(await evaluate([noLatestTags()], variable("the latest")), []);
+    const disk = { type: "gcp:new/disk:Disk", name: "disk", inputs: { imageName: "debian" } };
+    assert.deepEqual(await evaluate([noLatestTags()], disk), []);
   });
 });

@@ -43,6 +43,30 @@ async function ask(env: object, bucket: object) {
   }
 }
 
+/** A resource that violates the policy. */
+function wrongFor(policy: string): { type: string; inputs: object } {
+  const wrong: Readonly<Record<string, readonly [type: string, inputs: object]>> = {
+    "no-service-account-keys": ["gcp:serviceaccount/key:Key", {}],
+    "least-privilege": ["gcp:new/grant:Grant", { role: "roles/owner" }],
+    "no-public-access": ["gcp:new/grant:Grant", { member: "allUsers" }],
+    "authenticated-callers-only": ["gcp:cloudrunv2/service:Service", { invokerIamDisabled: true }],
+    "own-service-account": ["gcp:cloudrunv2/service:Service", {}],
+    "images-by-digest": ["gcp:new/job:Job", { image: "node:24" }],
+    "no-latest-tags": ["docker-build:index:Image", { tags: ["invoker:latest"] }],
+    "bucket-uniform-access": ["gcp:storage/bucket:Bucket", {}],
+    "bucket-public-access-prevention": ["gcp:storage/bucket:Bucket", {}],
+    "subscription-dead-letter": ["gcp:pubsub/subscription:Subscription", {}],
+    "subscription-never-expires": ["gcp:pubsub/subscription:Subscription", {}],
+    "push-with-token": ["gcp:pubsub/subscription:Subscription", { pushConfig: { pushEndpoint: "x" } }],
+    "bounded-scans": ["gcp:bigquery/table:Table", { timePartitioning: { type: "DAY" } }],
+    "deletion-protection": ["gcp:new/thing:Thing", { deletionProtection: false }],
+    labels: ["gcp:new/thing:Thing", { labels: {} }],
+    regions: ["gcp:new/thing:Thing", { location: "nowhere" }],
+  };
+  const [type, inputs] = wrong[policy] ?? assert.fail(`No resource violates ${policy}: add one here.`);
+  return { type, inputs };
+}
+
 describe("policy pack", () => {
   it("has policies of different names, described and mandatory", () => {
     const all = policies("dev");
@@ -61,15 +85,24 @@ describe("policy pack", () => {
     });
   });
 
+  it("has policies that each say what was found, what is allowed and what to do", async () => {
+    for (const policy of policies("prod")) {
+      const { type, inputs } = wrongFor(policy.name);
+      const messages = await evaluate([policy], { type, name: "x", inputs });
+      assert.notEqual(messages.length, 0, policy.name);
+      for (const message of messages) {
+        const [found, remedy = ""] = message.split(` Allowed: ${policy.description} `);
+        assert.match(found!, new RegExp(`^${type} "x": found .+\\.$`));
+        assert.match(remedy, /^[A-Z][a-z]+ .+\.$/, policy.name);
+      }
+    }
+  });
+
   it("ignores the resources of other providers", async () => {
-    const wrong = {
-      ...{ deletionProtection: false, location: "nowhere", labels: {}, role: "roles/owner" },
-      ...{ member: "allUsers", image: "node:latest" },
-    };
-    const found = async (type: string) =>
-      (await evaluate(policies("prod"), { type, name: "x", inputs: wrong })).length;
-    assert.ok((await found("gcp:new/thing:Thing")) >= 7);
-    assert.equal(await found("aws:new/thing:Thing"), 0);
+    for (const policy of policies("prod")) {
+      const { inputs } = wrongFor(policy.name);
+      assert.deepEqual(await evaluate([policy], { type: "aws:new/thing:Thing", name: "x", inputs }), []);
+    }
   });
 
   it("is loaded by Pulumi, and finds what is wrong among what is not known yet", async () => {

@@ -37,6 +37,12 @@ describe("roles", () => {
       for (const grant of grants(role)) assert.equal(await check(grant), "", grant.type);
   });
 
+  it("pass when only a part of their name is that of a basic role", async () => {
+    const roles = ["roles/securitycenter.adminViewer", "roles/editorial", "organizations/1/roles/viewer"];
+    for (const role of roles) for (const grant of grants(role)) assert.equal(await check(grant), "", role);
+    assert.equal(await check(declared(gcp.projects.IAMCustomRole, "role", { roleId: "sql_admin" })), "");
+  });
+
   it("pass by exception, of that resource and that role alone", async () => {
     const [reason, role] = ["it creates the topics", "roles/pubsub.admin"];
     const exception = { type: "gcp:projects/iAMMember:IAMMember", name: "deployer", role, reason };

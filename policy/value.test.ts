@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { at, plain, texts, UNKNOWN, type Value } from "./value.ts";
+import { at, isEmpty, plain, texts, UNKNOWN, type Value } from "./value.ts";
 
 describe("values", () => {
   const properties = {
@@ -13,6 +13,7 @@ describe("values", () => {
 
   it("are copied, with a mark where they can't be read", () => {
     assert.deepEqual(plain(properties), { name: "a", list: [1, null], later: UNKNOWN });
+    assert.deepEqual(plain({ template: properties }), { template: plain(properties) });
     fc.assert(fc.property(fc.jsonValue(), (json) => assert.deepEqual(plain({ json }), { json })));
   });
 
@@ -29,6 +30,9 @@ describe("values", () => {
       members: ["a", UNKNOWN],
       policy: '{"roles": [["b"]]}',
       text: "{not JSON",
+      indented: ' {"role": "c"}',
+      quoted: '"[d]"',
+      nothing: null,
       count: 1,
     };
     assert.deepEqual(
@@ -37,7 +41,15 @@ describe("values", () => {
         { path: "members.0", key: "members", text: "a" },
         { path: "policy.roles.0.0", key: "roles", text: "b" },
         { path: "text", key: "text", text: "{not JSON" },
+        { path: "indented.role", key: "role", text: "c" },
+        { path: "quoted", key: "quoted", text: '"[d]"' },
       ],
     );
+    assert.deepEqual([...texts("alone")], [{ path: "", key: "", text: "alone" }]);
+  });
+
+  it("are empty if nothing is set", () => {
+    for (const empty of [undefined, null, ""]) assert.equal(isEmpty(empty), true, String(empty));
+    for (const value of [0, false, "a", UNKNOWN, [], {}]) assert.equal(isEmpty(value), false, String(value));
   });
 });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type ChampionSettings, decideChampion } from "./champion.ts";
+import { bestOf, type ChampionSettings, compare, decideChampion, worseThanBaselines } from "./champion.ts";
 import type { MetricRow } from "./metrics.ts";
 
 const metrics = (metric: ChampionSettings["metric"], value: number): MetricRow[] => [
@@ -84,5 +84,59 @@ describe("decideChampion", () => {
     assert.equal(decideChampion(none, some, settings).promoted, false);
     assert.equal(decide("spearman", Number.NaN, 0.5).promoted, false);
     assert.equal(decide("spearman", 0.5, 0.5, Number.NaN).promoted, false);
+  });
+});
+
+describe("models that were made now", () => {
+  const model = (model_id: string, rows: MetricRow[], converged = true) => ({
+    ...{ model_id, family: "bg-nbd", converged, metrics: rows },
+  });
+
+  it("are ranked by the metric: a smaller error or a larger share is better", () => {
+    const best = (metric: ChampionSettings["metric"], ...values: number[]) =>
+      bestOf(
+        values.map((value) => model(`m${value}`, metrics(metric, value))),
+        metric,
+      ).model_id;
+    for (const metric of ["count_mae", "count_rmse", "value_mae"] as const)
+      assert.equal(best(metric, 3, 1, 2), "m1", metric);
+    for (const metric of ["spearman", "top_decile_revenue_share"] as const)
+      assert.equal(best(metric, 1, 3, 2), "m3", metric);
+  });
+
+  it("are used without a figure rather than without convergence; of equal ones, the first", () => {
+    const ids = (...models: Parameters<typeof bestOf>[0]) => bestOf(models, "count_mae").model_id;
+    const [good, stuck] = [
+      model("good", metrics("count_mae", 5)),
+      model("stuck", metrics("count_mae", 1), false),
+    ];
+    assert.equal(ids(stuck, good), "good");
+    assert.equal(ids(stuck, model("blank", [])), "blank");
+    assert.equal(ids(model("blank", []), good), "good");
+    assert.equal(ids(model("first", metrics("count_mae", 5)), good), "first");
+    assert.equal(ids(model("first", []), model("second", [])), "first");
+  });
+
+  it("are compared by their figures, or by the word that there is none", () => {
+    const one = model("one", metrics("count_mae", 0.79512));
+    assert.equal(compare(one, model("two", []), "count_mae"), "count_mae 0.7951 against no figure");
+  });
+
+  it("say which baseline certainly ranks customers better, by the interval of the whole", () => {
+    const rows = (high: number): MetricRow[] => {
+      const difference = { predictor: "rfm", metric: "top_decile_revenue_share_difference_high" } as const;
+      const shares = { metric: "top_decile_revenue_share", bucket: null } as const;
+      return [
+        { ...difference, bucket: 1, value: -1 },
+        { ...difference, bucket: null, value: high },
+        { ...shares, predictor: "model", value: 0.4012 },
+        { ...shares, predictor: "rfm", value: 0.5 },
+      ];
+    };
+    assert.deepEqual(worseThanBaselines(model("m", rows(-0.01))), [
+      "m ranks customers worse than the RFM score: its best tenth has 40.1 % of the hold-out's revenue, against 50.0 %.",
+    ]);
+    for (const high of [0, 0.01]) assert.deepEqual(worseThanBaselines(model("m", rows(high))), []);
+    assert.deepEqual(worseThanBaselines(model("m", [])), []);
   });
 });

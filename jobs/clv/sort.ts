@@ -14,11 +14,13 @@ export function sortedBy(column: Float64Array): Uint32Array {
   ] as const) {
     const keys = from[half];
     const starts = new Uint32Array(VALUES + 1);
-    for (let i = 0; i < length; i++) starts[((keys[i]! >>> bit) & 0xffff) + 1]!++;
+    for (let i = 0; i < length; i++) starts[((keys[i]! >>> bit) & 0xffff) + 1]! += 1;
     if (starts.includes(length)) continue; // All rows have the same 16 bits.
     for (let value = 0; value < VALUES; value++) starts[value + 1]! += starts[value]!;
     for (let i = 0; i < length; i++) {
-      const place = starts[(keys[i]! >>> bit) & 0xffff]!++;
+      const digit = (keys[i]! >>> bit) & 0xffff;
+      const place = starts[digit]!;
+      starts[digit] = place + 1;
       to.low[place] = from.low[i]!;
       to.high[place] = from.high[i]!;
       to.rows[place] = from.rows[i]!;
