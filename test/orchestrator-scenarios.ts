@@ -194,7 +194,7 @@ export function testScenarios(testbeds: Testbeds, orchestrator: TestedOrchestrat
     await testbed.publish(REQUESTS, "no JSON", "clv-none");
     const failed = await run(DAY, { run_seconds: 20, ask_seconds: 25 });
     assertFailedIn(failed, "wait", /did not end within 20 s\..*never started.*look in the dead letters/);
-    const letters = await testbed.deadLetters();
+    const letters = await testbed.deadLetters(2);
     assert.equal(letters.length, 2, letters.join());
     assert.ok(letters.includes("no JSON"));
     assert.ok(letters.some((letter) => letter.includes(runIdFor(DAY, 1))));

@@ -147,7 +147,7 @@ if (!skipUnlessInstalled(NAME, ["Python 3.10 or later", "Java", "the Google Clou
         "signals of the alerts": /^passed: dead letters, requests to the invoker/,
         "acknowledge the dead letter": /^passed: fire-drill/,
       });
-      assert.deepEqual(await testbed.deadLetters(), ["another"]);
+      assert.deepEqual(await testbed.deadLetters(1), ["another"]);
       assert.deepEqual(await subscriptions(), ["requests", "requests-dead-letter"]);
     });
 

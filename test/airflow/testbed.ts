@@ -96,15 +96,18 @@ export class AirflowTestbed {
     await this.#stack?.launcher.cancel(runId);
   }
 
-  /** The requests that became dead letters. */
-  async deadLetters(): Promise<string[]> {
+  /** The requests that became dead letters: waits for `count` of them, at most a minute, and a moment more for others. */
+  async deadLetters(count: number): Promise<string[]> {
     const subscription = this.pubsub.subscription(`${REQUESTS}-dead-letter`);
     const letters: string[] = [];
+    const { promise: all, resolve } = Promise.withResolvers<void>();
     subscription.on("message", (message) => {
       letters.push(message.data.toString());
       message.ack();
+      if (letters.length === count) resolve();
     });
-    await setTimeout(2000);
+    await Promise.race([all, setTimeout(60_000, undefined, { ref: false })]);
+    await setTimeout(1000);
     await subscription.close();
     return letters;
   }
