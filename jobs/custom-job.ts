@@ -1,6 +1,6 @@
 import { CANDIDATES, type Candidate } from "./candidates.ts";
 
-/** Where custom jobs of Vertex AI run, and as whom. */
+/** Where custom jobs of Vertex AI run, and which account they have. */
 export interface CustomJobs {
   readonly project: string;
   readonly region: string;

@@ -1,6 +1,6 @@
 import { type DuckDBConnection, quotedString } from "@duckdb/node-api";
 import { UserError } from "../../lib/user-error.ts";
-import type { OrderColumn } from "./columns.ts";
+import type { OrderColumn } from "./column-names.ts";
 
 /** A column of the file. Its values, as text or with their type, are in a column of the temporary table order_text. */
 export interface TextColumn {

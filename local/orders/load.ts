@@ -1,7 +1,8 @@
 import { type DuckDBConnection, quotedString } from "@duckdb/node-api";
 import { UserError } from "../../lib/user-error.ts";
 import { openLocalWarehouse } from "../runtime/local-stack.ts";
-import { listed, mapColumns, type OrderColumn, orderColumns } from "./columns.ts";
+import { type OrderColumn, orderColumns } from "./column-names.ts";
+import { listed, mapColumns } from "./columns.ts";
 import { type OrderFile, openOrderFile } from "./file.ts";
 import {
   chooseDateFormat,
