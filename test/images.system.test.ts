@@ -176,7 +176,7 @@ describe("images, built and run", () => {
       // Signals to buildah do not reach what it runs.
       process.kill(innermost(invoker.pid!), "SIGTERM");
       assert.deepEqual(await ended, [0, null], log);
-      assert.ok(performance.now() - stoppedAt < 2000, `it took ${seconds(stoppedAt)}`);
+      assert.ok(performance.now() - stoppedAt < 8000, `it took ${seconds(stoppedAt)}`);
     } finally {
       if (invoker.exitCode === null) process.kill(innermost(invoker.pid!), "SIGKILL");
     }
