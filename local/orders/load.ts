@@ -1,4 +1,5 @@
 import { type DuckDBConnection, quotedString } from "@duckdb/node-api";
+import { today } from "../../contracts/run.ts";
 import { UserError } from "../../lib/user-error.ts";
 import { openLocalWarehouse } from "../runtime/local-stack.ts";
 import { type OrderColumn, orderColumns } from "./column-names.ts";
@@ -64,6 +65,12 @@ export interface OrdersSummary extends OrderDays {
 /** Blanks around a value: of ASCII, of Unicode, and those of no width. */
 const BLANKS =
   " \t\n\v\f\r\u00a0\u00ad\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b\u200c\u200d\u200e\u200f\u202f\u205f\u2060\u3000\ufeff";
+
+/** The run date that a log has by default: the day after the last order, at the latest the shop's today. */
+export function dayAfter(day: string, timeZone: string): string {
+  const next = new Date(Date.parse(day) + 86_400_000).toISOString().slice(0, 10);
+  return [next, today(timeZone)].sort()[0]!;
+}
 
 /** A sentence about how the file was read, for people. */
 export function describeOrders({ format, columns, ...summary }: OrdersSummary): string {
