@@ -241,9 +241,9 @@ async function loadFile(
   }
 }
 
-/** SQL condition: the text has an offset from UTC, and by it another day than in the session's time zone. */
+/** SQL condition: the text has an offset from UTC, or a zone like EST, and by it another day than in the session's time zone. */
 const onOtherDay = (text: string, time: string): string =>
-  `regexp_matches(${text}, '\\d[+-]\\d\\d:?(\\d\\d)?$|\\d [+-]\\d\\d:?(\\d\\d)?$') AND coalesce(TRY_CAST(left(${text}, 10) AS DATE) <> (${time})::DATE, false)`;
+  `regexp_matches(${text}, '\\d[+-]\\d\\d:?(\\d\\d)?$|\\d [+-]\\d\\d:?(\\d\\d)?$|\\d ?[A-Z][A-Za-z_/]{2,}$') AND NOT regexp_matches(${text}, '(UTC|GMT|Z)$') AND coalesce(TRY_CAST(left(${text}, 10) AS DATE) <> (${time})::DATE, false)`;
 
 /** SELECT list of a hash of all the row's values and of the order columns: with their type if it is exact, otherwise as text. */
 function selectList(
