@@ -143,13 +143,16 @@ export function minorUnit(currency: string): string {
 export function numberOf(value: string, decimal: Decimal): string {
   const number = decimal === "," ? `translate(${value}, ',.', '.,')` : value;
   const round = `regexp_replace(translate(${number}, '−–—－０１２３４５６７８９．，', '----0123456789.,'), '(\\d)(\\.-+|/-$)', '\\1')`;
+  // Between digits, a blank or an apostrophe separates thousands: 5 10 are two numbers.
+  const apart = "[\\s\\p{Z}''’]+";
+  const several = `regexp_matches(${round}, '\\d${apart}(\\d{1,2}|\\d{4,})(\\D|$)|\\d{4,}${apart}\\d|[.,]\\d+${apart}\\d')`;
   const bare = `regexp_replace(${round}, '[\\s\\p{Z}\\p{Sc}''’]', '', 'g')`;
   const sign = "[+(-]?";
   const plain = `regexp_replace(regexp_replace(${bare}, '(?i)^(${sign})(?:${currencies})[.,]?(${sign}[\\d.])', '\\1\\2'), '(?i)([\\d.][)-]?)(?:${currencies})[.,]?$', '\\1')`;
   const signed = `regexp_replace(${plain}, '^(?:\\(([^()-]+)\\)|([^()-]+)-)$', '-\\1\\2')`;
   const grouped = `regexp_matches(${signed}, '^[+-]?([1-9]\\d{0,2}(,\\d{3})+|[1-9]\\d?(,\\d\\d)+,\\d{3})(\\.\\d*)?$')`;
   return `coalesce(TRY_CAST(${number} AS DOUBLE),
-    TRY_CAST(CASE WHEN ${grouped} THEN replace(${signed}, ',', '') ELSE ${signed} END AS DOUBLE))`;
+    TRY_CAST(CASE WHEN ${several} THEN NULL WHEN ${grouped} THEN replace(${signed}, ',', '') ELSE ${signed} END AS DOUBLE))`;
 }
 
 /**
