@@ -1140,6 +1140,10 @@ describe("loadOrders", () => {
     assert.deepEqual([first_order_on, last_order_on], ["2020-01-02", "2020-03-04"]);
     assert.match(warnings.join("\n"), /dated after today: 1\..*\n.* before 1971.*: 2\./);
     await fails(load(dates("2062-01-01", "1970-01-01")), "no date from 1971 to today");
+    const late = await load(dates("2020-01-02", "2020-03-04", "2021-03-06", "2021-03-06"));
+    assert.equal(late.last_order_on, "2020-03-04");
+    assert.match(late.warnings[0]!, /^The last orders are of 2021-03-06, 367 days after .*--run-date/);
+    assert.equal((await load(dates("2020-01-02", "2020-03-04", "2021-03-05"))).last_order_on, "2021-03-05");
   });
 
   it("warns of names, of customers that are nobody, and of columns with the kind of a sale", async () => {

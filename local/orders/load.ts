@@ -42,7 +42,10 @@ export interface OrdersOptions {
   readonly check?: (days: OrderDays) => void;
 }
 
-/** First and last day of the orders in the shop's time zone, YYYY-MM-DD. Days before 1971 and after today do not count. */
+/**
+ * First and last day of the orders in the shop's time zone, YYYY-MM-DD. Days before 1971 and after today do not count, nor does a
+ * last day that is more than a year after the one before.
+ */
 interface OrderDays {
   first_order_on: string;
   last_order_on: string;
@@ -197,6 +200,7 @@ async function loadFile(
         dates,
         `from 1971 to today in the format ${dateFormat}, alone or with a time like 13:45`,
       );
+    const late = await skipLateDay(connection, days);
     options.check?.(days);
     const columns = Object.fromEntries([...positions].map(([target, index]) => [target, names[index]!]));
     const removed = [
@@ -207,6 +211,7 @@ async function loadFile(
     const reading = { columns, dateFormat, timeZone, refunds, oneRowEach, inCents, lines };
     const warnings = [
       ...[file.guess.encoding ?? []].flat(),
+      ...late,
       ...(await readingWarnings(connection, reading)),
       ...removed,
     ];
@@ -357,6 +362,20 @@ async function daysOf(connection: DuckDBConnection): Promise<OrderDays | undefin
   );
   const [first_order_on, last_order_on] = range.getRows()[0] as [string | null, string | null];
   return first_order_on === null || last_order_on === null ? undefined : { first_order_on, last_order_on };
+}
+
+/** Moves a last day that is likely a wrong date to the one before; returns the warning about it. */
+async function skipLateDay(connection: DuckDBConnection, days: OrderDays): Promise<string[]> {
+  const last = days.last_order_on;
+  const earlier = await connection.runAndReadAll(
+    `SELECT max(ordered_at)::DATE::VARCHAR, DATE '${last}' - max(ordered_at)::DATE FROM order_rows WHERE ordered_at >= '1971-01-01'::DATE::TIMESTAMPTZ AND ordered_at < '${last}'::DATE::TIMESTAMPTZ`,
+  );
+  const [before, gap] = earlier.getRows()[0]!;
+  if (before === null || Number(gap) <= 366) return [];
+  days.last_order_on = String(before);
+  return [
+    `The last orders are of ${last}, ${gap} days after those before. They do not move the run date. If the date is right, give a later --run-date.`,
+  ];
 }
 
 /** When the log is read in another way, old orders change, too: the next run then reads all of them (rfm.order_reads). */
