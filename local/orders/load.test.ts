@@ -544,6 +544,7 @@ describe("loadOrders", () => {
     await fails(load("\n\n"), "first line", "is empty");
     await fails(load("customer_id,date,amount\n"), "no orders");
     await fails(load(Buffer.from("89504e470d0a1a0a0000000d49484452", "hex")), "binary file", "CSV");
+    await fails(load(Buffer.from("504b0304140000000800", "hex")), "binary file", "unpack a zip file");
     await fails(load(Uint8Array.from({ length: 999 }, (_, i) => (i * 197) % 256)), "binary file");
     const zipped = gzipSync(amounts(...Array.from({ length: 5000 }, (_, i) => String(i))));
     await fails(load(zipped.subarray(0, 5000)), "incomplete gzip file", "again");
@@ -790,7 +791,7 @@ describe("loadOrders", () => {
         ["1", "a", 5],
         ["2", "a", 4],
       ],
-      /^Orders with several rows of the same amount: 1\. The amount counts once/,
+      /^Orders with several rows of the same amount: 1\. The amount counts once.* add these up in the file\.$/,
     ],
     "counts equal rows once": [
       ["1,a,2020-01-01,5,x", "2,a,2020-01-01,4,x", "1,a,2020-01-01,5,x"],
