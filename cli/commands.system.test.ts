@@ -7,7 +7,9 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
+import { pathToFileURL } from "node:url";
 import type { LineageTable } from "dataform-check/lineage/tables";
+import { readParquet } from "../adapters/parquet.ts";
 import { projectDir, sqlDir } from "../lib/project.ts";
 
 /** The other commands of the README: serve, sql, lineage, format. */
@@ -122,6 +124,43 @@ describe("local commands", function () {
       assert.match(output, /\/proc\/x/);
       assert.doesNotMatch(output, /\n\s+at /);
     });
+
+  it("npm run examples reads an order log as a run does: its zone, its refunds, its last day", async () => {
+    const days = Array.from({ length: 30 }, (_, i) => new Date(Date.UTC(2024, 0, 1 + 7 * i)));
+    const rows = days.map(
+      (day, i) => `c${i % 5},${day.toISOString().slice(0, 10)} 05:00,10,${i === 29 ? 4 : 0}`,
+    );
+    const orders = join(folder, "examples.csv");
+    writeFileSync(orders, `customer,date,total,refunded\n${rows.join("\n")}\n`);
+    const out = join(folder, "examples");
+    const { code, output } = await run(
+      "examples",
+      ...["--orders", orders, "--data-dir", join(folder, "examples-data"), "--out", out],
+      ...["--shop-time-zone", "America/Los_Angeles", "--refunds", "net", "--columns", "refunded=refunded"],
+    );
+    assert.equal(code, 0, output);
+    assert.match(output, /^orders: 30 rows, 2024-01-01 to 2024-07-22 /m);
+    assert.match(output, /^warning: Refunds in column refunded: 4\.00 of 1 orders\. They are subtracted\.$/m);
+    const read = await readParquet(pathToFileURL(join(out, "examples")).href, [
+      ...["sample", "purpose", "customer_id", "recency_days", "value"],
+    ]);
+    const last = read.find(
+      (row) => row.customer_id === "c4" && row.sample === "production" && row.purpose === "predict",
+    );
+    assert.deepEqual([Number(last!.recency_days), last!.value], [0, 56]);
+  });
+
+  it("npm run serve has the option that its warning of refunds names", async () => {
+    const orders = join(folder, "refunds.csv");
+    writeFileSync(orders, "customer,date,total,refunded_amount\na,2024-01-01,5,2\n");
+    const args = ["--port", "0", "--orders", orders, "--data-dir", join(folder, "refunds")];
+    const serve = start("serve", ...args, "--refunds", "net");
+    await serve.says("They are subtracted.");
+    serve.child.kill();
+    const { code, output } = await run("serve", ...args, "--refunds", "some");
+    assert.equal(code, 1);
+    assert.match(output, /^--refunds: .*separate.*net/m);
+  });
 
   describe("npm run sql", () => {
     it("runs the models and shows rows and assertions", async () => {

@@ -1,17 +1,23 @@
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { runDate } from "../contracts/run.ts";
 import { sqlParameters } from "../jobs/sql-runner/parameters.ts";
 import { exportModels } from "../jobs/sql-runner/parquet.ts";
 import { actionsOfStep, compileToRun, runActions } from "../jobs/sql-runner/runner.ts";
 import { createLogger } from "../lib/log.ts";
+import { makeFolder } from "../lib/make-folder.ts";
 import { sqlDir } from "../lib/project.ts";
-import { parse, UserError } from "../lib/user-error.ts";
-import { loadOrders } from "../local/orders/load.ts";
+import { UserError } from "../lib/user-error.ts";
 import { whole } from "../local/report/numbers.ts";
 import { openLocalWarehouse } from "../local/runtime/local-stack.ts";
 import { localCommand, runCommand, runSettingsOf, withRunSettings } from "./command.ts";
-import { CDNOW, dataDirOf, type OrdersArguments, ordersOf, withOrders } from "./orders-options.ts";
+import {
+  dataDirOf,
+  loadForRun,
+  type OrdersArguments,
+  ordersOf,
+  RUN_DATE,
+  withOrders,
+} from "./orders-options.ts";
 
 /** npm run examples: what a candidate gets in a run, as Parquet files for a notebook. */
 const options = withRunSettings(
@@ -19,22 +25,28 @@ const options = withRunSettings(
     localCommand("run examples", "Writes what a candidate gets in a run, as Parquet files for a notebook."),
   )
     .requiredOption("--out <dir>", "folder for examples/ and champion/")
-    .option("--run-date <date>", "use the orders before this day", CDNOW.runDate),
+    .option("--run-date <date>", RUN_DATE),
 )
   .parse()
-  .opts<OrdersArguments & { out: string; runDate: string }>();
+  .opts<OrdersArguments & { out: string; runDate?: string }>();
 
 await runCommand(async () => {
-  const run_date = parse(runDate, options.runDate, "--run-date");
-  const orders = ordersOf(options);
-  const warehouse = await openLocalWarehouse(dataDirOf(options.dataDir, orders.file));
+  const settings = runSettingsOf({ ...options });
+  const dataDir = dataDirOf(options.dataDir, ordersOf(options).file);
+  makeFolder(dataDir, "--data-dir");
+  const warehouse = await openLocalWarehouse(dataDir);
   try {
-    await warehouse.withConnection((connection) => loadOrders(connection, orders));
+    const run_date = await loadForRun(warehouse, options, settings);
     const graph = compileToRun(sqlDir, { project: warehouse.project });
-    const values = sqlParameters({ ...runSettingsOf({ ...options }), run_date, model_id: "" });
-    const log = createLogger({ component: "examples" }, "error");
+    const values = sqlParameters({ ...settings, run_date, model_id: "" });
     const models = [...actionsOfStep(graph, "features"), ...actionsOfStep(graph, "examples")];
-    const { failures, rows } = await runActions(warehouse, sqlDir, models, values, log);
+    const { failures, rows } = await runActions(
+      warehouse,
+      sqlDir,
+      models,
+      values,
+      createLogger({ component: "examples" }, "error"),
+    );
     if (failures.length > 0) throw new UserError(failures.join("\n"));
     const folder = (name: string): string => pathToFileURL(resolve(options.out, name)).href;
     const folders = { examples: folder("examples"), champion: folder("champion") };

@@ -1,12 +1,24 @@
 import { createHash } from "node:crypto";
 import { basename, join, resolve } from "node:path";
 import type { Command } from "commander";
+import type { DuckDbWarehouse } from "../adapters/duckdb.ts";
+import { type RunSettings, runDate } from "../contracts/run.ts";
 import { projectDir } from "../lib/project.ts";
-import { UserError } from "../lib/user-error.ts";
-import type { OrdersOptions } from "../local/orders/load.ts";
+import { parse, UserError } from "../lib/user-error.ts";
+import { dayAfter, describeOrders, loadOrders, type OrdersOptions } from "../local/orders/load.ts";
 
 /** The default log, and the run date of the papers that use it. */
 export const CDNOW = { file: join(projectDir, "data", "cdnow.csv.gz"), runDate: "1997-10-01" };
+
+/** What --run-date means in each command with an order log. */
+export const RUN_DATE =
+  "orders before this day count (default: the day after the last order; 1997-10-01 for CDNOW)";
+
+/** The given run date; undefined for the day after the last order. @throws UserError when it is not one */
+export function runDateOf(options: OrdersArguments & { readonly runDate?: string }): string | undefined {
+  const date = options.runDate ?? (options.orders === undefined ? CDNOW.runDate : undefined);
+  return date === undefined ? undefined : parse(runDate, date, "--run-date");
+}
 
 /** The options for reading an order log, as commander gives them. */
 export interface OrdersArguments {
@@ -64,6 +76,21 @@ export function ordersOf(options: OrdersArguments): OrdersOptions {
     ...(encoding === undefined ? {} : { encoding: encodingOf(encoding) }),
     ...(guests === undefined ? {} : { guests: guests.split(",").map((id) => id.trim()) }),
   };
+}
+
+/** Reads the log for a run of these settings into the open warehouse, and prints how. Returns the run date. */
+export async function loadForRun(
+  warehouse: DuckDbWarehouse,
+  options: OrdersArguments & { readonly runDate?: string },
+  { shop_time_zone: timeZone, refunds }: RunSettings,
+): Promise<string> {
+  const date = runDateOf(options);
+  const log = await warehouse.withConnection((connection) =>
+    loadOrders(connection, { ...ordersOf(options), timeZone, refunds }),
+  );
+  process.stdout.write(`orders: ${describeOrders(log)}\n`);
+  for (const warning of log.warnings) process.stdout.write(`warning: ${warning}\n`);
+  return date ?? dayAfter(log.last_order_on, timeZone);
 }
 
 /** The data folder. By default each log has its own: a model of one shop must not score another shop. */

@@ -17,8 +17,12 @@ const options = withOrders(
     "--shop-time-zone <zone>",
     "time zone of the log's times that have none, like Europe/Paris (default: UTC); a run has the same setting",
   )
+  .option(
+    "--refunds <value>",
+    "net: a column of refunds becomes orders of negative amount (default: separate); a run has the same setting",
+  )
   .parse()
-  .opts<OrdersArguments & { port: number; shopTimeZone?: string }>();
+  .opts<OrdersArguments & { port: number; shopTimeZone?: string; refunds?: string }>();
 
 await runCommand(async () => {
   const source = ordersOf(options);
@@ -26,8 +30,9 @@ await runCommand(async () => {
   makeFolder(dataDir, "--data-dir");
   const log = createLogger({ component: "local" });
   // First the orders: when the invoker answers, it can launch runs.
-  const { shop_time_zone: timeZone } = runSettingsOf({ shopTimeZone: options.shopTimeZone });
-  const orders = await readOrders(dataDir, { ...source, timeZone });
+  const { shopTimeZone, refunds: given } = options;
+  const { shop_time_zone: timeZone, refunds } = runSettingsOf({ shopTimeZone, refunds: given });
+  const orders = await readOrders(dataDir, { ...source, timeZone, refunds });
   log.info(`orders: ${describeOrders(orders)}`);
   for (const warning of orders.warnings) log.warn(warning);
   const stack = await startLocalStack({

@@ -7,7 +7,6 @@ import { ProjectCheck } from "dataform-check/project-check";
 import { watchProject } from "dataform-check/watch";
 import { fileArtifacts } from "../adapters/artifacts.ts";
 import type { DuckDbWarehouse } from "../adapters/duckdb.ts";
-import { runDate } from "../contracts/run.ts";
 import type { Parameters } from "../contracts/warehouse.ts";
 import { saveLastRun } from "../jobs/sql-runner/last-run.ts";
 import { startOrderRead } from "../jobs/sql-runner/order-reads.ts";
@@ -16,13 +15,19 @@ import { actionsOfStep, compileToRun, runActions } from "../jobs/sql-runner/runn
 import { createLogger } from "../lib/log.ts";
 import { makeFolder } from "../lib/make-folder.ts";
 import { sqlDir } from "../lib/project.ts";
-import { formatError, parse } from "../lib/user-error.ts";
-import { describeOrders, loadOrders } from "../local/orders/load.ts";
+import { formatError } from "../lib/user-error.ts";
 import { whole as count, elapsed } from "../local/report/numbers.ts";
 import { openLocalWarehouse } from "../local/runtime/local-stack.ts";
 import { lastChampion } from "./champion.ts";
 import { localCommand, runCommand, runSettingsOf, withRunSettings } from "./command.ts";
-import { CDNOW, dataDirOf, type OrdersArguments, ordersOf, withOrders } from "./orders-options.ts";
+import {
+  dataDirOf,
+  loadForRun,
+  type OrdersArguments,
+  ordersOf,
+  RUN_DATE,
+  withOrders,
+} from "./orders-options.ts";
 import { sqlConfig } from "./sql-config.ts";
 
 /** npm run sql: runs the SQL project in this process. Scores with the last champion, if there is one. */
@@ -30,7 +35,7 @@ const options = withRunSettings(
   withOrders(
     localCommand("run sql", "Runs the SQL project in the local warehouse: all models, then all assertions."),
   )
-    .option("--run-date <date>", "use the orders before this day", CDNOW.runDate)
+    .option("--run-date <date>", RUN_DATE)
     .option("--sql-dir <dir>", "folder of the Dataform project", sqlDir)
     .option(
       "--watch",
@@ -39,20 +44,14 @@ const options = withRunSettings(
     ),
 )
   .parse()
-  .opts<OrdersArguments & { runDate: string; sqlDir: string; watch: boolean }>();
+  .opts<OrdersArguments & { runDate?: string; sqlDir: string; watch: boolean }>();
 
 await runCommand(async () => {
-  const run_date = parse(runDate, options.runDate, "--run-date");
   const settings = runSettingsOf({ ...options });
-  const orders = ordersOf(options);
-  const dataDir = dataDirOf(options.dataDir, orders.file);
+  const dataDir = dataDirOf(options.dataDir, ordersOf(options).file);
   makeFolder(dataDir, "--data-dir");
   const warehouse = await openLocalWarehouse(dataDir);
-  const log = await warehouse.withConnection((connection) =>
-    loadOrders(connection, { ...orders, timeZone: settings.shop_time_zone, refunds: settings.refunds }),
-  );
-  process.stdout.write(`orders: ${describeOrders(log)}\n`);
-  for (const warning of log.warnings) process.stdout.write(`warning: ${warning}\n`);
+  const run_date = await loadForRun(warehouse, options, settings);
   const parameters = sqlParameters({
     ...settings,
     run_date,

@@ -1,10 +1,15 @@
 import { resolve } from "node:path";
-import { runDate } from "../contracts/run.ts";
 import { CANDIDATES, parseCandidates } from "../jobs/candidates.ts";
-import { parse } from "../lib/user-error.ts";
 import { runMain } from "../local/main-job.ts";
 import { localCommand, runSettingsOf, withRunSettings } from "./command.ts";
-import { CDNOW, dataDirOf, type OrdersArguments, ordersOf, withOrders } from "./orders-options.ts";
+import {
+  dataDirOf,
+  type OrdersArguments,
+  ordersOf,
+  RUN_DATE,
+  runDateOf,
+  withOrders,
+} from "./orders-options.ts";
 
 /** npm start: the whole pipeline on one machine, from an order log to the marts and a report. */
 const command = withOrders(
@@ -13,10 +18,7 @@ const command = withOrders(
     "Runs the whole customer-value pipeline on this machine. The default is the CDNOW log with run date 1997-10-01.",
   ),
 )
-  .option(
-    "--run-date <date>",
-    "orders before this day count (default: the day after the last order; 1997-10-01 for CDNOW)",
-  )
+  .option("--run-date <date>", RUN_DATE)
   .option(
     "--candidates <names>",
     `models in other languages that compete with the built-in one: ${Object.keys(CANDIDATES).join(", ")}`,
@@ -43,13 +45,13 @@ const options = withRunSettings(command).parse().opts<StartOptions>();
 
 process.exitCode = await runMain(options.json, () => {
   const run = runSettingsOf({ ...options });
-  const date = options.runDate ?? (options.orders === undefined ? CDNOW.runDate : undefined);
+  const date = runDateOf(options);
   const orders = ordersOf(options);
   return {
     run,
     orders,
     dataDir: dataDirOf(options.dataDir, orders.file),
-    ...(date === undefined ? {} : { runDate: parse(runDate, date, "--run-date") }),
+    ...(date === undefined ? {} : { runDate: date }),
     ...(options.candidates === undefined ? {} : { candidates: parseCandidates(options.candidates) }),
     ...(options.export === undefined ? {} : { exportDir: resolve(options.export) }),
   };

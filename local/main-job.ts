@@ -3,13 +3,13 @@ import { basename, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { fileArtifacts } from "../adapters/artifacts.ts";
 import { type RunEvent, runRequest } from "../contracts/messages.ts";
-import { newRunId, type RunSettings, today } from "../contracts/run.ts";
+import { newRunId, type RunSettings } from "../contracts/run.ts";
 import { stepReport, stepReportUrl } from "../contracts/step.ts";
 import type { Candidate } from "../jobs/candidates.ts";
 import { createLogger } from "../lib/log.ts";
 import { makeFolder } from "../lib/make-folder.ts";
 import { formatError, isUserError, parse, UserError } from "../lib/user-error.ts";
-import { describeOrders, type OrdersOptions, readOrders } from "./orders/load.ts";
+import { dayAfter, describeOrders, type OrdersOptions, readOrders } from "./orders/load.ts";
 import { Progress } from "./progress.ts";
 import { exportMarts } from "./report/export.ts";
 import { elapsed, whole } from "./report/numbers.ts";
@@ -85,11 +85,12 @@ async function runOnce(
     ...source,
     timeZone: settings.shop_time_zone,
     refunds: settings.refunds,
-    check: (days) => checkRunDate(runDate ?? dayAfter(days.last_order_on, settings), days, settings),
+    check: (days) =>
+      checkRunDate(runDate ?? dayAfter(days.last_order_on, settings.shop_time_zone), days, settings),
   });
   progress.succeed("orders", describeOrders(orders));
   for (const warning of orders.warnings) progress.warn(warning);
-  const run_date = runDate ?? dayAfter(orders.last_order_on, settings);
+  const run_date = runDate ?? dayAfter(orders.last_order_on, settings.shop_time_zone);
   signal.throwIfAborted();
 
   const run_id = newRunId(run_date);
@@ -181,14 +182,8 @@ function checkRunDate(
   if (date > first_order_on) return;
   throw new UserError(
     `The run date ${date} is not after the first order (${first_order_on}), so there are no orders before it.`,
-    dayAfter(last_order_on, settings) > first_order_on
-      ? { remedy: `Give a later date: --run-date ${dayAfter(last_order_on, settings)}` }
+    dayAfter(last_order_on, settings.shop_time_zone) > first_order_on
+      ? { remedy: `Give a later date: --run-date ${dayAfter(last_order_on, settings.shop_time_zone)}` }
       : {},
   );
-}
-
-/** The day after the last order, at the latest the shop's today. */
-function dayAfter(day: string, { shop_time_zone }: RunSettings): string {
-  const next = new Date(Date.parse(day) + 86_400_000).toISOString().slice(0, 10);
-  return [next, today(shop_time_zone)].sort()[0]!;
 }

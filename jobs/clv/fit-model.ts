@@ -95,6 +95,18 @@ export function fitModel(
   };
 }
 
+/**
+ * A warning for a q near 1, the limit where the mean value of all customers is infinite: by its standard error it can be 1, or the
+ * mean is more than five times p gamma. Undefined for other models.
+ */
+export function nearLimit({ gammaGamma }: FittedModel): string | undefined {
+  if (gammaGamma === null) return undefined;
+  const { q } = gammaGamma.parameters;
+  const error = gammaGamma.standardErrors.q;
+  if (q - 1 >= Math.max(0.2, 2 * error)) return undefined;
+  return `Gamma-Gamma's q is ${q.toPrecision(4)} (standard error ${error.toPrecision(2)}), near 1, where the mean value of all customers is infinite. The expected values of customers with few purchases are uncertain, and can be far too high. Compare them with the customers' own means.`;
+}
+
 /** With a larger p, purchases differ from their customer's mean by less than 1 % (p ** -0.5). */
 const SAME_VALUE = 1e4;
 

@@ -575,6 +575,21 @@ describe("train", () => {
     assert.ok(Math.abs(Number(figure("total_revenue")) / total!.value - 1) < 1e-9);
   });
 
+  it("warns when q of Gamma-Gamma is near 1, where the expected value has no bound", async () => {
+    const heavyTail = { ...VALUE, q: 1.15 };
+    const production = simulate(1, BG_NBD, heavyTail);
+    const { q } = fitValues(valuesOf(production)).parameters;
+    assert.ok(q > 1 && q < 1.5, `${q}`);
+    await fill({ production, calibration: simulate(2, BG_NBD, heavyTail) });
+    const { warnings } = await run({}, ["bgnbd", "mbgnbd"]);
+    const near = warnings.filter((warning) => warning.startsWith("Gamma-Gamma's q is"));
+    assert.equal(near.length, 1);
+    assert.match(
+      near[0]!,
+      RegExp(`^Gamma-Gamma's q is ${q.toPrecision(4)} \\(standard error 0.\\d+\\), near 1`),
+    );
+  });
+
   it("keeps the files of a new champion where they do not expire, and returns it", async () => {
     const step = modelStep("train", { run_date: DAY });
     const promoted = await train(step, tables.warehouse, ["bgnbd"]);

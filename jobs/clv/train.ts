@@ -13,6 +13,7 @@ import {
   fitModel,
   fitValues,
   modelOfFamily,
+  nearLimit,
   type Sample,
 } from "./fit-model.ts";
 import { CannotFit } from "./maximum-likelihood.ts";
@@ -177,6 +178,7 @@ function warningsOf(fits: readonly FitResult[]): string[] {
       ? `The model could not be evaluated on a hold-out. ${fit.calibration}`
       : "",
     valueNote(fit),
+    nearLimit(fit.production) ?? "",
   ]);
   return [...new Set(warnings)].filter((warning) => warning !== "");
 }

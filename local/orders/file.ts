@@ -32,7 +32,7 @@ export interface OrderFile {
 type Opened = Pick<OrderFile, "columns" | "copyInto">;
 
 const remedy =
-  "Give a CSV file (its first line names the columns), JSON (an object for each order), the same with gzip, or Parquet. Save a workbook as CSV first.";
+  "Give a CSV file (its first line names the columns), JSON (an object for each order), the same with gzip, or Parquet. Save a workbook as CSV first, and unpack a zip file.";
 
 /**
  * Opens a CSV or JSON file, plain or gzipped, in UTF-8, UTF-16, Windows-1252 or the given encoding, or a Parquet file. The

@@ -142,14 +142,17 @@ export function minorUnit(currency: string): string {
  */
 export function numberOf(value: string, decimal: Decimal): string {
   const number = decimal === "," ? `translate(${value}, ',.', '.,')` : value;
-  const round = `regexp_replace(translate(${number}, '−０１２３４５６７８９．，', '-0123456789.,'), '(\\d)(\\.[-–—]+|/-$)', '\\1')`;
+  const round = `regexp_replace(translate(${number}, '−–—－０１２３４５６７８９．，', '----0123456789.,'), '(\\d)(\\.-+|/-$)', '\\1')`;
+  // Between digits, a blank or an apostrophe separates thousands: 5 10 are two numbers.
+  const apart = "[\\s\\p{Z}''’]+";
+  const several = `regexp_matches(${round}, '\\d${apart}(\\d{1,2}|\\d{4,})(\\D|$)|\\d{4,}${apart}\\d|[.,]\\d+${apart}\\d')`;
   const bare = `regexp_replace(${round}, '[\\s\\p{Z}\\p{Sc}''’]', '', 'g')`;
   const sign = "[+(-]?";
   const plain = `regexp_replace(regexp_replace(${bare}, '(?i)^(${sign})(?:${currencies})[.,]?(${sign}[\\d.])', '\\1\\2'), '(?i)([\\d.][)-]?)(?:${currencies})[.,]?$', '\\1')`;
   const signed = `regexp_replace(${plain}, '^(?:\\(([^()-]+)\\)|([^()-]+)-)$', '-\\1\\2')`;
   const grouped = `regexp_matches(${signed}, '^[+-]?([1-9]\\d{0,2}(,\\d{3})+|[1-9]\\d?(,\\d\\d)+,\\d{3})(\\.\\d*)?$')`;
   return `coalesce(TRY_CAST(${number} AS DOUBLE),
-    TRY_CAST(CASE WHEN ${grouped} THEN replace(${signed}, ',', '') ELSE ${signed} END AS DOUBLE))`;
+    TRY_CAST(CASE WHEN ${several} THEN NULL WHEN ${grouped} THEN replace(${signed}, ',', '') ELSE ${signed} END AS DOUBLE))`;
 }
 
 /**
@@ -170,9 +173,28 @@ export async function chooseDateFormat(column: TextColumn, given: string | undef
   const dayOf = (value: string, format: string): string => dateOf(value, format, [""]);
   const { best, rival, example } = await recognize(column.connection, days, dateFormats, dayOf);
   if (best === undefined) throw await noDate(column, "in a known format");
-  if (rival === undefined) return best;
-  const message = `The dates of column ${column.name} in ${column.path} are ambiguous: ${example} can be ${best} or ${rival}.`;
-  throw new UserError(message, { remedy: `Choose one: --date-format ${best} or --date-format ${rival}.` });
+  const yearFirst = best.replace(/^%([dm])(.)%([dm])\2%y$/, "%y$2%m$2%d");
+  const other = rival ?? yearFirst;
+  const shown = rival ? example : await closerTogether(column.connection, days, yearFirst, best);
+  if (shown === null) return best;
+  const message = `The dates of column ${column.name} in ${column.path} are ambiguous: ${shown} can be ${best} or ${other}.`;
+  throw new UserError(message, { remedy: `Choose one: --date-format ${best} or --date-format ${other}.` });
+}
+
+/** One of the dates, if all can be in the first format, too, and it brings dates of more than ten years closer together; else null. */
+async function closerTogether(
+  connection: DuckDBConnection,
+  days: string,
+  first: string,
+  second: string,
+): Promise<unknown> {
+  const [one, other] = [first, second].map((format) => dateOf("day", format, [""]));
+  const [found] = await rows(
+    connection,
+    `SELECT CASE WHEN count(one) = count(other) AND max(one) - min(one) < max(other) - min(other) AND max(other) - min(other) > INTERVAL 3653 DAY THEN min(day) END
+     FROM (SELECT day, ${one} AS one, ${other} AS other FROM (SELECT DISTINCT ${days} AS day FROM order_text))`,
+  );
+  return found![0];
 }
 
 /**

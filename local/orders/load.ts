@@ -1,4 +1,5 @@
 import { type DuckDBConnection, quotedString } from "@duckdb/node-api";
+import { today } from "../../contracts/run.ts";
 import { UserError } from "../../lib/user-error.ts";
 import { openLocalWarehouse } from "../runtime/local-stack.ts";
 import { type OrderColumn, orderColumns } from "./column-names.ts";
@@ -41,7 +42,10 @@ export interface OrdersOptions {
   readonly check?: (days: OrderDays) => void;
 }
 
-/** First and last day of the orders in the shop's time zone, YYYY-MM-DD. Days before 1971 and after today do not count. */
+/**
+ * First and last day of the orders in the shop's time zone, YYYY-MM-DD. Days before 1971 and after today do not count, nor does a
+ * last day that is more than a year after the one before.
+ */
 interface OrderDays {
   first_order_on: string;
   last_order_on: string;
@@ -64,6 +68,12 @@ export interface OrdersSummary extends OrderDays {
 /** Blanks around a value: of ASCII, of Unicode, and those of no width. */
 const BLANKS =
   " \t\n\v\f\r\u00a0\u00ad\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b\u200c\u200d\u200e\u200f\u202f\u205f\u2060\u3000\ufeff";
+
+/** The run date that a log has by default: the day after the last order, at the latest the shop's today. */
+export function dayAfter(day: string, timeZone: string): string {
+  const next = new Date(Date.parse(day) + 86_400_000).toISOString().slice(0, 10);
+  return [next, today(timeZone)].sort()[0]!;
+}
 
 /** A sentence about how the file was read, for people. */
 export function describeOrders({ format, columns, ...summary }: OrdersSummary): string {
@@ -190,6 +200,7 @@ async function loadFile(
         dates,
         `from 1971 to today in the format ${dateFormat}, alone or with a time like 13:45`,
       );
+    const late = await skipLateDay(connection, days);
     options.check?.(days);
     const columns = Object.fromEntries([...positions].map(([target, index]) => [target, names[index]!]));
     const removed = [
@@ -200,6 +211,7 @@ async function loadFile(
     const reading = { columns, dateFormat, timeZone, refunds, oneRowEach, inCents, lines };
     const warnings = [
       ...[file.guess.encoding ?? []].flat(),
+      ...late,
       ...(await readingWarnings(connection, reading)),
       ...removed,
     ];
@@ -234,9 +246,9 @@ async function loadFile(
   }
 }
 
-/** SQL condition: the text has an offset from UTC, and by it another day than in the session's time zone. */
+/** SQL condition: the text has an offset from UTC, or a zone like EST, and by it another day than in the session's time zone. */
 const onOtherDay = (text: string, time: string): string =>
-  `regexp_matches(${text}, '\\d[+-]\\d\\d:?(\\d\\d)?$|\\d [+-]\\d\\d:?(\\d\\d)?$') AND coalesce(TRY_CAST(left(${text}, 10) AS DATE) <> (${time})::DATE, false)`;
+  `regexp_matches(${text}, '\\d[+-]\\d\\d:?(\\d\\d)?$|\\d [+-]\\d\\d:?(\\d\\d)?$|\\d ?[A-Z][A-Za-z_/]{2,}$') AND NOT regexp_matches(${text}, '(UTC|GMT|Z)$') AND coalesce(TRY_CAST(left(${text}, 10) AS DATE) <> (${time})::DATE, false)`;
 
 /** SELECT list of a hash of all the row's values and of the order columns: with their type if it is exact, otherwise as text. */
 function selectList(
@@ -350,6 +362,20 @@ async function daysOf(connection: DuckDBConnection): Promise<OrderDays | undefin
   );
   const [first_order_on, last_order_on] = range.getRows()[0] as [string | null, string | null];
   return first_order_on === null || last_order_on === null ? undefined : { first_order_on, last_order_on };
+}
+
+/** Moves a last day that is likely a wrong date to the one before; returns the warning about it. */
+async function skipLateDay(connection: DuckDBConnection, days: OrderDays): Promise<string[]> {
+  const last = days.last_order_on;
+  const earlier = await connection.runAndReadAll(
+    `SELECT max(ordered_at)::DATE::VARCHAR, DATE '${last}' - max(ordered_at)::DATE FROM order_rows WHERE ordered_at >= '1971-01-01'::DATE::TIMESTAMPTZ AND ordered_at < '${last}'::DATE::TIMESTAMPTZ`,
+  );
+  const [before, gap] = earlier.getRows()[0]!;
+  if (before === null || Number(gap) <= 366) return [];
+  days.last_order_on = String(before);
+  return [
+    `The last orders are of ${last}, ${gap} days after those before. They do not move the run date. If the date is right, give a later --run-date.`,
+  ];
 }
 
 /** When the log is read in another way, old orders change, too: the next run then reads all of them (rfm.order_reads). */

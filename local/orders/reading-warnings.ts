@@ -89,7 +89,7 @@ export async function readingWarnings(connection: DuckDBConnection, reading: Rea
     of("added") > 0 &&
       `Orders with several rows of different amounts: ${of("added")}. The amounts are added up.`,
     of("repeated") > 0 &&
-      `Orders with several rows of the same amount: ${of("repeated")}. ${addedUp ? "The amounts are added up, as in the other orders." : "The amount counts once, as the order's total."}`,
+      `Orders with several rows of the same amount: ${of("repeated")}. ${addedUp ? "The amounts are added up, as in the other orders." : "The amount counts once, as the order's total. If the rows are lines with amounts of their own, add these up in the file."}`,
     of("equal") > 0 &&
       `Rows that are equal to another row in all columns: ${of("equal")}. ${numbered ? "Without order ids they count as orders. If they are copies, remove them from the file." : "They count once."}`,
     of("future") > 0 &&
@@ -131,8 +131,8 @@ const SHORTENED = (id: string): string => `regexp_full_match(${id}, '\\d([.,]\\d
 /** SQL condition: the customer is two or more words without a digit. */
 const NAMED = `regexp_full_match(customer_id, '[\\p{L}\\p{M}.''’-]+([\\s,]+[\\p{L}\\p{M}.''’-]+)+')`;
 
-/** SQL condition: the customer is what a till writes without one. */
-const NOBODY = `regexp_full_match(customer_id, '(?i)guests?( checkout)?|anonym(ous)?|walk-?in( customer)?|cash( customer)?|unknown|no name|gast|laufkunde|barverkauf|invité|invitado|consumidor final|público (en )?general')`;
+/** SQL condition: the customer is what a till writes without one, or a test of the shop. */
+const NOBODY = `regexp_full_match(customer_id, '(?i)guests?( checkout)?|anonym(ous)?|walk-?in( customer)?|cash( customer)?|unknown|no name|(test|qa)([ ._+-].*|\\d*)|.*test (customer|user|account|order)|(test|qa)([._+-].*)?@.*|.*@(example|test)\\.(com|org|net)|gast|laufkunde|barverkauf|invité|invitado|consumidor final|público (en )?general')`;
 
 const whole = (value: unknown): string => Number(value).toLocaleString("en-US");
 const money = (value: unknown): string =>
