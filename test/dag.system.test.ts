@@ -85,7 +85,7 @@ for (const version of [2, 3] as const) {
           received.push(message.data.toString());
           message.ack();
         });
-        for (let waited = 0; received.length === 0 && waited < 100; waited++) await setTimeout(100);
+        for (let waited = 0; received.length === 0 && waited < 600; waited++) await setTimeout(100);
         await setTimeout(500);
         await subscription.close();
         assert.deepEqual(received, ["clv-mine"]);

@@ -166,7 +166,9 @@ describe("the SQL project in two readers", function () {
     const what = `${action.kind} ${nameOf(action.target)}`;
     it(`gives the same rows in GoogleSQL's reference evaluator and in DuckDB, floats to ${TOLERANCE} of their size: ${what}`, async () => {
       const seen = await compare(action, action.dependencies.length === 0 ? 1 : 15);
-      if (action.kind === "model") assert.ok(seen > 0, "some generated tables give rows");
+      // Few tables give rows where many conditions must hold.
+      if (action.kind === "model")
+        assert.ok(seen > 0 || (await compare(action, 100)) > 0, "some generated tables give rows");
     });
   }
 });
