@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import type { Storage } from "@google-cloud/storage";
 import { CloudStorageArtifacts } from "./cloud-storage.ts";
 
@@ -88,7 +91,21 @@ describe("Cloud Storage artifacts", () => {
     assert.equal(calls, 0);
   });
 
-  it("have a client of their own if none is given", () => {
-    assert.ok(new CloudStorageArtifacts() instanceof CloudStorageArtifacts);
+  it("are at STORAGE_ENDPOINT, if it is set", async () => {
+    const asked: (string | undefined)[] = [];
+    const server = createServer(({ url }, response) => {
+      asked.push(url);
+      response.end("found");
+    }).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    process.env.STORAGE_ENDPOINT = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    try {
+      assert.equal(await new CloudStorageArtifacts().read("gs://my-bucket/a"), "found");
+      assert.match(asked.join(), /\/b\/my-bucket\/o\/a\?/);
+    } finally {
+      delete process.env.STORAGE_ENDPOINT;
+      server.close();
+      server.closeAllConnections();
+    }
   });
 });
