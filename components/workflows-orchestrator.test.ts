@@ -72,6 +72,13 @@ describe("WorkflowsOrchestrator", () => {
     assert.deepEqual(rest, shared);
   });
 
+  it("creates Workflows' own account first: in a project that never had a workflow, there is none", async () => {
+    const { get } = await orchestrator();
+    const agent = get("gcp:projects/serviceIdentity:ServiceIdentity", "orchestrator-agent");
+    assert.deepEqual(agent.inputs, { service: "workflows.googleapis.com" });
+    assert.ok(get(WORKFLOW, "orchestrator-workflow").after.includes(agent.name));
+  });
+
   it("starts it on the schedule, in the time zone, with a token of the scheduler's account", async () => {
     const { get } = await orchestrator();
     const { httpTarget, retryConfig, ...job } = get(JOB, "orchestrator-schedule").inputs;

@@ -57,7 +57,22 @@ export class WorkflowsOrchestrator extends Component<WorkflowsOrchestratorArgs> 
       callLogLevel: "LOG_ERRORS_ONLY",
       deletionProtection: protectData,
     };
-    return new gcp.workflows.Workflow(this.named("workflow"), args, this.child);
+    return new gcp.workflows.Workflow(this.named("workflow"), args, {
+      ...this.child,
+      dependsOn: this.#serviceAgent(),
+    });
+  }
+
+  /**
+   * Workflows' own identity. Without it, the first workflow of a project is refused: "Workflows service agent does not
+   * exist" (terraform-google-modules/terraform-google-bigquery#226).
+   */
+  #serviceAgent(): gcp.projects.ServiceIdentity {
+    return new gcp.projects.ServiceIdentity(
+      this.named("agent"),
+      { service: "workflows.googleapis.com" },
+      this.child,
+    );
   }
 
   /** A workflow has no access policy, so the right to start one is on the project. */
