@@ -119,12 +119,16 @@ describe("WorkflowsOrchestrator", () => {
     assert.deepEqual(role.permissions, ["workflows.executions.create"]);
   });
 
+  it("can be deleted where data is protected, so that another Orchestrator takes its place", async () => {
+    const { get } = await orchestrator({ protectData: true });
+    assert.equal(get(WORKFLOW, "orchestrator-workflow").inputs.deletionProtection, false);
+  });
+
   it("meets the policies and can be previewed", async () => {
-    const { resources, get } = await orchestrator({ protectData: true });
+    const { resources } = await orchestrator({ protectData: true });
     for (const resource of resources)
       if (resource.path[0] === "customer-value:components:WorkflowsOrchestrator" && resource.path.length > 1)
         assert.deepEqual(await evaluate(policies("prod"), resource), [], resource.name);
-    assert.equal(get(WORKFLOW, "orchestrator-workflow").inputs.deletionProtection, true);
     await orchestrator({}, true);
   });
 });
