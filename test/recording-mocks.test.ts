@@ -34,6 +34,7 @@ describe("recording mocks", () => {
       isProtected: false,
       after: [],
       replacedWith: [],
+      ignored: [],
       isDeletedFirst: false,
       urns: [`test:components:Pair$${TOPIC}::a-first`],
     });

@@ -17,6 +17,8 @@ export interface RecordedResource {
   readonly after: readonly string[];
   /** What it is replaced with, by name. */
   readonly replacedWith: readonly string[];
+  /** The inputs whose changes Pulumi does not look at. */
+  readonly ignored: readonly string[];
   /** Whether it is deleted before another one is created in its place. */
   readonly isDeletedFirst: boolean;
   /** URNs without stack and project ("types::name") under which the state may know the resource: its own, then its aliases. */
@@ -93,6 +95,7 @@ export async function record<T>(
         isProtected: requests.get(key)?.getProtect() ?? false,
         after: (requests.get(key)?.getDependenciesList() ?? []).map(nameIn),
         replacedWith: (requests.get(key)?.getReplaceWithList() ?? []).map(nameIn),
+        ignored: requests.get(key)?.getIgnorechangesList() ?? [],
         isDeletedFirst: requests.get(key)?.getDeletebeforereplace() ?? false,
         urns: urnsOf(key, requests),
       };
