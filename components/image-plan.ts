@@ -16,7 +16,7 @@ export interface ImagePlan {
   readonly argument: "PROGRAM" | "CANDIDATE";
   /** A hash of what the image holds: it changes with the content of the image, and with nothing else. */
   readonly tag: string;
-  /** The last commit that changed one of its files, so that other commits do not build it again. */
+  /** The last commit that changed one of its files. */
   readonly revision: string;
 }
 
