@@ -50,6 +50,7 @@ async function tree(recording: Recording<unknown>): Promise<string> {
       .replaceAll(projectDir, "/")
       // What an image holds, and its last commit, change with every edit of its program.
       .replace(/(?<=imageName: .*:)[0-9a-f]{12}$/gm, "TAG")
+      .replace(/(?<=contexts\/[\w-]+-)[0-9a-f]{12}\b/g, "HASH")
       .replace(/(?<=REVISION: ).*/g, "COMMIT")
       .replace(/(?<=name: GIT_COMMIT\n\s+value: ).*/g, "COMMIT")
   );
