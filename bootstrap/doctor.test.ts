@@ -233,7 +233,7 @@ describe("doctor", function () {
       "some",
       {},
       { [path(":testIamPermissions")]: { permissions: deployPermissions().slice(1) } },
-      /^6 of 127 are missing: artifactregistry\S+, cloudkms\S+, cloudkms\S+ and 3 more$/,
+      /^6 of 128 are missing: artifactregistry\S+, cloudkms\S+, cloudkms\S+ and 3 more$/,
       /--member user:me@example.com --role roles\/owner$/,
     ],
     [

@@ -56,7 +56,11 @@ export const PERMISSIONS: Readonly<Record<string, readonly string[]>> = {
   "gcp:pubsub/topicIAMMember:TopicIAMMember": policy("pubsub.topics"),
   "gcp:serviceaccount/account:Account": crud("iam.serviceAccounts"),
   "gcp:serviceaccount/iAMMember:IAMMember": policy("iam.serviceAccounts"),
-  "gcp:storage/bucket:Bucket": crud("storage.buckets"),
+  // With its objects, where the stack is one that can be destroyed
+  "gcp:storage/bucket:Bucket": crud("storage.buckets").concat(
+    "storage.objects.list",
+    "storage.objects.delete",
+  ),
   "gcp:storage/bucketIAMMember:BucketIAMMember": policy("storage.buckets"),
   "gcp:storage/bucketObject:BucketObject": crud("storage.objects"),
   "gcp:workflows/workflow:Workflow": crud("workflows.workflows").concat("workflows.operations.get"),

@@ -21,7 +21,12 @@ const PROJECT = "[a-z][a-z0-9-]{4,28}[a-z0-9]";
 
 const matching = (pattern: RegExp, error: string) => z.string(error).regex(pattern, error);
 const list = <S extends z.ZodType>(item: S) =>
-  z.preprocess((value) => (typeof value === "string" ? jsonOrText(value) : value), z.array(item)).default([]);
+  z
+    .preprocess(
+      (value) => (typeof value === "string" ? jsonOrText(value) : value),
+      z.array(item, "must be a list"),
+    )
+    .default([]);
 
 const project = matching(
   RegExp(`^${PROJECT}$`),
@@ -243,12 +248,12 @@ const KEYS = [
 
 const itemOf = (index: PropertyKey) => `[${String(index)}]`;
 
-/** The command that sets an example: all of a setting, or the first of its list. */
+/** The command that sets an example. A list is set as JSON: Pulumi refuses to set an item of what is no list. */
 function setCommand(name: string, schema: z.ZodType): string {
   const example = String(schema.meta()?.example ?? schema.parse(undefined));
   const isList = schema instanceof z.ZodDefault && Array.isArray(schema.parse(undefined));
-  const quoted = /^[\w.:/@-]+$/.test(example) ? example : `'${example}'`;
-  return `pulumi config set ${isList ? `--path '${name}[0]'` : name} ${quoted}`;
+  const value = isList ? JSON.stringify([example]) : example;
+  return `pulumi config set ${name} ${/^[\w.:/@-]+$/.test(value) ? value : `'${value}'`}`;
 }
 
 /** Five fields that Cloud Scheduler and Airflow both read: cloud.google.com/scheduler/docs/configuring/cron-job-schedules (no L, W, #). */

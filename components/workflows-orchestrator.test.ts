@@ -72,6 +72,13 @@ describe("WorkflowsOrchestrator", () => {
     assert.deepEqual(rest, shared);
   });
 
+  it("creates Workflows' own account first: in a project that never had a workflow, there is none", async () => {
+    const { get } = await orchestrator();
+    const agent = get("gcp:projects/serviceIdentity:ServiceIdentity", "orchestrator-agent");
+    assert.deepEqual(agent.inputs, { service: "workflows.googleapis.com" });
+    assert.ok(get(WORKFLOW, "orchestrator-workflow").after.includes(agent.name));
+  });
+
   it("starts it on the schedule, in the time zone, with a token of the scheduler's account", async () => {
     const { get } = await orchestrator();
     const { httpTarget, retryConfig, ...job } = get(JOB, "orchestrator-schedule").inputs;
@@ -112,12 +119,16 @@ describe("WorkflowsOrchestrator", () => {
     assert.deepEqual(role.permissions, ["workflows.executions.create"]);
   });
 
+  it("can be deleted where data is protected, so that another Orchestrator takes its place", async () => {
+    const { get } = await orchestrator({ protectData: true });
+    assert.equal(get(WORKFLOW, "orchestrator-workflow").inputs.deletionProtection, false);
+  });
+
   it("meets the policies and can be previewed", async () => {
-    const { resources, get } = await orchestrator({ protectData: true });
+    const { resources } = await orchestrator({ protectData: true });
     for (const resource of resources)
       if (resource.path[0] === "customer-value:components:WorkflowsOrchestrator" && resource.path.length > 1)
         assert.deepEqual(await evaluate(policies("prod"), resource), [], resource.name);
-    assert.equal(get(WORKFLOW, "orchestrator-workflow").inputs.deletionProtection, true);
     await orchestrator({}, true);
   });
 });

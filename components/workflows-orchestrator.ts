@@ -43,7 +43,7 @@ export class WorkflowsOrchestrator extends Component<WorkflowsOrchestratorArgs> 
   }
 
   #workflow(): gcp.workflows.Workflow {
-    const { names, labels, project, region, protectData, account, settings } = this.args;
+    const { names, labels, project, region, account, settings } = this.args;
     const plan = pulumi.output(settings).apply((values) => planWorkflow(dagSettings.parse(values)));
     const args: gcp.workflows.WorkflowArgs = {
       name: names.workflows.orchestrator,
@@ -55,9 +55,25 @@ export class WorkflowsOrchestrator extends Component<WorkflowsOrchestratorArgs> 
       sourceContents: plan.source,
       userEnvVars: plan.environment,
       callLogLevel: "LOG_ERRORS_ONLY",
-      deletionProtection: protectData,
+      // It holds no data, and another Orchestrator may take its place.
+      deletionProtection: false,
     };
-    return new gcp.workflows.Workflow(this.named("workflow"), args, this.child);
+    return new gcp.workflows.Workflow(this.named("workflow"), args, {
+      ...this.child,
+      dependsOn: this.#serviceAgent(),
+    });
+  }
+
+  /**
+   * Workflows' own identity. Without it, the first workflow of a project is refused: "Workflows service agent does not
+   * exist" (terraform-google-modules/terraform-google-bigquery#226).
+   */
+  #serviceAgent(): gcp.projects.ServiceIdentity {
+    return new gcp.projects.ServiceIdentity(
+      this.named("agent"),
+      { service: "workflows.googleapis.com" },
+      this.child,
+    );
   }
 
   /** A workflow has no access policy, so the right to start one is on the project. */

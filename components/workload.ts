@@ -110,12 +110,12 @@ export class Workload extends Component<WorkloadArgs> {
   #images(): Workload["images"] {
     const { project, region, candidates } = this.args;
     const image = (program: Program | Candidate): docker.Image => {
-      const { recipe, argument, tag, revision } = planImage(program);
+      const { recipe, context, argument, tag, revision } = planImage(program);
       const args: docker.ImageArgs = {
         imageName: pulumi.interpolate`${region}-docker.pkg.dev/${project}/${this.repository.repositoryId}/${program}:${tag}`,
         build: {
-          context: projectDir,
-          dockerfile: `${projectDir}${recipe}`,
+          context,
+          dockerfile: `${context}/${recipe}`,
           platform: "linux/amd64",
           args: { [argument]: program, REVISION: revision },
         },

@@ -64,7 +64,9 @@ function makeBundle(program: Program | Candidate): Bundle {
 export function filesOf(program: Program | Candidate): string[] {
   return partsOf(program)
     .files.flatMap((folder) => globSync(`${folder}/**/*`, { cwd: projectDir }))
-    .filter((path) => statSync(join(projectDir, path)).isFile() && !/\.test\.\w+$/.test(path))
+    .filter(
+      (path) => statSync(join(projectDir, path)).isFile() && !/\.test\.\w+$|^sql\/tables\.json$/.test(path),
+    )
     .sort();
 }
 

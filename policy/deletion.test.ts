@@ -25,4 +25,9 @@ describe("deletion", () => {
     const bucket = declared(gcp.storage.Bucket, "artifacts", {});
     assert.deepEqual(await found("prod", [table, bucket]), []);
   });
+
+  it("lets a workflow be deleted, which holds no data", async () => {
+    const workflow = declared(gcp.workflows.Workflow, "orchestrator", { deletionProtection: false });
+    assert.deepEqual(await found("prod", [workflow]), []);
+  });
 });

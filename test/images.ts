@@ -81,16 +81,16 @@ export class Images {
 
   /** Builds the image of a program or a candidate, or a stage of it. Rejects with what the build printed. */
   async build(program: Program | Candidate, stage?: string): Promise<Image> {
-    const { recipe, argument } = planImage(program);
+    const { recipe, context, argument } = planImage(program);
     const text = readFileSync(join(project, recipe), "utf8");
     const base = argument === "PROGRAM" ? await this.#nodeBases(text) : await this.#pythonBase(text);
     const name = `localhost/${program}${stage === undefined ? "" : `-${stage}`}`;
     await this.#buildah(
       ...["bud", "--layers", "--pull-never", "--build-arg", "REVISION=test"],
-      ...["--build-arg", `${argument}=${program}`, "--file", recipe],
+      ...["--build-arg", `${argument}=${program}`, "--file", join(context, recipe)],
       ...["--tag", name, ...(stage === undefined ? [] : ["--target", stage])],
       ...base.volumes,
-      project,
+      context,
     );
     const inBase = new Set(await this.#files(await this.#from(base.name)));
     const container = await this.#from(name);

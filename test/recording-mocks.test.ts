@@ -32,6 +32,10 @@ describe("recording mocks", () => {
       inputs: { labels: { of: "pair" } },
       path: ["test:components:Pair", TOPIC],
       isProtected: false,
+      after: [],
+      replacedWith: [],
+      ignored: [],
+      isDeletedFirst: false,
       urns: [`test:components:Pair$${TOPIC}::a-first`],
     });
     assert.equal(get(TOPIC, "a-second").inputs.name, "a-first-id");

@@ -13,6 +13,14 @@ export interface RecordedResource {
   readonly path: readonly string[];
   /** Whether Pulumi refuses to delete it. */
   readonly isProtected: boolean;
+  /** What it is created after, by name. */
+  readonly after: readonly string[];
+  /** What it is replaced with, by name. */
+  readonly replacedWith: readonly string[];
+  /** The inputs whose changes Pulumi does not look at. */
+  readonly ignored: readonly string[];
+  /** Whether it is deleted before another one is created in its place. */
+  readonly isDeletedFirst: boolean;
   /** URNs without stack and project ("types::name") under which the state may know the resource: its own, then its aliases. */
   readonly urns: readonly string[];
 }
@@ -85,6 +93,10 @@ export async function record<T>(
         inputs: inputsOf.get(key)!,
         path: types,
         isProtected: requests.get(key)?.getProtect() ?? false,
+        after: (requests.get(key)?.getDependenciesList() ?? []).map(nameIn),
+        replacedWith: (requests.get(key)?.getReplaceWithList() ?? []).map(nameIn),
+        ignored: requests.get(key)?.getIgnorechangesList() ?? [],
+        isDeletedFirst: requests.get(key)?.getDeletebeforereplace() ?? false,
         urns: urnsOf(key, requests),
       };
     })
@@ -109,6 +121,8 @@ export const unwrap = <T>(output: pulumi.Input<T>): Promise<pulumi.Unwrap<T>> =>
   new Promise((resolve) => {
     pulumi.output(output).apply((value) => resolve(value as pulumi.Unwrap<T>));
   });
+
+const nameIn = (urn: string): string => urn.split("::").at(-1)!;
 
 /** The URNs of a resource, given as "type::name": pulumi.com/docs/iac/concepts/resources/options/aliases */
 function urnsOf(key: string, requests: ReadonlyMap<string, RegisterResourceRequest>): string[] {

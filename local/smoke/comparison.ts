@@ -18,9 +18,10 @@ const TOLERANCE = 1e-6;
 /** A model's id is a hash of all digits of its parameters. */
 const NOT_COMPARED = "model_id";
 
-/** A table in BigQuery that has a partition for each run date. */
+/** A table in BigQuery. */
 export interface CloudTable extends Target {
   readonly columns: readonly { readonly name: string; readonly type: string }[];
+  readonly partitionColumn: string | undefined;
 }
 
 const ORDERS = Object.entries({

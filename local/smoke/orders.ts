@@ -63,15 +63,26 @@ export async function loadSample(
   if (error) throw new UserError(`BigQuery did not load the sample: ${error.message}`);
 }
 
-/** Deletes the sample's orders, and what a run of its date wrote. */
+/**
+ * Deletes the sample's orders, and what a run of its date wrote: its run date, and all rows of the tables that a run adds
+ * orders to, which are only those of the sample. The next run reads the whole log.
+ */
 export async function removeSample(
   warehouse: Warehouse,
   deployment: Deployment,
-  tables: readonly Target[],
+  tables: readonly (Target & { readonly partitionColumn: string | undefined })[],
   runDate: string,
 ): Promise<void> {
   await warehouse.query(removeOrders(deployment));
   const parameters = { run_date: { type: "DATE", value: runDate } } as const;
-  for (const table of tables)
-    await warehouse.query(`DELETE FROM ${pathOf(table)} WHERE run_date = @run_date`, parameters);
+  for (const table of tables) {
+    const column = table.partitionColumn;
+    if (column === "run_date")
+      await warehouse.query(`DELETE FROM ${pathOf(table)} WHERE run_date = @run_date`, parameters);
+    else
+      await warehouse.query(
+        // The table requires a filter on its partitions.
+        `DELETE FROM ${pathOf(table)} WHERE ${column === undefined ? "TRUE" : `${column} IS NULL OR ${column} IS NOT NULL`}`,
+      );
+  }
 }

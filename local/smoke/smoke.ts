@@ -27,7 +27,7 @@ export interface SmokeOptions {
   /** Name of the stack. */
   readonly stack: string;
   readonly deployment: Deployment;
-  /** The tables that have a partition for each run date. */
+  /** The tables of the deployment. */
   readonly tables: readonly CloudTable[];
   /** What to load if there are no orders: the CDNOW log, and its run date. */
   readonly sample: { readonly file: string; readonly runDate: string };
@@ -91,7 +91,7 @@ export async function smoke(options: SmokeOptions): Promise<readonly Result[]> {
       command: bq(removeOrders(deployment)),
       run: async () => {
         await removeSample(warehouse, deployment, isLoaded ? tables : [], runDate);
-        return `the orders of the sample are deleted${isLoaded ? `, and all rows of ${runDate}` : ""}`;
+        return `the orders of the sample are deleted${isLoaded ? `, all rows of ${runDate} and the orders that its run checked` : ""}`;
       },
     });
     await loadSample(warehouseUrl, deployment, sample.file, folder);

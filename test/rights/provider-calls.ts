@@ -74,7 +74,8 @@ export const PROVIDER_CALLS: Readonly<Record<string, readonly string[]>> = {
   "gcp:pubsub/topicIAMMember:TopicIAMMember": policy("pubsub.projects.topics"),
   "gcp:serviceaccount/account:Account": life("iam.projects.serviceAccounts"),
   "gcp:serviceaccount/iAMMember:IAMMember": policy("iam.projects.serviceAccounts"),
-  "gcp:storage/bucket:Bucket": life("storage.buckets"),
+  // With forceDestroy it lists and deletes the objects first: resource_storage_bucket.go
+  "gcp:storage/bucket:Bucket": [...life("storage.buckets"), "storage.objects.list", "storage.objects.delete"],
   "gcp:storage/bucketIAMMember:BucketIAMMember": policy("storage.buckets"),
   "gcp:storage/bucketObject:BucketObject": life("storage.objects", "insert", "update"),
   "gcp:workflows/workflow:Workflow": [

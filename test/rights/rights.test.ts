@@ -87,6 +87,16 @@ const STACKS: Readonly<Record<string, () => Promise<StackProgram>>> = {
         "customer-value:candidates": '["boosting"]',
       },
     }),
+  "prod with Composer of another team": () =>
+    runStack("prod", {
+      settings: {
+        ...settingsOf("prod"),
+        "customer-value:orchestrator": "existing-composer",
+        "customer-value:composerEnvironment": "data-platform",
+        "customer-value:composerDagBucket": "europe-west1-data-platform-bucket",
+        "customer-value:composerServiceAccount": "composer@platform.iam.gserviceaccount.com",
+      },
+    }),
 };
 
 describe("rights", function () {

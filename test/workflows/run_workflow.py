@@ -54,8 +54,11 @@ emulated_request = http_utils.request
 def request(method: str, url: str, auth: dict[str, str] | None = None, **rest: Any) -> Any:
     """Sends no Google credentials, and raises the errors that the service documents.
 
-    The emulator supports no OIDC, and a connection that fails ends it.
+    The emulator supports no OIDC, and a connection that fails ends it. The service documents no null for an argument:
+    "If present, must be a map".
     """
+    if nulls := [name for name, value in rest.items() if value is None]:
+        raise TypeError(f"{method} {url}: {', '.join(nulls)} must not be null")
     if auth is not None:
         rest["headers"] = {**rest.get("headers", {}), "Authorization": f"Bearer local-{auth['type']}"}
     try:

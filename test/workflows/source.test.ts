@@ -94,9 +94,12 @@ describe("the source of the workflow", () => {
       assert.equal(auth.type, isInvoker ? "OIDC" : "OAuth2");
       if (isInvoker) assert.equal(auth.audience, "${settings.invoker_url}");
     }
-    for (const { call, args } of maps(workflows))
-      if (call === "call_google")
-        assert.match((args as { url: string }).url, /^\$\{(subscription|queries|settings\.pubsub_url)\b/);
+    for (const { call, args } of maps(workflows)) {
+      const { url = "", auth } = (args ?? {}) as { url?: string; auth?: { type: string } };
+      // The call in call_google has the URL of its caller.
+      if (call === "call_google" || (auth?.type === "OAuth2" && url !== "${url}"))
+        assert.match(url, /^\$\{(subscription|queries|settings\.pubsub_url)\b/);
+    }
   });
 });
 
