@@ -120,11 +120,13 @@ describe("Delivery", () => {
   it("keeps the state in a bucket and with a key whose names Google Cloud allows, for any stack", () => {
     const name = fc.stringMatching(/^[a-z][a-z0-9-]{4,28}[a-z0-9]$/);
     fc.assert(
-      fc.property(name, name, fc.constantFrom("dev", "prod"), (project, app, environment) => {
-        const { bucket, keyRing, backendUrl, secretsProvider } = planState(
-          { app, environment, project },
-          "europe-west1",
+      fc.property(name, name, (project, app) => {
+        const [dev, prod] = ["dev", "prod"].map((environment) =>
+          planState({ app, environment, project }, "europe-west1"),
         );
+        assert.notEqual(dev!.bucket, prod!.bucket);
+        assert.notEqual(dev!.keyRing, prod!.keyRing);
+        const { bucket, keyRing, backendUrl, secretsProvider } = prod!;
         assert.match(bucket, /^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$/);
         assert.match(keyRing, /^[\w-]{1,63}$/);
         assert.equal(backendUrl, `gs://${bucket}`);
@@ -133,6 +135,7 @@ describe("Delivery", () => {
           /^gcpkms:\/\/projects\/.*\/locations\/europe-west1\/keyRings\/.*\/cryptoKeys\/state$/,
         );
       }),
+      { examples: [["p".repeat(30), "a".repeat(30)]] },
     );
   });
 });

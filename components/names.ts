@@ -71,7 +71,8 @@ export function planLabels({ app, environment }: Identity): Readonly<Record<stri
   return { app: labelValue(app), environment: labelValue(environment) };
 }
 
-function shorten(name: string, longest: number): string {
+/** The name, or its start with a hash of the complete name, so that two long names stay two. */
+export function shorten(name: string, longest: number): string {
   if (name.length <= longest) return name;
   const hash = createHash("sha256").update(name).digest("hex").slice(0, 8);
   return `${name.slice(0, longest - hash.length - 1)}-${hash}`;

@@ -1,4 +1,4 @@
-import type { Identity } from "./names.ts";
+import { type Identity, shorten } from "./names.ts";
 
 /** Where Pulumi keeps a stack's state, and the key of its secrets: made once, before the stack that is kept there. */
 export interface StatePlan {
@@ -15,8 +15,8 @@ export interface StatePlan {
 
 export function planState({ app, environment, project }: Identity, region: string): StatePlan {
   // A bucket's name must be unique on Google Cloud, so it contains the project.
-  const bucket = `${project}-${app}-${environment}-state`.slice(0, 63).replace(/-$/, "");
-  const keyRing = `${app}-${environment}`.slice(0, 63);
+  const bucket = shorten(`${project}-${app}-${environment}-state`, 63);
+  const keyRing = shorten(`${app}-${environment}`, 63);
   const keyId = `projects/${project}/locations/${region}/keyRings/${keyRing}/cryptoKeys/state`;
   return {
     bucket,
