@@ -135,7 +135,7 @@ describe("Delivery", () => {
           /^gcpkms:\/\/projects\/.*\/locations\/europe-west1\/keyRings\/.*\/cryptoKeys\/state$/,
         );
       }),
-      { examples: [["p".repeat(30), "a".repeat(30)]] },
+      { examples: [["p".repeat(30), "a".repeat(70)]] },
     );
   });
 });
