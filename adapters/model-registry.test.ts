@@ -25,8 +25,10 @@ interface Upload {
 /** Model Registry with the versions of one model, the newest champion last. Requests are checked by Google's description. */
 class Registry {
   readonly uploads: Upload[] = [];
-  /** Whether uploads have an effect. */
-  works = true;
+  /** How often an upload is asked for before it is there. */
+  late = 0;
+  /** The status of each answer to a question, in place of what is there. */
+  refusal: number | undefined;
   readonly auth = {
     request: async ({ url, method = "GET", data, validateStatus }: Record<string, unknown>) => {
       const { problems } = checkRequest({ method: String(method), url: String(url), body: data });
@@ -35,9 +37,10 @@ class Registry {
         this.uploads.push(data as Upload);
         return { status: 200, data: { name: "operations/1" } };
       }
-      const newest = this.works ? this.uploads.at(-1)?.model : undefined;
-      const status = newest === undefined ? 404 : 200;
-      assert.ok((validateStatus as (status: number) => boolean)(status));
+      const newest = this.uploads.at(this.uploads.length > 0 && this.late-- > 0 ? -2 : -1)?.model;
+      const status = this.refusal ?? (newest === undefined ? 404 : 200);
+      if (!(validateStatus as (status: number) => boolean)(status))
+        throw Object.assign(new Error(`answered ${status}`), { status });
       return { status, data: newest };
     },
   } as unknown as NonNullable<RegistryOptions["auth"]>;
@@ -75,11 +78,32 @@ describe("Vertex AI Model Registry", () => {
     assert.equal(registry.uploads.length, 1);
   });
 
+  it("is replaced also where the version has no label of ours", async () => {
+    await register("mbgnbd-1");
+    registry.uploads[0] = { model: { ...registry.uploads[0]!.model, labels: {} } };
+    await register("mbgnbd-2");
+    assert.equal(registry.uploads.length, 2);
+  });
+
+  it("is waited for", async () => {
+    registry.late = 3;
+    await register("mbgnbd-1", { timeLimit: 6000 });
+    assert.equal(registry.late, -1);
+  });
+
   it("reports a version that does not appear", async () => {
-    registry.works = false;
-    await assert.rejects(
-      register("mbgnbd-1", { timeLimit: 100 }),
-      /mbgnbd-1 is not in Vertex AI after 0.1 s/,
-    );
+    registry.late = Number.POSITIVE_INFINITY;
+    await assert.rejects(register("mbgnbd-1", { timeLimit: 100 }), {
+      name: "UserError",
+      message: "The model mbgnbd-1 is not in Vertex AI after 0.1 s.",
+      remedy:
+        "Look at the versions of the model customer-value-dev in Model Registry, and run the date again.",
+    });
+  });
+
+  it("uploads nothing when Vertex AI refuses the question", async () => {
+    registry.refusal = 403;
+    await assert.rejects(register("mbgnbd-1"), /answered 403/);
+    assert.equal(registry.uploads.length, 0);
   });
 });
