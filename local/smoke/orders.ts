@@ -81,8 +81,8 @@ export async function removeSample(
       await warehouse.query(`DELETE FROM ${pathOf(table)} WHERE run_date = @run_date`, parameters);
     else
       await warehouse.query(
-        // The table requires a filter on its partitions.
-        `DELETE FROM ${pathOf(table)} WHERE ${column === undefined ? "TRUE" : `${column} IS NULL OR ${column} IS NOT NULL`}`,
+        // All rows. The table requires a filter by which BigQuery can leave out partitions.
+        `DELETE FROM ${pathOf(table)} WHERE ${column === undefined ? "TRUE" : `${column} >= '0001-01-01' OR ${column} IS NULL`}`,
       );
   }
 }
