@@ -41,19 +41,39 @@ describe("DuckDB warehouse", () => {
   });
 
   it("limits DuckDB's memory to 3 GB, or to DUCKDB_MEMORY_LIMIT", async () => {
-    const limitOf = async (given?: string): Promise<string> => {
-      const body = `console.log((await warehouse.query("SELECT value FROM duckdb_settings() WHERE name = 'memory_limit'"))[0].value)`;
-      const { DUCKDB_MEMORY_LIMIT: _, ...env } = process.env;
-      const { stdout } = await promisify(execFile)(
-        process.execPath,
-        script(join(folder, "limited.duckdb"), body),
-        { env: { ...env, ...(given === undefined ? {} : { DUCKDB_MEMORY_LIMIT: given }) } },
-      );
-      return stdout.trim();
+    const before = process.env.DUCKDB_MEMORY_LIMIT;
+    let opened = 0;
+    const limitOf = async (given?: string): Promise<unknown> => {
+      if (given === undefined) delete process.env.DUCKDB_MEMORY_LIMIT;
+      else process.env.DUCKDB_MEMORY_LIMIT = given;
+      const limited = await DuckDbWarehouse.open(join(folder, `limited-${opened++}.duckdb`));
+      try {
+        const [row] = await limited.query("SELECT value FROM duckdb_settings() WHERE name = 'memory_limit'");
+        return row?.value;
+      } finally {
+        await limited.close();
+      }
     };
-    assert.equal(await limitOf("512MiB"), "512.0 MiB");
-    assert.match(await limitOf(), /^([0-2]\.\d GiB|[\d.]+ MiB)$/);
-    await assert.rejects(limitOf("much"), /DUCKDB_MEMORY_LIMIT is much/);
+    try {
+      assert.equal(await limitOf("512MiB"), "512.0 MiB");
+      assert.equal(await limitOf("1.25 GiB"), "1.2 GiB");
+      assert.match(String(await limitOf()), /^([0-2]\.\d GiB|[\d.]+ MiB)$/);
+      const remedy =
+        "Give a number with MB, GB, MiB or GiB, for example DUCKDB_MEMORY_LIMIT=8GB, or unset it.";
+      for (const given of ["much", "8", "8TB", "x8GB", "8GBs", "1.GB", "80%"])
+        await assert.rejects(limitOf(given), { message: `DUCKDB_MEMORY_LIMIT is ${given}.`, remedy });
+      await assert.rejects(limitOf(""), { message: "DUCKDB_MEMORY_LIMIT is empty.", remedy });
+    } finally {
+      if (before === undefined) delete process.env.DUCKDB_MEMORY_LIMIT;
+      else process.env.DUCKDB_MEMORY_LIMIT = before;
+    }
+  });
+
+  it("compresses no column by a method that takes long", async () => {
+    const [row] = await warehouse.query(
+      "SELECT value FROM duckdb_settings() WHERE name = 'disabled_compression_methods'",
+    );
+    assert.match(String(row?.value), /fsst/i);
   });
 
   describe("materializes", () => {
@@ -115,6 +135,15 @@ describe("DuckDB warehouse", () => {
         { day: null, x: 2 },
         { day: "2024-01-31", x: 2 },
       ]);
+    });
+
+    it("the run date of a model that names no partition", async () => {
+      const of = (x: number) => ({
+        ...model("unnamed", "partition", `SELECT @run_date AS run_date, ${x} AS x`),
+        partitionBy: undefined,
+      });
+      for (const x of [1, 2]) await warehouse.materialize(of(x), on("2024-01-01"));
+      assert.deepEqual(await rows("unnamed"), [{ run_date: "2024-01-01", x: 2 }]);
     });
 
     it("a table that was a view, and the other way round", async () => {
@@ -182,6 +211,7 @@ describe("DuckDB warehouse", () => {
       await assert.rejects(warehouse.materialize(changed, on("2024-01-01")), {
         name: "UserError",
         message: "Column a of d.typed would change its type from BIGINT to VARCHAR.",
+        remedy: "Give the column another name, or move the data folder away to start with a new one.",
       });
       assert.deepEqual(await rows("typed"), [{ run_date: "2024-01-01", a: 1 }]);
     });
@@ -247,10 +277,11 @@ describe("DuckDB warehouse", () => {
     });
 
     it("of the key alone", async () => {
-      await warehouse.replaceRows(log().target, { id: "a" }, [
+      const outcome = await warehouse.replaceRows(log().target, { id: "a" }, [
         { id: "a", i: 1 },
         { id: "a", i: 2 },
       ]);
+      assert.deepEqual(outcome, { rows: 2, bytesBilled: 0 });
       await warehouse.replaceRows(log().target, { id: "b", day: "2024-01-01" }, [
         { id: "b", day: "2024-01-01", i: 3 },
       ]);
@@ -289,7 +320,7 @@ describe("DuckDB warehouse", () => {
       for (const [bad, message] of [
         [{ id: "x", i: "many" }, /many/],
         [{ id: "x", day: "no date" }, /no date/],
-        [{ id: "x", oops: 1 }, /d\.log has no column oops/],
+        [{ id: "x", oops: 1, more: 2 }, /d\.log has no column oops, more\./],
       ] as const) {
         await assert.rejects(
           warehouse.replaceRows(log().target, { id: "x" }, [{ id: "x", i: 2 }, bad]),
@@ -480,7 +511,8 @@ describe("DuckDB warehouse", () => {
         await assert.rejects(DuckDbWarehouse.open(path, { lockTimeout: 100 }), {
           name: "UserError",
           status: 503,
-          message: /taken\.duckdb can't be opened: another process has it open/,
+          message: /taken\.duckdb can't be opened: another process has it open\.$/,
+          remedy: "End that process or wait for it, then try again.",
         });
       } finally {
         holder.kill("SIGKILL");
@@ -490,10 +522,15 @@ describe("DuckDB warehouse", () => {
 
     it("or reports why not: below a file, a folder without rights, not a database", async () => {
       writeFileSync(join(folder, "file"), "this is not a database".repeat(1000));
-      for (const path of ["file/warehouse.duckdb", "file"]) {
+      for (const [path, reason] of [
+        ["file/warehouse.duckdb", /warehouse\.duckdb can't be opened: .*file/],
+        ["file", /can't be opened: .*not a valid DuckDB/],
+      ] as const) {
         await assert.rejects(DuckDbWarehouse.open(join(folder, path)), {
           name: "UserError",
-          message: /can't be opened: /,
+          message: reason,
+          remedy:
+            "Check that the folder is writable and has free space. If the file is damaged, move it away and run again.",
         });
       }
       const closed = mkdtempSync(join(folder, "closed-"));

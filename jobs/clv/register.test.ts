@@ -11,7 +11,7 @@ const unused = () => assert.fail("nothing is to be registered");
 
 describe("a new champion", () => {
   it("is registered with its files and the image that made it", async () => {
-    const step = { ...modelStep("train", { run_date: "2026-03-02" }), artifactsUrl: "gs://b" };
+    const step = { ...modelStep("train", { run_date: "2026-03-02" }), artifactsUrl: "gs://b/" };
     const registered: unknown[] = [];
     const register = async (...what: unknown[]) => void registered.push(what);
     await registerNewChampion(step, champion, variables, register);
@@ -32,6 +32,15 @@ describe("a new champion", () => {
     const step = modelStep("train", { run_date: "2026-03-02" });
     await registerNewChampion(step, champion, {}, unused);
     await registerNewChampion(step, undefined, variables, unused);
+  });
+
+  it("needs the URL of a registry", async () => {
+    const step = modelStep("train", { run_date: "2026-03-02" });
+    for (const url of ["customer-value", "xvertex-ai://p/r/m", "vertex-ai://p/r", "vertex-ai://p/r/m/4", ""])
+      await assert.rejects(
+        registerNewChampion(step, undefined, { MODEL_REGISTRY_URL: url }, unused),
+        /environment: MODEL_REGISTRY_URL: must be vertex-ai:\/\/project\/region\/model/,
+      );
   });
 
   it("scores although the registry refuses it, with a warning", async () => {
