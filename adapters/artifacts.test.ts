@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { open } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -28,6 +31,20 @@ describe("artifacts", () => {
     rmSync(join(folder, "job.txt"));
   });
 
+  it("of jobs are objects in Cloud Storage for gs: URLs", async () => {
+    const server = createServer((_, response) => void response.end("an object")).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    process.env.STORAGE_ENDPOINT = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    try {
+      for (const name of ["a", "b"])
+        assert.equal(await jobArtifacts.read(`gs://bucket/${name}`), "an object");
+    } finally {
+      delete process.env.STORAGE_ENDPOINT;
+      server.close();
+      server.closeAllConnections();
+    }
+  });
+
   it("are read as they were written, in folders that are made", async () => {
     await fileArtifacts.write(url("new/folder/ä b.txt"), "ä\n");
     assert.equal(await fileArtifacts.read(url("new/folder/ä b.txt")), "ä\n");
@@ -35,10 +52,13 @@ describe("artifacts", () => {
   });
 
   it("of a folder are read by name, those with the suffix; none where there is no folder", async () => {
-    for (const name of ["b.bin", "a.bin", "c.txt"])
-      await jobArtifacts.write(url(`many/${name}`), Buffer.from(name));
-    assert.deepEqual((await jobArtifacts.readFolder(url("many"), ".bin")).map(String), ["a.bin", "b.bin"]);
+    const names = Array.from({ length: 20 }, (_, i) => `${String(20 - i).padStart(2, "0")}.bin`);
+    for (const name of [...names, "c.txt"]) await jobArtifacts.write(url(`many/${name}`), Buffer.from(name));
+    const read = await jobArtifacts.readFolder(url("many"), ".bin");
+    assert.deepEqual(read.map(String), names.toReversed());
     assert.deepEqual(await jobArtifacts.readFolder(url("none"), ".bin"), []);
+    assert.deepEqual(await jobArtifacts.readFolder(url("none"), ""), []);
+    await assert.rejects(jobArtifacts.readFolder(url("many/c.txt"), ".bin"), { code: "ENOTDIR" });
     rmSync(join(folder, "many"), { recursive: true });
   });
 

@@ -43,6 +43,19 @@ describe("intervalCoverage", () => {
     }
   });
 
+  it("counts who is below an interval, where customers buy so often that it begins above 0", () => {
+    const often = { r: 40, alpha: 40, a: 0.2, b: 40 };
+    const given = simulateCustomers(often, VALUE, 10_000, 40, WEEKS, seededRandom(2));
+    const found = coverage({ purchases: often, gammaGamma: VALUE }, given);
+    for (const kind of ["purchases", "value"]) {
+      const held = found[`${kind}_interval_coverage`]!;
+      const expected = found[`${kind}_interval_coverage_expected`]!;
+      assert.ok(expected > 0.78 && expected < 0.86, `${kind}: ${expected}`);
+      // Three standard errors of 10,000 customers
+      assert.ok(Math.abs(held - expected) < 0.012, `${kind}: ${held}, expected ${expected}`);
+    }
+  });
+
   it("shows a model that is wrong", () => {
     const wrong = coverage({
       purchases: { ...PURCHASES, alpha: PURCHASES.alpha * 4 },

@@ -1,12 +1,62 @@
 import assert from "node:assert/strict";
 import { columnsOf } from "../../test/columns.ts";
-import { everyNthCustomer, totalOf } from "./fit-statistics.ts";
+import { customersBy, everyNthCustomer, fitStatistics, totalOf } from "./fit-statistics.ts";
 
 const statistics = (counts: readonly number[]) =>
   columnsOf(
     ["x", "customers"],
     counts.map((customers, x) => ({ x, customers })),
   );
+
+describe("customersBy", () => {
+  it("adds up the customers of each number of purchases", () => {
+    assert.deepEqual([...customersBy(Float64Array.of(3, 0, 3), Float64Array.of(2, 5, 1))], [5, 0, 0, 3]);
+    assert.deepEqual([...customersBy(Float64Array.of(), Float64Array.of())], []);
+  });
+});
+
+describe("fitStatistics", () => {
+  /** Of an exponential distribution, whose maximum is at one over the mean. It notes how many rows it gets. */
+  const exponential =
+    (seen: number[]) =>
+    ({ rate }: { rate: number }, { x, customers }: ReturnType<typeof statistics>) => {
+      seen.push(x.length);
+      const [n, sum] = [totalOf(customers), totalOf(customers, x)];
+      return {
+        value: n * Math.log(rate) - rate * sum,
+        gradient: [n / rate - sum],
+        hessian: [[-n / rate ** 2]],
+      };
+    };
+  const rows = statistics(Array.from({ length: 100 }, (_, i) => 1 + (i % 3)));
+  const maximum = totalOf(rows.customers) / totalOf(rows.customers, rows.x);
+  const fitRows = (limits?: { startRows: number; iterations: number }) => {
+    const seen: number[] = [];
+    return { ...fitStatistics(rows, exponential(seen), { rate: 0.001 }, limits), seen };
+  };
+
+  it("takes all rows at once where they are few", () => {
+    for (const limits of [undefined, { startRows: 51, iterations: 100 }]) {
+      const { parameters, converged, seen } = fitRows(limits);
+      assert.ok(converged && Math.abs(parameters.rate / maximum - 1) < 1e-9, `${parameters.rate}`);
+      assert.deepEqual([...new Set(seen)], [100]);
+    }
+  });
+
+  it("starts with every n-th row of many, so that fewer passes over all are left", () => {
+    const { parameters, converged, seen } = fitRows({ startRows: 50, iterations: 100 });
+    assert.ok(converged && Math.abs(parameters.rate / maximum - 1) < 1e-9, `${parameters.rate}`);
+    assert.deepEqual([...new Set(seen)], [50, 100]);
+    const passes = seen.filter((length) => length === 100).length;
+    assert.ok(passes < fitRows().seen.length, `${passes}`);
+  });
+
+  it("starts where it would have started if the first rows have no maximum", () => {
+    const { parameters, converged } = fitRows({ startRows: 50, iterations: 1 });
+    assert.equal(converged, false);
+    assert.ok(parameters.rate < maximum, `${parameters.rate}`);
+  });
+});
 
 describe("everyNthCustomer", () => {
   it("takes all customers where there are few rows", () => {

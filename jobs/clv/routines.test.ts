@@ -54,9 +54,21 @@ describe("routines", () => {
     assert.equal(new Set([one, two, three]).size, 3);
   });
 
+  it("take a model that differs from the one before in one parameter only", () => {
+    const { call } = routines.find(({ name }) => name === "expected_purchases")!;
+    const model = [0.243, 4.414, 0.793, 2.426, 1];
+    const customer = [2, 30.43, 38.86, 39] as const;
+    const first = call(...model, ...customer);
+    for (const [i, value] of model.entries()) {
+      assert.notEqual(call(...model.with(i, value / 2), ...customer), first, `parameter ${i}`);
+      assert.equal(call(...model, ...customer), first, `parameter ${i}`);
+    }
+  });
+
   it("have distinct names fit for SQL, and say what they are", () => {
     assert.equal(new Set(routines.map(({ name }) => name)).size, routines.length);
-    for (const { name, parameters, description } of routines) {
+    for (const { name, parameters, returns, description } of routines) {
+      assert.deepEqual(new Set([returns, ...parameters.map(({ type }) => type)]), new Set(["FLOAT64"]));
       assert.ok(
         [name, ...parameters.map((parameter) => parameter.name)].every((word) => /^[a-z][a-z_]*$/.test(word)),
       );
