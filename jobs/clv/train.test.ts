@@ -184,6 +184,14 @@ describe("train", () => {
           first_order_on: "2023-01-02",
           orders_before: sample === "production" ? DAY : "2024-03-02",
           git_commit: "0123abc",
+          parameters: JSON.stringify(
+            Object.fromEntries(
+              Object.entries({ ...purchases.parameters, ...gammaGamma.parameters }).map(([name, value]) => [
+                name,
+                Number(value.toPrecision(8)),
+              ]),
+            ),
+          ),
         });
       }
       assert.equal(artifact.model_id, scoring);

@@ -200,6 +200,9 @@ function builtInModel(
     sample,
     ...purchases.parameters,
     ...gammaGamma?.parameters,
+    parameters: JSON.stringify({ ...purchases.parameters, ...gammaGamma?.parameters }, (_, value) =>
+      typeof value === "number" ? Number(value.toPrecision(DIGITS)) : value,
+    ),
     ...withSuffix(purchases.standardErrors),
     ...withSuffix(gammaGamma?.standardErrors ?? {}),
     bg_nbd_log_likelihood: purchases.logLikelihood,
@@ -311,15 +314,15 @@ const modelOf = (family: Family, { purchases, gammaGamma }: FittedModel): Model 
   gammaGamma: gammaGamma?.parameters ?? null,
 });
 
-/**
- * Equal parameters have the same id, so that a repeated run names the same model. The digits that rounding can change
- * do not count.
- */
+/** Rounding, by another order of rows, can change the digits after these. */
+const DIGITS = 8;
+
+/** Equal parameters have the same id, so that a repeated run names the same model. */
 function modelId(family: Family, { purchases, gammaGamma }: FittedModel): string {
   const hash = createHash("sha256")
     .update(
       JSON.stringify([purchases.parameters, gammaGamma?.parameters ?? null], (_, value) =>
-        typeof value === "number" ? value.toPrecision(8) : value,
+        typeof value === "number" ? value.toPrecision(DIGITS) : value,
       ),
     )
     .digest("hex");
