@@ -40,6 +40,7 @@ append_table("models", {
     first_order_on: "DATE: Day of the first order that it was fitted on.",
     orders_before: "DATE: It was fitted on orders before this day.",
     git_commit: "STRING: Git commit of the image that fitted or evaluated it; null if it is not known.",
-    parameters: "STRING: All its parameters as JSON with 8 digits, whatever its family; null for a candidate, whose files have its own.",
+    parameters:
+      "STRING: All its parameters as JSON with 8 digits, whatever its family; null for a candidate, whose files have its own.",
   },
 });
