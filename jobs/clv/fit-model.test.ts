@@ -2,7 +2,16 @@ import assert from "node:assert/strict";
 import { type SampleCustomer, simulateCustomers } from "../../test/cdnow.ts";
 import { columnsOf } from "../../test/columns.ts";
 import { fitBgNbd } from "./bg-nbd-fit.ts";
-import { type Family, fitModel, fitValues, type Sample, type SampleStatistics } from "./fit-model.ts";
+import {
+  type Family,
+  type FittedModel,
+  fitModel,
+  fitValues,
+  modelOfFamily,
+  nearLimit,
+  type Sample,
+  type SampleStatistics,
+} from "./fit-model.ts";
 import { totalOf } from "./fit-statistics.ts";
 import { fitGammaGamma } from "./gamma-gamma-fit.ts";
 import { CannotFit } from "./maximum-likelihood.ts";
@@ -151,5 +160,31 @@ describe("fitModel", () => {
       });
       assert.equal(reasonOf(alike, early), "The fit of Gamma-Gamma did not converge.");
     });
+  });
+});
+
+describe("modelOfFamily", () => {
+  it("knows that MBG/NBD lets customers leave before their first repeat purchase", () => {
+    const parameters = { r: 0.6, alpha: 6, a: 0.8, b: 2.5 };
+    assert.deepEqual(modelOfFamily("mbgnbd", parameters), { ...parameters, firstDropOut: 0 });
+    assert.deepEqual(modelOfFamily("bgnbd", parameters), parameters);
+  });
+});
+
+describe("nearLimit", () => {
+  const warningAt = (q: number, error: number) => {
+    const gammaGamma = { parameters: { p: 6, q, gamma: 15 }, standardErrors: { p: 1, q: error, gamma: 1 } };
+    return nearLimit({ gammaGamma } as unknown as FittedModel);
+  };
+
+  it("warns of a q below 1.2, or of one that can be 1 by its standard error", () => {
+    assert.match(
+      warningAt(1.19, 0.05)!,
+      /^Gamma-Gamma's q is 1\.190 \(standard error 0\.050\), near 1, .* far too high/,
+    );
+    assert.match(warningAt(1.9, 0.5)!, /q is 1\.900 \(standard error 0\.50\)/);
+    assert.equal(warningAt(1.25, 0.1), undefined);
+    assert.equal(warningAt(2, 0.5), undefined);
+    assert.equal(nearLimit({ gammaGamma: null } as unknown as FittedModel), undefined);
   });
 });
