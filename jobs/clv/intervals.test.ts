@@ -47,7 +47,7 @@ describe("valueQuantile", () => {
     { p: 60, q: 3 },
   ];
   for (const [name, model] of Object.entries(MODELS))
-    it(`is exceeded by the share of simulated customers that it says, by ${name}`, () => {
+    it(`is exceeded by as many of 40,000 random customers as it says, by ${name}`, () => {
       const random = seededRandom(3);
       const size = 40_000;
       for (const { p, q } of values)

@@ -5,7 +5,9 @@ import {
   readBacktest,
   readCalendar,
   readChampion,
+  readCustomerCounts,
   readHoldout,
+  readPredictedHoldouts,
   readStatistics,
   replaceMetrics,
   replaceModels,
@@ -57,6 +59,59 @@ describe("tables of the model", () => {
       rowsOf(await readBacktest(tables.warehouse, DAY)),
       [1, 20, 3].map((x) => ({ ...scored, x })),
     );
+  });
+
+  it("counts the customers of each sample of the run date", async () => {
+    const samples = ["production", "production", "calibration"];
+    await tables.fill(
+      "customer_history",
+      DAY,
+      samples.map((sample) => ({ sample })),
+    );
+    assert.deepEqual(await readCustomerCounts(tables.warehouse, DAY), { production: 2, calibration: 1 });
+    assert.deepEqual(await readCustomerCounts(tables.warehouse, OTHER_DAY), {
+      production: 0,
+      calibration: 0,
+    });
+  });
+
+  it("reads what the candidates that are on predict for the hold-out", async () => {
+    const holdout = { ...OUTCOME, t_x: 4, value_count: 0, mean_value: null };
+    await tables.fill(
+      "holdout",
+      DAY,
+      ["b", "a"].map((customer_id, i) => ({ customer_id, ...holdout, x: i })),
+    );
+    const prediction = { weeks: 9, expected_purchases: null, low: 1, high: 3 };
+    const of = (family: string, model_id: string, sample: string, expected_value: number) =>
+      ["a", "b"].map((customer_id) => ({
+        ...{ family, model_id, sample, customer_id, ...prediction },
+        expected_value: customer_id === "a" ? expected_value : 0,
+      }));
+    await tables.fill("predictions", DAY, [
+      ...of("two", "two-1", "calibration", 5),
+      ...of("one", "one-2", "calibration", 7),
+      ...of("one", "one-1", "calibration", 6),
+      ...of("one", "one-2", "production", 8),
+      ...of("off", "off-1", "calibration", 9),
+    ]);
+    const read = await readPredictedHoldouts(tables.warehouse, DAY, ["two", "one"]);
+    assert.deepEqual(
+      read.map(({ family, model_id }) => [family, model_id]),
+      [
+        ["one", "one-1"],
+        ["one", "one-2"],
+        ["two", "two-1"],
+      ],
+    );
+    const { t_x: _1, value_count: _2, mean_value: _3, ...outcome } = holdout;
+    const figures = { ...outcome, expected_purchases: Number.NaN, low: 1, high: 3 };
+    assert.deepEqual(rowsOf(read[1]!.customers), [
+      { ...figures, x: 1, expected_value: 7 },
+      { ...figures, x: 0, expected_value: 0 },
+    ]);
+    assert.deepEqual(await readPredictedHoldouts(tables.warehouse, DAY, []), []);
+    assert.deepEqual(await readPredictedHoldouts(tables.warehouse, OTHER_DAY, ["one"]), []);
   });
 
   it("refuses a row without a value that the model needs", async () => {
