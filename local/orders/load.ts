@@ -216,8 +216,8 @@ async function loadFile(
       ...removed,
     ];
     const orders = oneRowEach ? "FROM order_rows" : ORDERS.replace("$lines", String(lines));
-    // The rows of order_rows are in the file's order.
-    const sorted = oneRowEach && refunds === "separate" ? "" : "ORDER BY row";
+    // The rows of order_rows are in the file's order. A refund comes after its order.
+    const sorted = oneRowEach && refunds === "separate" ? "" : "ORDER BY row, amount DESC";
     const net =
       refunds === "net"
         ? "UNION ALL BY NAME SELECT * REPLACE (-abs(refunded) AS amount, NULL AS quantity) FROM orders WHERE refunded <> 0"
