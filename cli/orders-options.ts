@@ -5,7 +5,8 @@ import type { DuckDbWarehouse } from "../adapters/duckdb.ts";
 import { type RunSettings, runDate } from "../contracts/run.ts";
 import { projectDir } from "../lib/project.ts";
 import { parse, UserError } from "../lib/user-error.ts";
-import { dayAfter, describeOrders, loadOrders, type OrdersOptions } from "../local/orders/load.ts";
+import { dayAfter } from "../local/orders/days.ts";
+import { describeOrders, loadOrders, type OrdersOptions } from "../local/orders/load.ts";
 
 /** The default log, and the run date of the papers that use it. */
 export const CDNOW = { file: join(projectDir, "data", "cdnow.csv.gz"), runDate: "1997-10-01" };

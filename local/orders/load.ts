@@ -1,9 +1,9 @@
 import { type DuckDBConnection, quotedString } from "@duckdb/node-api";
-import { today } from "../../contracts/run.ts";
 import { UserError } from "../../lib/user-error.ts";
 import { openLocalWarehouse } from "../runtime/local-stack.ts";
 import { type OrderColumn, orderColumns } from "./column-names.ts";
 import { listed, mapColumns } from "./columns.ts";
+import { daysOf, type OrderDays, skipLateDay } from "./days.ts";
 import { type OrderFile, openOrderFile } from "./file.ts";
 import {
   chooseDateFormat,
@@ -42,15 +42,6 @@ export interface OrdersOptions {
   readonly check?: (days: OrderDays) => void;
 }
 
-/**
- * First and last day of the orders in the shop's time zone, YYYY-MM-DD. Days before 1971 and after today do not count, nor does a
- * last day that is more than a year after the one before.
- */
-interface OrderDays {
-  first_order_on: string;
-  last_order_on: string;
-}
-
 export interface OrdersSummary extends OrderDays {
   file: string;
   /** The known export that the file is, like Shopify orders. */
@@ -68,12 +59,6 @@ export interface OrdersSummary extends OrderDays {
 /** Blanks around a value: of ASCII, of Unicode, and those of no width. */
 const BLANKS =
   " \t\n\v\f\r\u00a0\u00ad\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b\u200c\u200d\u200e\u200f\u202f\u205f\u2060\u3000\ufeff";
-
-/** The run date that a log has by default: the day after the last order, at the latest the shop's today. */
-export function dayAfter(day: string, timeZone: string): string {
-  const next = new Date(Date.parse(day) + 86_400_000).toISOString().slice(0, 10);
-  return [next, today(timeZone)].sort()[0]!;
-}
 
 /** A sentence about how the file was read, for people. */
 export function describeOrders({ format, columns, ...summary }: OrdersSummary): string {
@@ -353,29 +338,6 @@ async function removeGuests(connection: DuckDBConnection, guests: readonly strin
     `DELETE FROM order_rows WHERE lower(customer_id) IN (${guests.map((id) => quotedString(id.toLowerCase())).join()})`,
   );
   return [`Rows of guests (customer ${guests.join(", ")}) that are left out: ${rowsChanged}.`];
-}
-
-/** First and last day of the file, also those of guests and of rows that are left out; undefined when no order has a day that counts. */
-async function daysOf(connection: DuckDBConnection): Promise<OrderDays | undefined> {
-  const range = await connection.runAndReadAll(
-    "SELECT min(ordered_at)::DATE::VARCHAR, max(ordered_at)::DATE::VARCHAR FROM order_rows WHERE ordered_at >= '1971-01-01'::DATE::TIMESTAMPTZ AND ordered_at < (current_date + 1)::TIMESTAMPTZ",
-  );
-  const [first_order_on, last_order_on] = range.getRows()[0] as [string | null, string | null];
-  return first_order_on === null || last_order_on === null ? undefined : { first_order_on, last_order_on };
-}
-
-/** Moves a last day that is likely a wrong date to the one before; returns the warning about it. */
-async function skipLateDay(connection: DuckDBConnection, days: OrderDays): Promise<string[]> {
-  const last = days.last_order_on;
-  const earlier = await connection.runAndReadAll(
-    `SELECT max(ordered_at)::DATE::VARCHAR, DATE '${last}' - max(ordered_at)::DATE FROM order_rows WHERE ordered_at >= '1971-01-01'::DATE::TIMESTAMPTZ AND ordered_at < '${last}'::DATE::TIMESTAMPTZ`,
-  );
-  const [before, gap] = earlier.getRows()[0]!;
-  if (before === null || Number(gap) <= 366) return [];
-  days.last_order_on = String(before);
-  return [
-    `The last orders are of ${last}, ${gap} days after those before. They do not move the run date. If the date is right, give a later --run-date.`,
-  ];
 }
 
 /** When the log is read in another way, old orders change, too: the next run then reads all of them (rfm.order_reads). */

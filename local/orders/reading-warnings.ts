@@ -34,7 +34,7 @@ export async function readingWarnings(connection: DuckDBConnection, reading: Rea
       count(DISTINCT hash(customer_id)) FILTER (customer_id IS NOT NULL)::INTEGER AS customers,
       ${oneRowEach ? "count(*)" : "count(DISTINCT order_id)"}::INTEGER AS orders,
       count(*) FILTER (ordered_at >= (current_date + 1)::TIMESTAMPTZ)::INTEGER AS future,
-      count(*) FILTER (ordered_at < '1971-01-01'::DATE::TIMESTAMPTZ)::INTEGER AS placeholder,
+      count(*) FILTER (ordered_at < '1971-01-01'::DATE::TIMESTAMPTZ)::INTEGER AS before_1971,
       count(*) FILTER (on_other_day)::INTEGER AS on_other_day,
       count(*) FILTER (no_date IS NOT NULL)::INTEGER AS no_dates, any_value(no_date) AS no_date,
       ${swapped === dateFormat ? "0" : `count(*) FILTER (${dateOf("no_date", swapped)} IS NOT NULL)::INTEGER`} AS swapped,
@@ -94,8 +94,8 @@ export async function readingWarnings(connection: DuckDBConnection, reading: Rea
       `Rows that are equal to another row in all columns: ${of("equal")}. ${numbered ? "Without order ids they count as orders. If they are copies, remove them from the file." : "They count once."}`,
     of("future") > 0 &&
       `Orders dated after today: ${of("future")}. They are set aside and do not move the run date.`,
-    of("placeholder") > 0 &&
-      `Orders dated before 1971, which usually means no date: ${of("placeholder")}. They are set aside.`,
+    of("before_1971") > 0 &&
+      `Orders dated before 1971, which usually means no date: ${of("before_1971")}. They are set aside.`,
     of("no_dates") > 0 &&
       `Dates of column ${columns.ordered_at} that can't be read: ${of("no_dates")}, for example ${counts!.no_date}. These rows are set aside.`,
     of("no_amounts") > 0 &&
