@@ -32,11 +32,12 @@ export function parse<S extends z.ZodType>(
   if (result.success) return result.data;
   const details = result.error.issues.map((issue) => {
     const field = issue.path.join(".");
-    // NaN is the result of coercing text: a person did not give it.
+    // NaN is the result of coercing text: a person gave the text.
+    const input = Number.isNaN(issue.input)
+      ? issue.path.reduce<unknown>((outer, key) => (outer as Record<PropertyKey, unknown>)?.[key], value)
+      : issue.input;
     const given =
-      issue.input === undefined || Number.isNaN(issue.input)
-        ? ""
-        : ` (given: ${shorten(JSON.stringify(issue.input))})`;
+      input === undefined || Number.isNaN(input) ? "" : ` (given: ${shorten(JSON.stringify(input))})`;
     return `${field === "" ? "" : `${field}: `}${issue.message}${given}`;
   });
   throw new UserError(`${what}: ${details.join("; ")}`, remedy === undefined ? {} : { remedy });
