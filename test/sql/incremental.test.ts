@@ -49,6 +49,7 @@ const TABLES = [
   "set_aside_orders",
   "rejected_orders",
   "run_calendar",
+  "earlier_purchases",
   "customer_history",
   "customer_features",
   "model_statistics",

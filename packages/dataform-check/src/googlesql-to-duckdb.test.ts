@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
+import { FUNCTIONS } from "./functions.ts";
 import { parametersOf, translate } from "./googlesql-to-duckdb.ts";
 import { type Parameters, QueryError } from "./query.ts";
 
@@ -64,6 +65,40 @@ describe("GoogleSQL to DuckDB", () => {
   ];
   for (const [what, sql, translated] of corrections)
     it(what, async () => assert.equal(await translate(sql, {}), translated));
+
+  it("translates the arguments of functions", async () => {
+    // For a column, an expression that DuckDB has under another name
+    const arguments_: [column: string, argument: string, name: RegExp][] = [
+      ["s", "TO_HEX(SHA256(s))", /TO_HEX/],
+      ["d", "DATE_SUB(d, INTERVAL 1 DAY)", /DATE_SUB/],
+      ["i", "UNIX_DATE(d)", /UNIX_DATE/],
+      ["f", "SAFE_DIVIDE(f, h)", /SAFE_DIVIDE/],
+    ];
+    let tried = 0;
+    for (const expression of Object.values(FUNCTIONS.usable).flat())
+      for (const [column, argument, name] of arguments_) {
+        const nested = expression.replace(new RegExp(`(?<![\\w'%.])${column}(?![\\w'%(.])`, "g"), argument);
+        if (nested === expression || nested.includes("IGNORE NULLS")) continue;
+        assert.doesNotMatch(await translate(`SELECT ${nested} AS v FROM t`, {}), name, nested);
+        tried += 1;
+      }
+    assert.ok(tried > 150, `${tried} expressions`);
+  });
+
+  it("refuses IGNORE NULLS where the translator drops it", async () => {
+    await assert.rejects(
+      translate("SELECT a,\nFIRST_VALUE(UNIX_DATE(d) IGNORE NULLS) OVER (ORDER BY a) FROM t", {}),
+      {
+        name: "QueryError",
+        message: /IGNORE NULLS of an expression/,
+        position: { line: 2, column: 26 },
+      },
+    );
+    assert.match(
+      await translate("SELECT NTH_VALUE(t.d, 2 IGNORE NULLS) OVER (ORDER BY a) FROM t", {}),
+      /2 IGNORE NULLS/,
+    );
+  });
 
   it("gives the place of a syntax error as written, after paths, parameters and letters of several bytes", async () => {
     const sql = "SELECT 'ä', @run_date\nFROM `p.d.t` WHERE @weeks = `a`.`b` AND 'ö' = , @rate FROM `p.d.t`";

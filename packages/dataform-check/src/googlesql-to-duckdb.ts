@@ -6,7 +6,12 @@ import { type Parameters, positionOf, QueryError } from "./query.ts";
 
 // A string or comment, which stays as it is; a path in backticks; a parameter; or what the translator gets wrong.
 const TOKENS =
-  /("""[\s\S]*?"""|'''[\s\S]*?'''|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|--[^\n]*|#[^\n]*|\/\*[\s\S]*?\*\/)|`([^`]+)`|@(\w+)|(?<=\bINTERVAL\s+)([A-Za-z_][\w.]*)(?=\s+[A-Z])|\b(DIV|COUNTIF)\s*\(|\b(?:ISOWEEK|WEEK\s*\(\s*MONDAY\s*\))(?=\s*\))(?<=_TRUNC\s*\((?:[^()]|\([^()]*\))*)/gi;
+  /("""[\s\S]*?"""|'''[\s\S]*?'''|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|--[^\n]*|#[^\n]*|\/\*[\s\S]*?\*\/)|`([^`]+)`|@(\w+)|(?<=\bINTERVAL\s+)([A-Za-z_][\w.]*)(?=\s+[A-Z])|\b(DIV|COUNTIF|SIN|COS|ATAN2|STRPOS|INSTR|STARTS_WITH|ENDS_WITH|LAST_DAY|(?:FIRST|LAST|NTH)_VALUE(?!\s*\(\s*[\w.]+[\s,\d]*\sIGNORE\b))\s*\(|\b(?:ISOWEEK|WEEK\s*\(\s*MONDAY\s*\))(?=\s*\))(?<=_TRUNC\s*\((?:[^()]|\([^()]*\))*)/gi;
+
+/** Before the name of a function, so that the translator does not know it. It writes names of functions in capitals. */
+const UNKNOWN = "__FUNCTION_";
+
+const IGNORE_NULLS = /\bIGNORE\s+NULLS\b/gi;
 
 /** DuckDB's types by GoogleSQL's. */
 export const DUCKDB_TYPES: Readonly<Record<string, string>> = {
@@ -48,9 +53,15 @@ export async function translate(sql: string, parameters: Parameters, cacheDir?: 
     const result = transpile(prepared, Dialect.BigQuery, Dialect.DuckDB);
     if (!result.success || result.sql?.length !== 1) throw syntaxError(sql, result);
     translated = result.sql[0]!;
+    const [given, kept] = [sql, translated].map((text) => withoutText(text).match(IGNORE_NULLS)?.length);
+    if (given !== kept)
+      throw new QueryError(
+        "IGNORE NULLS of an expression is not supported: compute the expression in a subquery",
+        positionOf(sql, withoutText(sql).search(IGNORE_NULLS)),
+      );
     if (cached !== undefined) keep(cached, translated);
   }
-  return translated.replace(/__param_(\w+)/g, (_, name: string) => {
+  return translated.replaceAll(UNKNOWN, "").replace(/__param_(\w+)/g, (_, name: string) => {
     const parameter = parameters[name];
     if (parameter === undefined) {
       const used = [...sql.matchAll(TOKENS)].find((match) => match[3] === name);
@@ -97,8 +108,12 @@ function rewriteToken(
   if (parameter !== undefined) return `__param_${parameter}`;
   if (interval !== undefined) return `(${interval})`; // DuckDB does not parse INTERVAL a DAY
   if (called === undefined) return "WEEK"; // DuckDB's weeks start on Monday
+  const name = called.toUpperCase();
   // The translator makes a + b // c of DIV(a + b, c). DuckDB's COUNT_IF is null when all conditions are null.
-  return called.toUpperCase() === "DIV" ? "DIVIDE(" : "COUNT(*) FILTER (WHERE ";
+  if (name === "DIV") return "DIVIDE(";
+  if (name === "COUNTIF") return "COUNT(*) FILTER (WHERE ";
+  // Both dialects have the others. The translator leaves their arguments as they are, unless it does not know them.
+  return `${UNKNOWN}${name}(`;
 }
 
 function syntaxError(
