@@ -185,7 +185,7 @@ describe("npm start", function () {
       const age = drift.find((row: { column_name: string }) => row.column_name === "age_weeks");
       assert.deepEqual([age.training_run_date, age.reason], ["1997-10-01", null]);
       assert.ok(Math.abs(age.mean - age.training_mean - 13) < 1 && age.psi > 1, JSON.stringify(age));
-      assert.match(warnings.join(), /drift_is_small does not hold: .*"column_name":"/);
+      assert.match(warnings.join(), /drift_is_small does not hold: .*column_name \w/);
       assert.deepEqual(steps.find((step: { step: string }) => step.step === "train").rows, {});
     });
   });

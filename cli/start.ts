@@ -37,6 +37,7 @@ Examples:
 
 interface StartOptions extends OrdersArguments {
   readonly runDate?: string;
+  readonly maxRejectedShare?: string;
   readonly export?: string;
   readonly candidates?: string;
   readonly json: boolean;
@@ -49,6 +50,7 @@ process.exitCode = await runMain(options.json, () => {
   const orders = ordersOf(options);
   return {
     run,
+    usualRejectedShare: options.maxRejectedShare === undefined,
     orders,
     dataDir: dataDirOf(options.dataDir, orders.file),
     ...(date === undefined ? {} : { runDate: date }),

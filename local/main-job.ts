@@ -13,7 +13,7 @@ import { dayAfter } from "./orders/days.ts";
 import { describeOrders, type OrdersOptions, readOrders } from "./orders/load.ts";
 import { Progress } from "./progress.ts";
 import { exportMarts } from "./report/export.ts";
-import { elapsed, whole } from "./report/numbers.ts";
+import { elapsed, percent, whole } from "./report/numbers.ts";
 import { renderReport } from "./report/report.ts";
 import { figuresOf, readResults } from "./report/results.ts";
 import { renderTables, rowsOf } from "./report/terminal.ts";
@@ -25,6 +25,8 @@ export interface MainSettings {
   /** YYYY-MM-DD. @default the day after the last order */
   readonly runDate?: string;
   readonly run: RunSettings;
+  /** Whether max_rejected_share was not given, and is at least what is usual for a known export. @default false */
+  readonly usualRejectedShare?: boolean;
   /** The candidates that compete with the built-in model. @default none */
   readonly candidates?: readonly Candidate[];
   /** Folder of the warehouse and of the runs' files. */
@@ -74,11 +76,13 @@ interface Started {
 /** Returns the text for stdout. */
 async function runOnce(
   json: boolean,
-  { orders: source, runDate, run: settings, candidates = [], dataDir, exportDir }: MainSettings,
+  given: MainSettings,
   signal: AbortSignal,
   progress: Progress,
   onStart: (started: Started) => void,
 ): Promise<string> {
+  const { orders: source, runDate, candidates = [], dataDir, exportDir } = given;
+  let settings = given.run;
   if (exportDir !== undefined) makeFolder(exportDir, "--export");
   makeFolder(dataDir, "--data-dir");
   progress.start("orders");
@@ -90,6 +94,13 @@ async function runOnce(
       checkRunDate(runDate ?? dayAfter(days.last_order_on, settings.shop_time_zone), days, settings),
   });
   progress.succeed("orders", describeOrders(orders));
+  const { set_aside = 0 } = orders;
+  if (given.usualRejectedShare && set_aside > settings.max_rejected_share) {
+    settings = { ...settings, max_rejected_share: set_aside };
+    orders.warnings.push(
+      `Many orders of ${orders.format} have no customer or are cancelled: up to ${percent(set_aside)} may be set aside. --max-rejected-share changes this.`,
+    );
+  }
   for (const warning of orders.warnings) progress.warn(warning);
   const run_date = runDate ?? dayAfter(orders.last_order_on, settings.shop_time_zone);
   signal.throwIfAborted();

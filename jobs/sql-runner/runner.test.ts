@@ -91,10 +91,10 @@ ORDER BY n DESC -- in a comment`;
       holds: checkOf("n > 8"),
     });
     const sentence = (name: string, rows: string): string =>
-      `${name} does not hold: Numbers are small. Instead: ${rows}`;
+      `${name} does not hold: Numbers are small. Found: ${rows}.`;
     assert.deepEqual(result.failures.toSorted(), [
-      sentence("few", '{"n":8}'),
-      sentence("small", '{"n":8}, {"n":7}, {"n":6} and 3 more'),
+      sentence("few", "n 8"),
+      sentence("small", "n 8; n 7; n 6; and 3 more"),
     ]);
     assert.deepEqual(result.warnings, []);
     const checks = result.checks.toSorted((a, b) => a.check_name.localeCompare(b.check_name));

@@ -3,7 +3,7 @@ import { type Action, compile, type Graph, type Overrides } from "dataform-check
 import { fullNameOf, nameOf } from "dataform-check/query";
 import { describeQueryError } from "dataform-check/source-position";
 import { PGraph, PGraphError } from "p-graph";
-import { type Parameters, QueryError, type Warehouse } from "../../contracts/warehouse.ts";
+import { type Parameters, QueryError, type Row, type Warehouse } from "../../contracts/warehouse.ts";
 import type { Logger } from "../../lib/log.ts";
 import { UserError } from "../../lib/user-error.ts";
 
@@ -110,6 +110,12 @@ async function withPlace<T>(projectDir: string, action: Action, work: () => Prom
   }
 }
 
+/** A row for people: "customer_id 12, purchases 173". */
+const textOf = (row: Row): string =>
+  Object.entries(row)
+    .map(([name, value]) => `${name} ${value}`)
+    .join(", ");
+
 async function checkAssertion(
   warehouse: Warehouse,
   assertion: Action,
@@ -127,9 +133,8 @@ async function checkAssertion(
   };
   if (check.failed_rows === 0) return { check, sentence: undefined };
   const rows = await warehouse.query(`SELECT * FROM (${assertion.query}) LIMIT 3`, parameters);
-  const more = check.failed_rows > rows.length ? ` and ${check.failed_rows - rows.length} more` : "";
-  const sentence = `${check.check_name} does not hold: ${check.description} Instead: ${rows
-    .map((row) => JSON.stringify(row))
-    .join(", ")}${more}`;
+  const more = check.failed_rows > rows.length ? [`and ${check.failed_rows - rows.length} more`] : [];
+  const found = [...rows.map(textOf), ...more].join("; ");
+  const sentence = `${check.check_name} does not hold: ${check.description} Found: ${found}.`;
   return { check, sentence };
 }

@@ -118,10 +118,14 @@ export const knownExports: readonly {
   readonly lines?: true;
   /** Whether amounts are in cents, or whatever is the smallest unit of the currency. */
   readonly minorUnits?: true;
+  /** A share of the orders that is usually set aside, as they have no customer or are cancelled. */
+  readonly setAside?: number;
 }[] = [
   {
+    // Of its 25,900 invoices of 2010 and 2011, 14 % have no customer and 15 % are cancellations (UCI dataset 352).
     name: "UCI Online Retail",
     has: ["StockCode", "Quantity", "InvoiceDate"],
+    setAside: 0.4,
     columns: { unit_price: ["UnitPrice", "Price"], customer_id: ["CustomerID", "Customer ID"] },
   },
   {

@@ -45,6 +45,8 @@ export interface ColumnMap {
   readonly positions: ReadonlyMap<OrderColumn, number>;
   /** The known export that the file is; undefined for another file. */
   readonly format?: string;
+  /** As in knownExports. */
+  readonly setAside: number | undefined;
   /** Whether each row is a line of an order, also when its amounts are equal. */
   readonly lines: boolean;
   /** Columns whose whole numbers are in the smallest unit of the currency, like cents. */
@@ -147,6 +149,7 @@ export function mapColumns(
   return {
     positions,
     ...(known && { format: known.name }),
+    setAside: known?.setAside,
     lines: amount === "unit_price" || (ofExport && known?.lines === true),
     minorUnits: ([amount, "refunded"] as const).filter(
       (column) =>

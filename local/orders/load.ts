@@ -46,6 +46,8 @@ export interface OrdersSummary extends OrderDays {
   file: string;
   /** The known export that the file is, like Shopify orders. */
   format?: string;
+  /** The share of its orders that is usually set aside, from 0 to 1, where it is large. */
+  set_aside?: number;
   /** Rows of the file. */
   rows: number;
   /** Our name to the file's name. */
@@ -108,7 +110,7 @@ async function loadFile(
 ): Promise<OrdersSummary> {
   const path = options.file;
   const names = file.columns.map(({ name }) => name);
-  const { positions, format, lines, minorUnits } = mapColumns(path, names, options.columns ?? {});
+  const { positions, format, setAside, lines, minorUnits } = mapColumns(path, names, options.columns ?? {});
   const filters = filtersOf(path, names, options.where ?? []);
   const { timeZone = "UTC", refunds = "separate" } = options;
   const column = (text: OrderColumn) => {
@@ -217,6 +219,7 @@ async function loadFile(
     return {
       file: path,
       ...(format && { format }),
+      ...(setAside && { set_aside: setAside }),
       rows,
       ...days,
       columns,

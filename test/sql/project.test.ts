@@ -114,7 +114,7 @@ describe("SQL project", function () {
       "SELECT total_value FROM rfm.customer_history WHERE customer_id = 'b' AND sample = 'production'",
     );
     assert.equal(b?.total_value, 10, "an order that is there twice counts once");
-    assert.match(result.failures.join("\n"), /rejected_share does not hold.*"rejected_share":0\.866/);
+    assert.match(result.failures.join("\n"), /rejected_share does not hold.*rejected_share 0\.8667/);
   });
 
   it("continues when few orders are invalid", async () => {
@@ -180,12 +180,12 @@ describe("SQL project", function () {
 
   it("reports when there is no order before the run date, and when the last order is old", async () => {
     const none = await features([buy("1", "a", "2024-05-01")]);
-    assert.match(none.failures.join(), /orders_before_run_date does not hold.*"first_order_on":"2024-05-01"/);
+    assert.match(none.failures.join(), /orders_before_run_date does not hold.*first_order_on 2024-05-01/);
     const old = await features([buy("1", "a", "2023-05-01"), buy("2", "a", "2023-06-01")]);
     assert.deepEqual(old.failures, []);
     assert.match(
       old.warnings.join(),
-      /orders_are_fresh does not hold.*"last_order_on":"2023-06-01","days_before_run_date":274/,
+      /orders_are_fresh does not hold.*last_order_on 2023-06-01, days_before_run_date 274/,
     );
   });
 
