@@ -30,6 +30,7 @@ export interface OrdersArguments {
   readonly decimal?: string;
   readonly encoding?: string;
   readonly guests?: string;
+  readonly lines?: boolean;
   readonly dataDir?: string;
 }
 
@@ -53,6 +54,7 @@ export function withOrders(command: Command): Command {
     )
     .option("--decimal <sign>", 'decimal sign of its amounts, "." or "," (default: recognized)')
     .option("--encoding <name>", "encoding of its text, like windows-1250 or shift_jis (default: recognized)")
+    .option("--lines", "rows of one order are lines: their amounts are added up, also when they are equal")
     .option("--guests <ids>", "customer ids that stand for guests, like 0; their orders are left out")
     .option(
       "--data-dir <dir>",
@@ -65,13 +67,14 @@ export function withOrders(command: Command): Command {
  * @throws UserError that names the option.
  */
 export function ordersOf(options: OrdersArguments): OrdersOptions {
-  const { columns, where, dateFormat, decimal, encoding, guests } = options;
+  const { columns, where, lines, dateFormat, decimal, encoding, guests } = options;
   if (decimal !== undefined && decimal !== "." && decimal !== ",")
     throw new UserError(`--decimal is ${JSON.stringify(decimal)}; allowed is "." or ",".`);
   return {
     file: options.orders ?? CDNOW.file,
     ...(columns === undefined ? {} : { columns: columnPairs(columns) }),
     ...(where === undefined ? {} : { where: where.map(condition) }),
+    ...(lines === undefined ? {} : { lines }),
     ...(dateFormat === undefined ? {} : { dateFormat }),
     ...(decimal === undefined ? {} : { decimal }),
     ...(encoding === undefined ? {} : { encoding: encodingOf(encoding) }),

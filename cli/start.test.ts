@@ -327,6 +327,7 @@ describe("npm start", function () {
       "--holdout-weeks",
       "--data-dir",
       "--guests",
+      "--lines",
       "--where",
       "--shop-time-zone",
       "--refunds",

@@ -791,7 +791,7 @@ describe("loadOrders", () => {
         ["1", "a", 5],
         ["2", "a", 4],
       ],
-      /^Orders with several rows of the same amount: 1\. The amount counts once.* add these up in the file\.$/,
+      /^Orders with several rows of the same amount: 1\. The amount counts once.* give --lines: they are added up\.$/,
     ],
     "counts equal rows once": [
       ["1,a,2020-01-01,5,x", "2,a,2020-01-01,4,x", "1,a,2020-01-01,5,x"],
@@ -845,6 +845,13 @@ describe("loadOrders", () => {
       assert.match(warnings.join("\n"), warning);
     });
   }
+
+  it("adds up lines of equal amounts when it is asked to", async () => {
+    const text = "order_id,customer_id,date,amount,item\n1,a,2020-01-01,5,x\n1,a,2020-01-01,5,y\n";
+    const { warnings } = await load(text, { lines: true });
+    assert.deepEqual(await table("amount"), [[10]]);
+    assert.deepEqual(warnings, ["Orders with several rows of the same amount: 1. The amounts are added up."]);
+  });
 
   it("warns of equal rows without order ids, and counts them", async () => {
     const { warnings } = await load("customer_id,date,amount\na,2020-01-01,3\na,2020-01-01,3\n");

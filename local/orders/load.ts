@@ -34,6 +34,8 @@ export interface OrdersOptions {
   readonly guests?: readonly string[];
   /** Only rows with one of these values in each of the columns that are named. @default all */
   readonly where?: readonly Condition[];
+  /** Whether rows of one order are lines, also when their amounts are equal. @default recognized */
+  readonly lines?: boolean;
   /** Whether refunds in a column of their own become orders of negative amount. @default separate: they do not */
   readonly refunds?: "net" | "separate";
   /** Of the shop: of times without a zone, and of days. @default UTC */
@@ -195,14 +197,15 @@ async function loadFile(
       ...(await removeOthers(connection, path, filters)),
     ];
     const oneRowEach = numbered || (await haveOneRowEach(connection));
-    const reading = { columns, dateFormat, timeZone, refunds, oneRowEach, inCents, lines };
+    const areLines = lines || options.lines === true;
+    const reading = { columns, dateFormat, timeZone, refunds, oneRowEach, inCents, lines: areLines };
     const warnings = [
       ...[file.guess.encoding ?? []].flat(),
       ...late,
       ...(await readingWarnings(connection, reading)),
       ...removed,
     ];
-    const orders = oneRowEach ? "FROM order_rows" : ORDERS.replace("$lines", String(lines));
+    const orders = oneRowEach ? "FROM order_rows" : ORDERS.replace("$lines", String(areLines));
     // The rows of order_rows are in the file's order. A refund comes after its order.
     const sorted = oneRowEach && refunds === "separate" ? "" : "ORDER BY row, amount DESC";
     const net =

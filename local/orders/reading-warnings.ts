@@ -89,7 +89,7 @@ export async function readingWarnings(connection: DuckDBConnection, reading: Rea
     of("added") > 0 &&
       `Orders with several rows of different amounts: ${of("added")}. The amounts are added up.`,
     of("repeated") > 0 &&
-      `Orders with several rows of the same amount: ${of("repeated")}. ${addedUp ? "The amounts are added up, as in the other orders." : "The amount counts once, as the order's total. If the rows are lines with amounts of their own, add these up in the file."}`,
+      `Orders with several rows of the same amount: ${of("repeated")}. ${addedUp ? `The amounts are added up${of("added") > 0 ? ", as in the other orders" : ""}.` : "The amount counts once, as the order's total. If the rows are lines with amounts of their own, give --lines: they are added up."}`,
     of("equal") > 0 &&
       `Rows that are equal to another row in all columns: ${of("equal")}. ${numbered ? "Without order ids they count as orders. If they are copies, remove them from the file." : "They count once."}`,
     of("future") > 0 &&
