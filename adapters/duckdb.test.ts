@@ -137,6 +137,23 @@ describe("DuckDB warehouse", () => {
       ]);
     });
 
+    it("new rows in the order of clusterBy, if the model is sorted", async () => {
+      const query = "SELECT @run_date AS run_date, x FROM UNNEST([3, 1, 2]) AS x";
+      const stored = async (sorted: boolean) => {
+        const name = sorted ? "in_order" : "as_given";
+        const clustered = { ...model(name, "partition", query), clusterBy: ["x"] };
+        await warehouse.materialize({ ...clustered, ...(sorted && { sorted: true }) }, on("2020-01-01"));
+        return (await warehouse.query(`SELECT x FROM d.${name}`)).map(({ x }) => x);
+      };
+      assert.deepEqual(
+        [await stored(true), await stored(false)],
+        [
+          [1, 2, 3],
+          [3, 1, 2],
+        ],
+      );
+    });
+
     it("the run date of a model that names no partition", async () => {
       const of = (x: number) => ({
         ...model("unnamed", "partition", `SELECT @run_date AS run_date, ${x} AS x`),

@@ -130,7 +130,8 @@ export class DuckDbWarehouse implements Warehouse {
       if (model.materialization === "append") return { rows: 0, bytesBilled: 0 };
       if (model.materialization === "partition") {
         await connection.run(replaced, bindingsOf(condition, parameters));
-        const inserted = await connection.run(`INSERT INTO ${path} BY NAME ${query}`, values);
+        const order = model.sorted ? ` ORDER BY ${model.clusterBy.map(quote).join(", ")}` : "";
+        const inserted = await connection.run(`INSERT INTO ${path} BY NAME FROM (${query})${order}`, values);
         return { rows: inserted.rowsChanged, bytesBilled: 0 };
       }
       const [row] = await readRows(connection, `SELECT COUNT(*) AS rows FROM ${path}`);

@@ -20,6 +20,8 @@ export interface Model {
   readonly query: string;
   readonly partitionBy: string | undefined;
   readonly clusterBy: readonly string[];
+  /** Whether a database that does not cluster stores new rows in the order of clusterBy. */
+  readonly sorted?: true;
   /** Of a partition: the rows that a run replaces, as a condition. @default those of its run date */
   readonly updatePartitionFilter?: string;
 }
@@ -161,6 +163,7 @@ function toAction(compiled: CompiledQuery): Action {
     query,
     partitionBy: bigquery?.partitionBy || undefined,
     clusterBy: bigquery?.clusterBy ?? [],
+    ...(tags.includes("sorted") && { sorted: true }),
     ...(bigquery?.updatePartitionFilter ? { updatePartitionFilter: bigquery.updatePartitionFilter } : {}),
     tags,
     description: actionDescriptor?.description ?? "",
