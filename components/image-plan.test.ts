@@ -3,8 +3,10 @@ import { execFileSync } from "node:child_process";
 import { cpSync, existsSync, globSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { PROGRAMS, type Program } from "../jobs/bundle.ts";
+import { bundle, PROGRAMS, type Program } from "../jobs/bundle.ts";
 import { projectDir } from "../lib/project.ts";
+import { commitOf } from "./commit.ts";
+import { hashOf } from "./file-copies.ts";
 import { planImage } from "./image-plan.ts";
 
 describe("the plan of an image", () => {
@@ -41,6 +43,27 @@ describe("the plan of an image", () => {
       "jobs/job.py",
       "jobs/python.Dockerfile",
     ]);
+    assert.ok(!has("sql-runner", "node_modules"), "the recipe installs packages");
+  });
+
+  it("has a tag and a commit of what the image holds", () => {
+    const held = [
+      "jobs/python.Dockerfile",
+      "jobs/job.py",
+      "jobs/boosting/requirements.lock",
+      "jobs/boosting/main.py",
+    ];
+    const { context: _, ...plan } = planImage("boosting");
+    assert.deepEqual(plan, {
+      recipe: "jobs/python.Dockerfile",
+      argument: "CANDIDATE",
+      tag: hashOf(projectDir, held),
+      revision: commitOf(projectDir, held),
+    });
+    const { script, inputs } = bundle("notify");
+    const { tag, revision } = planImage("notify");
+    assert.equal(tag, hashOf(projectDir, ["jobs/Dockerfile"], script));
+    assert.equal(revision, commitOf(projectDir, ["jobs/Dockerfile", ...inputs]));
   });
 
   it("is in the same place on every machine", () => {
