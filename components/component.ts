@@ -50,6 +50,11 @@ export abstract class Component<Args> extends pulumi.ComponentResource {
     return new gcp.projects.IAMCustomRole(this.named(what), args, this.child);
   }
 
+  /** The account by which a service of Google acts in the project. The stack creates it, so that it is there from the start. */
+  protected agent(service: string): gcp.projects.ServiceIdentity {
+    return new gcp.projects.ServiceIdentity(this.named("agent"), { service }, this.child);
+  }
+
   /**
    * Grants a role to a member on one resource. All rights of the stack are granted here; components/grants.*.golden.txt
    * lists them. `what` is the grant's name in the program.

@@ -62,7 +62,8 @@ export class Messenger extends Component<MessengerArgs> {
   constructor(name: string, args: MessengerArgs, opts?: pulumi.ComponentResourceOptions) {
     super("Messenger", name, args, opts);
 
-    const agent = this.#serviceAgent();
+    // Pub/Sub's own account moves dead letters and makes tokens.
+    const agent = this.agent("pubsub.googleapis.com");
     this.topics = { requests: this.#topic(REQUESTS), events: this.#topic(EVENTS) };
     // Without a schema: a dead letter may have any content.
     this.deadLetterTopics = {
@@ -80,15 +81,6 @@ export class Messenger extends Component<MessengerArgs> {
     this.#allowListeners();
 
     this.registerOutputs({ requests: this.topics.requests.name, events: this.topics.events.name });
-  }
-
-  /** Pub/Sub's own identity, which moves dead letters and makes tokens. The stack creates it, so that a preview knows it. */
-  #serviceAgent(): gcp.projects.ServiceIdentity {
-    return new gcp.projects.ServiceIdentity(
-      this.named("agent"),
-      { service: "pubsub.googleapis.com" },
-      this.child,
-    );
   }
 
   #topic(topic: Topic): gcp.pubsub.Topic {

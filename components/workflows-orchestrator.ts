@@ -60,20 +60,10 @@ export class WorkflowsOrchestrator extends Component<WorkflowsOrchestratorArgs> 
     };
     return new gcp.workflows.Workflow(this.named("workflow"), args, {
       ...this.child,
-      dependsOn: this.#serviceAgent(),
+      // Without it, the first workflow of a project is refused: "Workflows service agent does not exist"
+      // (terraform-google-modules/terraform-google-bigquery#226).
+      dependsOn: this.agent("workflows.googleapis.com"),
     });
-  }
-
-  /**
-   * Workflows' own identity. Without it, the first workflow of a project is refused: "Workflows service agent does not
-   * exist" (terraform-google-modules/terraform-google-bigquery#226).
-   */
-  #serviceAgent(): gcp.projects.ServiceIdentity {
-    return new gcp.projects.ServiceIdentity(
-      this.named("agent"),
-      { service: "workflows.googleapis.com" },
-      this.child,
-    );
   }
 
   /** A workflow has no access policy, so the right to start one is on the project. */
