@@ -169,7 +169,7 @@ function above(
         {
           alignmentPeriod: googleDuration(over),
           perSeriesAligner: align,
-          ...(reduce === undefined ? {} : { crossSeriesReducer: reduce }),
+          crossSeriesReducer: reduce,
         },
       ],
     },
