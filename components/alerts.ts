@@ -24,7 +24,7 @@ export interface AlertPlan {
   readonly text: string;
 }
 
-export type Alert =
+type Alert =
   | "dead-letters"
   | "failed-run"
   | "unconfirmed-run"

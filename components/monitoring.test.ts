@@ -8,6 +8,7 @@ import { planDashboard } from "./dashboard.ts";
 import { Monitoring, type MonitoringArgs } from "./monitoring.ts";
 import { planLabels, planNames } from "./names.ts";
 
+const CHANNEL = "gcp:monitoring/notificationChannel:NotificationChannel";
 const ALERT = "gcp:monitoring/alertPolicy:AlertPolicy";
 const identity = { app: "customer-value", environment: "dev", project: "my-project" };
 const names = planNames(identity);
@@ -36,6 +37,7 @@ const monitoring = (more: Partial<MonitoringArgs> = {}) =>
         budget: { billingAccount: "012345-6789AB-CDEF01", monthly: "500" },
         ...more,
       }),
+    ({ type, inputs }) => (type === CHANNEL ? { name: `channels/${inputs.displayName}` } : {}),
   );
 
 describe("Monitoring", () => {
@@ -48,8 +50,15 @@ describe("Monitoring", () => {
       headings?.toSorted(),
       "every alert is a section of the runbook, and every section an alert or the warning of drift",
     );
+    assert.deepEqual(
+      ofType(CHANNEL).map(({ inputs }) => inputs.labels),
+      [{ email_address: "on-call@example.com" }, { email_address: "shop@example.com" }],
+    );
     for (const { name, inputs } of alerts) {
-      assert.equal((inputs.notificationChannels as unknown[]).length, 2);
+      assert.deepEqual(inputs.notificationChannels, [
+        "channels/on-call@example.com",
+        "channels/shop@example.com",
+      ]);
       assert.match(String(inputs.displayName), /^customer-value dev: /);
       assert.match(String(inputs.severity), /^(CRITICAL|ERROR|WARNING)$/);
       const { content } = inputs.documentation as { content: string };
@@ -140,8 +149,9 @@ describe("Monitoring", () => {
   it("has a budget only where one is set", async () => {
     const BUDGET = "gcp:billing/budget:Budget";
     const { get } = await monitoring();
-    const { inputs, ignored } = get(BUDGET, "monitoring-budget");
-    const { amount, budgetFilter, thresholdRules } = inputs;
+    const name = "monitoring-budget";
+    const { inputs, ignored } = get(BUDGET, name);
+    const { amount, budgetFilter, thresholdRules, allUpdatesRule } = inputs;
     // Google answers with the project's number: each preview after a refresh would change it.
     assert.deepEqual(ignored, ["budgetFilter.projects"]);
     assert.deepEqual(amount, { specifiedAmount: { units: "500" } });
@@ -150,6 +160,11 @@ describe("Monitoring", () => {
       thresholdRules,
       [0.5, 0.9, 1].map((thresholdPercent) => ({ thresholdPercent })),
     );
+    assert.deepEqual(allUpdatesRule, {
+      monitoringNotificationChannels: ["channels/on-call@example.com", "channels/shop@example.com"],
+    });
+    // Then it goes to the administrators of the billing account.
+    assert.equal((await monitoring({ emails: [] })).get(BUDGET, name).inputs.allUpdatesRule, undefined);
     assert.equal((await monitoring({ budget: undefined })).ofType(BUDGET).length, 0);
   });
 
