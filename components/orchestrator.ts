@@ -36,7 +36,7 @@ export class Orchestrator extends Component<OrchestratorArgs> {
     this.dagBucket =
       place.kind === "composer"
         ? // It is not known until the environment exists.
-          this.environment!.config.dagGcsPrefix.apply((url = "") => url.replace(/^gs:\/\/|\/.*$/g, ""))
+          this.environment!.config.dagGcsPrefix.apply((url = "") => url.replace(/^gs:\/\/|\/.*/g, ""))
         : pulumi.output(place.dagBucket);
     // The DAG last: Airflow can't import it without the files that it reads.
     const schema = this.#upload("schema.json", { content: JSON.stringify(dagSettingsSchema(), null, 2) });
@@ -87,8 +87,6 @@ export class Orchestrator extends Component<OrchestratorArgs> {
     return new gcp.composer.Environment(this.named("composer"), args, {
       ...this.child,
       dependsOn: worker,
-      // Making one takes about 25 minutes: cloud.google.com/composer/docs/composer-3/create-environments
-      customTimeouts: { create: "90m", update: "90m", delete: "60m" },
     });
   }
 

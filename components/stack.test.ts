@@ -75,17 +75,24 @@ function assertGolden(name: string, text: string): void {
 
 describe("stack", function () {
   this.timeout(120_000);
+  const programs = {} as Record<Stack, StackProgram>;
+  before(async () => {
+    for (const stack of STACKS) programs[stack] = await runStack(stack);
+  });
+
+  for (const stack of STACKS) {
+    it(`${stack} has these resources with these inputs (golden)`, async () =>
+      assertGolden(`resources.${stack}`, await tree(programs[stack])));
+
+    it(`${stack} has these grants (golden)`, () => assertGolden(`grants.${stack}`, grants(programs[stack])));
+  }
+
   for (const stack of STACKS)
     describe(stack, () => {
       let program: StackProgram;
-      before(async () => {
-        program = await runStack(stack);
+      before(() => {
+        program = programs[stack];
       });
-
-      it("has these resources with these inputs (golden)", async () =>
-        assertGolden(`resources.${stack}`, await tree(program)));
-
-      it("has these grants (golden)", () => assertGolden(`grants.${stack}`, grants(program)));
 
       it("passes every policy", async () => {
         const found = await Promise.all(resourcesIn(program).map((it) => evaluate(policies(stack), it)));
@@ -155,7 +162,6 @@ describe("stack", function () {
       });
     });
 
-  // In a suite, because mocha runs the tests outside of one first, and mutants are noticed by the golden tests.
   describe("as a whole", () => {
     it("passes every policy in us-central1", async () => {
       const settings = { ...settingsOf("dev"), "customer-value:region": "us-central1" };
