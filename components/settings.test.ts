@@ -5,7 +5,15 @@ import { load } from "js-yaml";
 import { z } from "zod";
 import { runSettings } from "../contracts/run.ts";
 import { UserError } from "../lib/user-error.ts";
-import { budget, declared, existingComposer, github, keyOfRunSetting, readSettings } from "./settings.ts";
+import {
+  budget,
+  declared,
+  existingComposer,
+  github,
+  keyOfRunSetting,
+  REGIONS,
+  readSettings,
+} from "./settings.ts";
 
 const yaml = (file: string) => load(readFileSync(new URL(`../${file}`, import.meta.url), "utf8")) as never;
 
@@ -118,6 +126,13 @@ describe("settings", () => {
       github: undefined,
       run: runSettings.parse({}),
     });
+  });
+
+  it("are of one region of Google Cloud", () => {
+    for (const region of [...REGIONS, "asia-east1", "europe-west9", "us-central1"]) {
+      assert.match(region, /^[a-z]+-[a-z]+\d+$/);
+      assert.equal(read({ ...minimal, region }).region, region);
+    }
   });
 
   it("are the same with Pulumi.yaml's defaults", () => {
@@ -277,7 +292,9 @@ describe("settings", () => {
               problem = error;
             }
             const text = given.trim() || "not set";
-            assert.ok(problem.message.startsWith(`customer-value:${key} is ${text}: `), problem.message);
+            const start = `customer-value:${key} is ${text}: `;
+            assert.ok(problem.message.startsWith(start), problem.message);
+            assert.match(problem.message.slice(start.length), /^(\[\d+\] )?(must|Invalid|Too)/);
             const remedy = proposed(problem.remedy);
             assert.deepEqual(Object.keys(remedy), [key]);
             read({ ...base, ...remedy });
