@@ -220,7 +220,7 @@ export function defaultMartsDataset(): string {
 }
 
 /** The tables of the SQL project that hold data, as `npm run tables` wrote them. */
-export function planTables(): TablePlan[] {
+export function planTables(tables = readSql("tables.json")): TablePlan[] {
   const datasets: Readonly<Record<string, Dataset>> = {
     rfm: "rfm",
     ops: "ops",
@@ -228,7 +228,7 @@ export function planTables(): TablePlan[] {
   };
   return z
     .array(table)
-    .parse(JSON.parse(readSql("tables.json")))
+    .parse(JSON.parse(tables))
     .map(({ dataset, ...plan }) => {
       const owner = datasets[dataset];
       if (owner === undefined)
