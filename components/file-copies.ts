@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 
 /** A hash of files of a folder, with their paths, and of more content: 12 hexadecimal digits. */
@@ -11,14 +11,15 @@ export function hashOf(from: string, files: readonly string[], more = ""): strin
 
 /** Copies files of a folder into a new one in `copies`, NAME-HASH, which the same files always get. Returns its path. */
 export function copyFiles(from: string, files: readonly string[], copies: string, name: string): string {
+  const folder = join(copies, `${name}-${hashOf(from, files.toSorted())}`);
+  if (existsSync(folder)) return folder;
   mkdirSync(copies, { recursive: true });
   const unfinished = mkdtempSync(join(copies, "."));
   for (const file of files) cpSync(join(from, file), join(unfinished, file));
-  const folder = join(copies, `${name}-${hashOf(from, files.toSorted())}`);
   try {
     renameSync(unfinished, folder);
   } catch {
-    // It exists, perhaps made by another process.
+    // Another process was faster.
     rmSync(unfinished, { recursive: true });
   }
   return folder;

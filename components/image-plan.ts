@@ -28,20 +28,11 @@ const BUILD = [
   ...["jobs/bundle.ts", "jobs/candidates.ts", "lib/project.ts", "lib/user-error.ts"],
 ];
 
-const plans = new Map<Program | Candidate, ImagePlan>();
-
-/** The plan of an image; a process makes each once. */
-export function planImage(image: Program | Candidate): ImagePlan {
-  const known = plans.get(image) ?? plan(image);
-  plans.set(image, known);
-  return known;
-}
-
 /**
  * Plans an image from what its recipe copies: the program's script, and files. Pulumi's Docker provider builds an image
  * again when its context changes: with the whole project, each commit would build all images.
  */
-function plan(image: Program | Candidate): ImagePlan {
+export function planImage(image: Program | Candidate): ImagePlan {
   const isPython = CANDIDATES[image as Candidate]?.language === "python";
   const recipe = isPython ? PYTHON_RECIPE : RECIPE;
   const { script, inputs } = isPython ? { script: "", inputs: [] } : bundle(image);
