@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { cpSync, existsSync, globSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { cpSync, existsSync, globSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { bundle, PROGRAMS, type Program } from "../jobs/bundle.ts";
@@ -17,6 +17,10 @@ describe("the plan of an image", () => {
       const copy = mkdtempSync(join(tmpdir(), "context-"));
       try {
         cpSync(contextOf(program), copy, { recursive: true });
+        const recipe = readFileSync(join(copy, "jobs/Dockerfile"), "utf8");
+        const copied = [...recipe.matchAll(/^COPY (?!--from)(.*) \S+$/gm)].map(([, files = ""]) => files);
+        assert.ok(copied.length > 2);
+        for (const file of copied.join(" ").split(" ")) assert.ok(existsSync(join(copy, file)), file);
         symlinkSync(join(projectDir, "node_modules"), join(copy, "node_modules"));
         execFileSync(process.execPath, ["jobs/bundle.ts", program], { cwd: copy });
         // It fails when an import leads nowhere.
