@@ -189,7 +189,7 @@ export class Workload extends Component<WorkloadArgs> {
   /** The last commit that changed a job. Runs record it. */
   #revision(): string {
     const sources = IMAGES.flatMap((image) => bundle(image).inputs);
-    return commitOf(projectDir, [...new Set(sources), "sql"]);
+    return commitOf(projectDir, [...sources, "sql"]);
   }
 
   #invoker(): gcp.cloudrunv2.Service {
