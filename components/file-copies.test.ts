@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { globSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { globSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { copyFiles, hashOf } from "./file-copies.ts";
@@ -21,7 +21,16 @@ describe("copies of files", () => {
     assert.deepEqual(readdirSync(copies), [basename(copy)], "no other folder");
   });
 
+  it("are made once where two processes make them", () => {
+    const folder = join(copies, `two-${hashOf(from, ["d"])}`);
+    // Like a folder that is not there before, and is there after the files have been copied.
+    symlinkSync("nowhere", folder);
+    assert.equal(copyFiles(from, ["d"], copies, "two"), folder);
+    assert.ok(readdirSync(copies).every((name) => /^(one|two)-/.test(name)));
+  });
+
   it("have a hash of their paths and their content", () => {
+    assert.equal(hashOf(from, ["d"]), hashOf(from, ["d"], ""));
     const hashes = [
       hashOf(from, ["d"]),
       hashOf(from, ["e"]),
