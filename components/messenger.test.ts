@@ -211,7 +211,6 @@ describe("Messenger", () => {
     const { result } = await messenger();
     assert.equal(await unwrap(result.topics.requests.name), "customer-value-dev-requests");
     assert.equal(await unwrap(result.deadLetterTopics.events.name), "customer-value-dev-events-dead-letter");
-    assert.equal(await unwrap(result.deadLetters.requests.name), "customer-value-dev-requests-dead-letter");
     assert.equal(await unwrap(result.requests.name), "customer-value-dev-requests");
     assert.equal(await unwrap(result.failures.name), "customer-value-dev-failures");
   });

@@ -30,7 +30,6 @@ export interface WorkflowsOrchestratorArgs extends StackArgs {
  */
 export class WorkflowsOrchestrator extends Component<WorkflowsOrchestratorArgs> {
   readonly workflow: gcp.workflows.Workflow;
-  readonly job: gcp.cloudscheduler.Job;
 
   constructor(name: string, args: WorkflowsOrchestratorArgs, opts?: pulumi.ComponentResourceOptions) {
     super("WorkflowsOrchestrator", name, args, opts);
@@ -38,7 +37,7 @@ export class WorkflowsOrchestrator extends Component<WorkflowsOrchestratorArgs> 
     this.grant(gcp.projects.IAMMember, "log-writer", { project }, "roles/logging.logWriter", account.member);
     this.workflow = this.#workflow();
     this.#allowScheduler();
-    this.job = this.#job();
+    this.#schedule();
     this.registerOutputs({});
   }
 
@@ -75,7 +74,7 @@ export class WorkflowsOrchestrator extends Component<WorkflowsOrchestratorArgs> 
     this.grant(gcp.projects.IAMMember, "scheduler", { project }, role.name, scheduler.member);
   }
 
-  #job(): gcp.cloudscheduler.Job {
+  #schedule(): void {
     const { names, project, region, scheduler, settings } = this.args;
     const schedule = pulumi.output(settings.schedule);
     const args: gcp.cloudscheduler.JobArgs = {
@@ -95,7 +94,7 @@ export class WorkflowsOrchestrator extends Component<WorkflowsOrchestratorArgs> 
         oauthToken: { serviceAccountEmail: scheduler.email },
       },
     };
-    return new gcp.cloudscheduler.Job(this.named("schedule"), args, this.child);
+    new gcp.cloudscheduler.Job(this.named("schedule"), args, this.child);
   }
 }
 

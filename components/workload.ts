@@ -58,8 +58,6 @@ export class Workload extends Component<WorkloadArgs> {
   /** The PipelineSpec that the invoker starts. */
   readonly pipeline: gcp.storage.BucketObject;
   readonly invoker: gcp.cloudrunv2.Service;
-  /** What the invoker may do with pipelines. */
-  readonly launcherRole: gcp.projects.IAMCustomRole;
   /** URL of the invoker, which is also the audience of its callers' tokens. */
   readonly url: pulumi.Output<string>;
 
@@ -75,7 +73,6 @@ export class Workload extends Component<WorkloadArgs> {
     this.invoker = this.#invoker();
     this.url = this.invoker.uri;
     this.#allowCallers();
-    this.launcherRole = this.#launcherRole();
     this.#allowInvoker();
     this.#allowJobs();
     this.#allowCandidates();
@@ -238,16 +235,13 @@ export class Workload extends Component<WorkloadArgs> {
       this.grant(gcp.cloudrunv2.ServiceIamMember, `invoker-caller-${who}`, { name, location }, role, member);
   }
 
-  #launcherRole(): gcp.projects.IAMCustomRole {
-    const { names, project } = this.args;
-    const description = "Starts pipelines and reads their state.";
-    return this.role("pipeline-launcher", project, names.serviceAccounts.invoker, description, LAUNCH);
-  }
-
   #allowInvoker(): void {
-    const { project, accounts } = this.args;
+    const { names, project, accounts } = this.args;
     const { member } = accounts.invoker;
-    this.grant(gcp.projects.IAMMember, "launcher-invoker", { project }, this.launcherRole.name, member);
+    const title = names.serviceAccounts.invoker;
+    const description = "Starts pipelines and reads their state.";
+    const launcher = this.role("pipeline-launcher", project, title, description, LAUNCH);
+    this.grant(gcp.projects.IAMMember, "launcher-invoker", { project }, launcher.name, member);
     this.#allowFiles("objectViewer-invoker", "objectViewer", member);
     const jobs = { serviceAccountId: accounts.jobs.name };
     const user = "roles/iam.serviceAccountUser";
