@@ -14,7 +14,7 @@ function check(settings: Readonly<Record<string, string>>, responses: Readonly<R
     ordersTable: "my-project.raw.orders",
     ...settings,
   };
-  const config = { name: "customer-value", get: (key: string) => all[key] };
+  const config = { name: "customer-value", get: (key: string) => all[key], given: [] };
   const client = { call: async (url: string) => responses[url.split("?")[0]!] } as unknown as CloudClient;
   return composer({ client, stack: "dev", app: config.name, settings: readSettings(config, "dev") });
 }

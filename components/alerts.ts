@@ -24,7 +24,7 @@ export interface AlertPlan {
   readonly text: string;
 }
 
-export type Alert =
+type Alert =
   | "dead-letters"
   | "failed-run"
   | "unconfirmed-run"
@@ -169,7 +169,7 @@ function above(
         {
           alignmentPeriod: googleDuration(over),
           perSeriesAligner: align,
-          ...(reduce === undefined ? {} : { crossSeriesReducer: reduce }),
+          crossSeriesReducer: reduce,
         },
       ],
     },

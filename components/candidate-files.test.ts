@@ -43,6 +43,7 @@ describe("files of candidates", () => {
     `${outputs}/averages_-45/predictions/part-0.parquet`,
     `${outputs}/boosting-2_-46/predictions/part-0.parquet`,
     `other/${outputs}/boosting_-43/predictions/part-0.parquet`,
+    `other/${outputs}/examples_-42/examples/part-0.parquet`,
     "steps/boosting.json",
   ];
 
@@ -61,8 +62,9 @@ describe("files of candidates", () => {
   });
 
   it("keep within the length and the 12 operators that IAM allows", () => {
-    for (const { title, expression } of [files.examples(), files.written("averages")]) {
-      assert.ok(title.length <= 100);
+    for (const { title, description, expression } of [files.examples(), files.written("averages")]) {
+      assert.match(title, /^.{1,100}$/);
+      assert.match(description, /\.$/);
       assert.ok((expression.match(/&&|\|\||!(?!=)/g) ?? []).length <= 12);
     }
   });

@@ -1,6 +1,6 @@
 import * as gcp from "@pulumi/gcp";
 import * as pulumi from "@pulumi/pulumi";
-import type { Names } from "./names.ts";
+import { type Names, shorten } from "./names.ts";
 
 /** What the parts of a stack share. */
 export interface StackArgs {
@@ -36,7 +36,7 @@ export abstract class Component<Args> extends pulumi.ComponentResource {
     this.child = { parent: this, deleteBeforeReplace: true };
   }
 
-  /** A role of the stack's own. Its id is the end of the title, with _ for -. */
+  /** A role of the stack's own. Its id is the title, with _ for -. */
   protected role(
     what: string,
     project: string,
@@ -44,9 +44,15 @@ export abstract class Component<Args> extends pulumi.ComponentResource {
     description: string,
     permissions: readonly string[],
   ): gcp.projects.IAMCustomRole {
-    const roleId = title.replaceAll("-", "_").slice(-64);
-    const args = { project, roleId, title, description, permissions: [...permissions] };
+    const short = shorten(title, 64);
+    const roleId = short.replaceAll("-", "_");
+    const args = { project, roleId, title: short, description, permissions: [...permissions] };
     return new gcp.projects.IAMCustomRole(this.named(what), args, this.child);
+  }
+
+  /** The account by which a service of Google acts in the project. The stack creates it, so that it is there from the start. */
+  protected agent(service: string): gcp.projects.ServiceIdentity {
+    return new gcp.projects.ServiceIdentity(this.named("agent"), { service }, this.child);
   }
 
   /**

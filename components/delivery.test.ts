@@ -113,6 +113,8 @@ describe("Delivery", () => {
   it("has permissions of the form that IAM has, each once", () => {
     const permissions = deployPermissions();
     assert.equal(new Set(permissions).size, permissions.length);
+    for (const permission of ["iam.roles.create", "iam.roles.undelete", "resourcemanager.projects.get"])
+      assert.ok(permissions.includes(permission), permission);
     for (const permission of permissions) assert.match(permission, /^[a-z]+(\.[a-zA-Z]+){2}$/);
     for (const type of Object.keys(PERMISSIONS)) assert.match(type, /^(gcp|docker):\w+\/\w+:\w+$/);
   });

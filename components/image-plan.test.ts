@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { cpSync, existsSync, globSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { cpSync, existsSync, globSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { PROGRAMS, type Program } from "../jobs/bundle.ts";
+import { bundle, PROGRAMS, type Program } from "../jobs/bundle.ts";
 import { projectDir } from "../lib/project.ts";
+import { commitOf } from "./commit.ts";
+import { hashOf } from "./file-copies.ts";
 import { planImage } from "./image-plan.ts";
 
 describe("the plan of an image", () => {
@@ -15,6 +17,10 @@ describe("the plan of an image", () => {
       const copy = mkdtempSync(join(tmpdir(), "context-"));
       try {
         cpSync(contextOf(program), copy, { recursive: true });
+        const recipe = readFileSync(join(copy, "jobs/Dockerfile"), "utf8");
+        const copied = [...recipe.matchAll(/^COPY (?!--from)(.*) \S+$/gm)].map(([, files = ""]) => files);
+        assert.ok(copied.length > 2);
+        for (const file of copied.join(" ").split(" ")) assert.ok(existsSync(join(copy, file)), file);
         symlinkSync(join(projectDir, "node_modules"), join(copy, "node_modules"));
         execFileSync(process.execPath, ["jobs/bundle.ts", program], { cwd: copy });
         // It fails when an import leads nowhere.
@@ -41,6 +47,27 @@ describe("the plan of an image", () => {
       "jobs/job.py",
       "jobs/python.Dockerfile",
     ]);
+    assert.ok(!has("sql-runner", "node_modules"), "the recipe installs packages");
+  });
+
+  it("has a tag and a commit of what the image holds", () => {
+    const held = [
+      "jobs/python.Dockerfile",
+      "jobs/job.py",
+      "jobs/boosting/requirements.lock",
+      "jobs/boosting/main.py",
+    ];
+    const { context: _, ...plan } = planImage("boosting");
+    assert.deepEqual(plan, {
+      recipe: "jobs/python.Dockerfile",
+      argument: "CANDIDATE",
+      tag: hashOf(projectDir, held),
+      revision: commitOf(projectDir, held),
+    });
+    const { script, inputs } = bundle("notify");
+    const { tag, revision } = planImage("notify");
+    assert.equal(tag, hashOf(projectDir, ["jobs/Dockerfile"], script));
+    assert.equal(revision, commitOf(projectDir, ["jobs/Dockerfile", ...inputs]));
   });
 
   it("is in the same place on every machine", () => {

@@ -196,11 +196,21 @@ describe("Messenger", () => {
     ]);
   });
 
+  it("has a role of listeners whose name IAM allows, for any app", async () => {
+    const names = planNames({ ...identity, app: "a".repeat(100) });
+    const { inputs } = (await messenger({ names })).get(
+      "gcp:projects/iAMCustomRole:IAMCustomRole",
+      "messenger-listener",
+    );
+    // cloud.google.com/iam/docs/reference/rest/v1/projects.roles
+    assert.match(String(inputs.roleId), /^[\w.]{3,64}$/);
+    assert.match(String(inputs.title), /^.{1,100}$/);
+  });
+
   it("gives its topics and subscriptions", async () => {
     const { result } = await messenger();
     assert.equal(await unwrap(result.topics.requests.name), "customer-value-dev-requests");
     assert.equal(await unwrap(result.deadLetterTopics.events.name), "customer-value-dev-events-dead-letter");
-    assert.equal(await unwrap(result.deadLetters.requests.name), "customer-value-dev-requests-dead-letter");
     assert.equal(await unwrap(result.requests.name), "customer-value-dev-requests");
     assert.equal(await unwrap(result.failures.name), "customer-value-dev-failures");
   });

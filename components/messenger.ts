@@ -35,6 +35,9 @@ const MESSAGES: Readonly<Record<Topic, readonly [name: string, schema: z.ZodType
   events: ["RunEvent", runEvent],
 };
 
+/** cloud.google.com/pubsub/docs/access-control: what a listener does with the subscription of a run. */
+const LISTEN = ["create", "consume", "delete"].map((verb) => `pubsub.subscriptions.${verb}`);
+
 /** Waits between deliveries, which double. The last attempt is after about an hour. */
 const BACK_OFF = { minimumBackoff: "10s", maximumBackoff: "600s" };
 const DELIVERY_ATTEMPTS = 12;
@@ -47,8 +50,6 @@ export class Messenger extends Component<MessengerArgs> {
   readonly topics: Readonly<Record<Topic, gcp.pubsub.Topic>>;
   /** Topics of messages that could not be delivered. */
   readonly deadLetterTopics: Readonly<Record<Topic, gcp.pubsub.Topic>>;
-  /** Keep what could not be delivered until somebody acknowledges it. */
-  readonly deadLetters: Readonly<Record<Topic, gcp.pubsub.Subscription>>;
   /** Pushes requests to the invoker. */
   readonly requests: gcp.pubsub.Subscription;
   /** Pushes events to the invoker, which logs them for the stack's metrics. */
@@ -56,39 +57,28 @@ export class Messenger extends Component<MessengerArgs> {
   /** Keeps the events of failed runs until somebody acknowledges them. */
   readonly failures: gcp.pubsub.Subscription;
 
-  /** What listeners may do with subscriptions of the project, which is where a right to make them is granted. */
-  readonly listenerRole: gcp.projects.IAMCustomRole;
-
   constructor(name: string, args: MessengerArgs, opts?: pulumi.ComponentResourceOptions) {
     super("Messenger", name, args, opts);
 
-    const agent = this.#serviceAgent();
+    // Pub/Sub's own account moves dead letters and makes tokens.
+    const agent = this.agent("pubsub.googleapis.com");
     this.topics = { requests: this.#topic(REQUESTS), events: this.#topic(EVENTS) };
     // Without a schema: a dead letter may have any content.
     this.deadLetterTopics = {
       requests: this.#anyTopic("requests-dead-letter"),
       events: this.#anyTopic("events-dead-letter"),
     };
-    this.deadLetters = { requests: this.#deadLetter(REQUESTS), events: this.#deadLetter(EVENTS) };
+    this.#keepDeadLetters(REQUESTS);
+    this.#keepDeadLetters(EVENTS);
     this.requests = this.#subscription("requests", REQUESTS, this.#pushTo("/"));
     this.events = this.#subscription("events", EVENTS, this.#pushTo("/events"));
     this.failures = this.#subscription("failures", EVENTS, { filter: 'attributes.status = "failed"' });
     this.#allowDeadLetters(agent);
     this.#allowTokens(agent);
     this.#allowPublishers();
-    this.listenerRole = this.#listenerRole();
     this.#allowListeners();
 
     this.registerOutputs({ requests: this.topics.requests.name, events: this.topics.events.name });
-  }
-
-  /** Pub/Sub's own identity, which moves dead letters and makes tokens. The stack creates it, so that a preview knows it. */
-  #serviceAgent(): gcp.projects.ServiceIdentity {
-    return new gcp.projects.ServiceIdentity(
-      this.named("agent"),
-      { service: "pubsub.googleapis.com" },
-      this.child,
-    );
   }
 
   #topic(topic: Topic): gcp.pubsub.Topic {
@@ -145,8 +135,9 @@ export class Messenger extends Component<MessengerArgs> {
     });
   }
 
-  #deadLetter(topic: Topic): gcp.pubsub.Subscription {
-    return this.#anySubscription(`${topic}-dead-letter`, { topic: this.deadLetterTopics[topic].id });
+  /** Keeps what could not be delivered until somebody acknowledges it. */
+  #keepDeadLetters(topic: Topic): void {
+    this.#anySubscription(`${topic}-dead-letter`, { topic: this.deadLetterTopics[topic].id });
   }
 
   #anySubscription(
@@ -195,21 +186,15 @@ export class Messenger extends Component<MessengerArgs> {
       this.#allow(this.topics[topic], topic, "publisher", this.args.publishers[topic]);
   }
 
-  #listenerRole(): gcp.projects.IAMCustomRole {
-    return this.role(
-      "listener",
-      this.args.project,
-      `${this.args.names.topics.events}-listener`,
-      "Makes a subscription for the events of a run, reads and ends it.",
-      ["create", "consume", "delete"].map((verb) => `pubsub.subscriptions.${verb}`),
-    );
-  }
-
   #allowListeners(): void {
-    const { project, listeners } = this.args;
+    const { names, project, listeners } = this.args;
     this.#allow(this.topics.events, EVENTS, "subscriber", listeners);
+    // The right to make a subscription is one on the project.
+    const title = `${names.topics.events}-listener`;
+    const description = "Makes a subscription for the events of a run, reads and ends it.";
+    const role = this.role("listener", project, title, description, LISTEN);
     for (const [who, member] of Object.entries(listeners))
-      this.grant(gcp.projects.IAMMember, `listener-${who}`, { project }, this.listenerRole.name, member);
+      this.grant(gcp.projects.IAMMember, `listener-${who}`, { project }, role.name, member);
   }
 
   #allow(

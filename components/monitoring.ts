@@ -1,6 +1,6 @@
 import * as gcp from "@pulumi/gcp";
 import type * as pulumi from "@pulumi/pulumi";
-import { type Alert, type AlertPlanArgs, invokerFilter, planAlerts } from "./alerts.ts";
+import { type AlertPlanArgs, invokerFilter, planAlerts } from "./alerts.ts";
 import { Component, type StackArgs } from "./component.ts";
 import { planDashboard } from "./dashboard.ts";
 
@@ -18,16 +18,14 @@ export interface MonitoringArgs extends StackArgs, AlertPlanArgs {
 /** Sends an alert when something is wrong, and shows runs, requests and costs on a dashboard. */
 export class Monitoring extends Component<MonitoringArgs> {
   readonly channels: readonly gcp.monitoring.NotificationChannel[];
-  readonly alerts: Readonly<Partial<Record<Alert, gcp.monitoring.AlertPolicy>>>;
-  readonly dashboard: gcp.monitoring.Dashboard;
 
   constructor(name: string, args: MonitoringArgs, opts?: pulumi.ComponentResourceOptions) {
     super("Monitoring", name, args, opts);
 
     this.channels = args.emails.map((email) => this.#channel(email));
     const metrics = [this.#countRuns("successes", "succeeded"), this.#countRuns("failures", "failed")];
-    this.alerts = this.#alerts(metrics);
-    this.dashboard = this.#dashboard(metrics);
+    this.#alerts(metrics);
+    this.#dashboard(metrics);
     this.#budget();
 
     this.registerOutputs({});
@@ -58,10 +56,9 @@ export class Monitoring extends Component<MonitoringArgs> {
     );
   }
 
-  #alerts(metrics: pulumi.Resource[]): Monitoring["alerts"] {
+  #alerts(metrics: pulumi.Resource[]): void {
     const { labels, project, title, runbook } = this.args;
-    const entries = Object.entries(planAlerts(this.args)).map(([key, plan]) => {
-      const alert = key as Alert;
+    for (const [alert, plan] of Object.entries(planAlerts(this.args))) {
       const args: gcp.monitoring.AlertPolicyArgs = {
         project,
         displayName: `${title}: ${plan.title}`,
@@ -79,18 +76,13 @@ export class Monitoring extends Component<MonitoringArgs> {
         },
         userLabels: labels,
       };
-      const policy = new gcp.monitoring.AlertPolicy(this.named(alert), args, {
-        ...this.child,
-        dependsOn: metrics,
-      });
-      return [alert, policy];
-    });
-    return Object.fromEntries(entries);
+      new gcp.monitoring.AlertPolicy(this.named(alert), args, { ...this.child, dependsOn: metrics });
+    }
   }
 
-  #dashboard(metrics: pulumi.Resource[]): gcp.monitoring.Dashboard {
+  #dashboard(metrics: pulumi.Resource[]): void {
     const { names, project, title } = this.args;
-    return new gcp.monitoring.Dashboard(
+    new gcp.monitoring.Dashboard(
       this.named("dashboard"),
       { project, dashboardJson: planDashboard(title, names) },
       { ...this.child, dependsOn: metrics },

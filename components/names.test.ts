@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { UserError } from "../lib/user-error.ts";
+import type { UserError } from "../lib/user-error.ts";
 import { type Identity, type Names, planLabels, planNames } from "./names.ts";
 
 const identity = fc.record({
@@ -48,6 +48,8 @@ describe("names", () => {
     assert.equal(names.buckets.artifacts, "my-project-customer-value-dev-artifacts");
     const long = planNames({ app: "customer-value-of-shops", environment: "prod", project: "my-project" });
     assert.match(long.serviceAccounts.invoker, /^customer-value-of-sho-[0-9a-f]{8}$/);
+    const longest = planNames({ app: "my-gcp-customer", environment: "dev", project: "my-project" });
+    assert.equal(longest.serviceAccounts.candidates, "my-gcp-customer-dev-candidates");
   });
 
   it("are what each service allows", () => {
@@ -81,7 +83,12 @@ describe("names", () => {
 
   it("are refused to an app whose name can't begin them", () => {
     for (const app of ["", "Customer-Value", "1st", "a-", "google-clv", "gcp-clv", "a_b"])
-      assert.throws(() => planNames({ app, environment: "dev", project: "my-project" }), UserError, app);
+      assert.throws(
+        () => planNames({ app, environment: "dev", project: "my-project" }),
+        ({ message, remedy }: UserError) =>
+          message.includes(`name, ${app},`) && remedy?.includes("lower-case") === true,
+        app,
+      );
   });
 
   it("go with labels that Google Cloud allows", () => {

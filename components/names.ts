@@ -66,9 +66,12 @@ export function planNames({ app, environment, project }: Identity): Names {
   return Object.fromEntries(entries);
 }
 
-/** Labels of every resource: its app and environment. Not the commit: each commit would change all resources. */
+/**
+ * Labels of every resource: its app and environment. Not the commit: each commit would change all resources.
+ * A value has at most 63 characters: cloud.google.com/resource-manager/docs/labels-overview#requirements
+ */
 export function planLabels({ app, environment }: Identity): Readonly<Record<string, string>> {
-  return { app: labelValue(app), environment: labelValue(environment) };
+  return { app: app.slice(0, 63), environment };
 }
 
 /** The name, or its start with a hash of the complete name, so that two long names stay two. */
@@ -77,10 +80,3 @@ export function shorten(name: string, longest: number): string {
   const hash = createHash("sha256").update(name).digest("hex").slice(0, 8);
   return `${name.slice(0, longest - hash.length - 1)}-${hash}`;
 }
-
-/** cloud.google.com/resource-manager/docs/labels-overview#requirements, in ASCII. */
-const labelValue = (text: string) =>
-  text
-    .toLowerCase()
-    .replace(/[^a-z0-9_-]/g, "-")
-    .slice(0, 63);

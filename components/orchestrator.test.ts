@@ -100,6 +100,10 @@ describe("Orchestrator", () => {
       ],
     );
     assert.deepEqual(JSON.parse(String(get(OBJECT, "orchestrator-dag-json").inputs.content)), settings);
+    // Airflow can't import it without the others.
+    const { after } = get(OBJECT, "orchestrator-dag-py");
+    for (const file of ["confirmation-sql", "json", "schema-json"])
+      assert.ok(after.includes(`orchestrator-dag-${file}`), file);
   });
 
   it("makes nothing but these files where an environment exists", async () => {

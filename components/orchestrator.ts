@@ -23,8 +23,6 @@ const sourceOf = (ending: string) =>
 
 /** Requests runs on a schedule, waits for them and checks them: an Airflow DAG in Cloud Composer. */
 export class Orchestrator extends Component<OrchestratorArgs> {
-  /** The environment that the stack creates, if it does. */
-  readonly environment: gcp.composer.Environment | undefined;
   /** Bucket of the environment's DAGs. */
   readonly dagBucket: pulumi.Output<string>;
 
@@ -32,11 +30,10 @@ export class Orchestrator extends Component<OrchestratorArgs> {
     super("Orchestrator", name, args, opts);
 
     const { place } = args;
-    this.environment = place.kind === "composer" ? this.#environment(place) : undefined;
     this.dagBucket =
       place.kind === "composer"
         ? // It is not known until the environment exists.
-          this.environment!.config.dagGcsPrefix.apply((url = "") => url.replace(/^gs:\/\/|\/.*$/g, ""))
+          this.#environment(place).config.dagGcsPrefix.apply((url = "") => url.replace(/^gs:\/\/|\/.*/g, ""))
         : pulumi.output(place.dagBucket);
     // The DAG last: Airflow can't import it without the files that it reads.
     const schema = this.#upload("schema.json", { content: JSON.stringify(dagSettingsSchema(), null, 2) });
@@ -87,8 +84,6 @@ export class Orchestrator extends Component<OrchestratorArgs> {
     return new gcp.composer.Environment(this.named("composer"), args, {
       ...this.child,
       dependsOn: worker,
-      // Making one takes about 25 minutes: cloud.google.com/composer/docs/composer-3/create-environments
-      customTimeouts: { create: "90m", update: "90m", delete: "60m" },
     });
   }
 

@@ -15,18 +15,15 @@ export function bundleRoutines(file: URL, routines: readonly Routine[]): Readonl
     format: "iife",
     globalName: "model",
     minify: true,
-    legalComments: "none",
-    platform: "neutral",
-    mainFields: ["main"],
     target: "es2020",
   });
-  const script = outputFiles[0]!.text.trim();
+  const script = outputFiles[0]!.text;
   return Object.fromEntries(
     routines.map(({ name, parameters }) => {
       const names = parameters.map((parameter) => parameter.name).join(", ");
       return [
         name,
-        `if ([${names}].includes(null)) return null;\n${script}\nreturn model.routines.find(({ name }) => name === ${JSON.stringify(name)}).call(${names});\n`,
+        `if ([${names}].includes(null)) return null;\n${script}return model.routines.find(({ name }) => name === ${JSON.stringify(name)}).call(${names});\n`,
       ];
     }),
   );

@@ -5,7 +5,15 @@ import { load } from "js-yaml";
 import { z } from "zod";
 import { runSettings } from "../contracts/run.ts";
 import { UserError } from "../lib/user-error.ts";
-import { budget, declared, existingComposer, github, keyOfRunSetting, readSettings } from "./settings.ts";
+import {
+  budget,
+  declared,
+  existingComposer,
+  github,
+  keyOfRunSetting,
+  REGIONS,
+  readSettings,
+} from "./settings.ts";
 
 const yaml = (file: string) => load(readFileSync(new URL(`../${file}`, import.meta.url), "utf8")) as never;
 
@@ -38,7 +46,7 @@ const spending = { monthlyBudget: "500", billingAccount: "012345-6789AB-CDEF01" 
 const workflows = { githubRepository: "example/pipeline", githubRepositoryId: "123456789" };
 
 const read = (values: Readonly<Record<string, string>>, stack = "dev") =>
-  readSettings({ name: project.name, get: (key) => values[key] }, stack);
+  readSettings({ name: project.name, get: (key) => values[key], given: [] }, stack);
 
 function problemOf(values: Readonly<Record<string, string>>, stack = "dev"): UserError {
   try {
@@ -52,6 +60,9 @@ function problemOf(values: Readonly<Record<string, string>>, stack = "dev"): Use
 
 /** What pulumi.Config.get answers: a list as JSON, everything else as its text. */
 const asText = (value: unknown) => (typeof value === "string" ? value : JSON.stringify(value));
+
+/** What an error says is allowed; an item of a list is named by its index. */
+const ALLOWED = /^(\[\d+\] )?(must|Invalid option: expected|Invalid input: expected|Too)/;
 
 /** What the command of a remedy sets, by key. */
 const proposed = (remedy = "") =>
@@ -118,6 +129,13 @@ describe("settings", () => {
       github: undefined,
       run: runSettings.parse({}),
     });
+  });
+
+  it("are of one region of Google Cloud", () => {
+    for (const region of [...REGIONS, "asia-east1", "europe-west9", "us-central1"]) {
+      assert.match(region, /^[a-z]+-[a-z]+\d+$/);
+      assert.equal(read({ ...minimal, region }).region, region);
+    }
   });
 
   it("are the same with Pulumi.yaml's defaults", () => {
@@ -219,6 +237,33 @@ describe("settings", () => {
       assert.equal(read({ ...minimal, onDestroy }, stack).protectData, protectData, `${stack} ${onDestroy}`);
   });
 
+  it("take the first and the last of a range", () => {
+    const composerImageVersion = "composer-3-airflow-10.11.12-build.13";
+    assert.deepEqual(read({ ...minimal, composerImageVersion }).orchestrator, {
+      kind: "composer",
+      imageVersion: composerImageVersion,
+    });
+    for (const messageRetention of ["10 minutes", "31 days"])
+      assert.equal(read({ ...minimal, messageRetention }).messageRetention, messageRetention);
+    assert.equal(read({ ...minimal, warehouseLocation: "US" }).warehouseLocation, "US");
+    read({ ...minimal, ...existing, composerEnvironment: "a" });
+  });
+
+  it("say which value is the nearest, each item that is wrong, and a command that a shell takes", () => {
+    assert.match(
+      problemOf({ ...minimal, region: "europe-west-1" }).message,
+      /^customer-value:region is europe-west-1: .*; the nearest is europe-west1$/,
+    );
+    assert.match(
+      problemOf({ ...minimal, invokerCallers: '["a", "user:a@b.c", "b"]' }).message,
+      /: \[0\] must be [^;]*; \[2\] must be [^;]*$/,
+    );
+    assert.equal(
+      problemOf({ ...minimal, schedule: "daily", timeZone: "paris" }).remedy,
+      "pulumi config set customer-value:schedule '0 6 * * 1'\npulumi config set customer-value:timeZone Europe/Paris",
+    );
+  });
+
   it("say that a list is not one value, nor one value a list, and how to set it", () => {
     const { message, remedy } = problemOf({ ...minimal, notificationEmails: "on-call@example.com" });
     assert.equal(message, "customer-value:notificationEmails is on-call@example.com: must be a list");
@@ -277,7 +322,9 @@ describe("settings", () => {
               problem = error;
             }
             const text = given.trim() || "not set";
-            assert.ok(problem.message.startsWith(`customer-value:${key} is ${text}: `), problem.message);
+            const start = `customer-value:${key} is ${text}: `;
+            assert.ok(problem.message.startsWith(start), problem.message);
+            assert.match(problem.message.slice(start.length), ALLOWED);
             const remedy = proposed(problem.remedy);
             assert.deepEqual(Object.keys(remedy), [key]);
             read({ ...base, ...remedy });
@@ -291,7 +338,11 @@ describe("settings", () => {
       project: ["My-project", "short", "goes-on-", "1abcdef", "a".repeat(31)],
       region: ["mars", "EU", "europe-west1-b"],
       ordersTable: ["raw.orders", "my-shop.raw.orders.x", "my-shop.ra-w.orders", "my-shop:raw.orders"],
-      marketingReaders: ['["allUsers"]', '["allAuthenticatedUsers"]', '"group:a@b.c"', "group:a@b.c"],
+      marketingDataset: ["-marts", "marts-"],
+      marketingReaders: [
+        ...['["allUsers"]', '["allAuthenticatedUsers"]', '"group:a@b.c"', "group:a@b.c"],
+        ...['["agroup:a@b.c"]', '["group:a@b.c d"]'],
+      ],
       schedule: [
         "@daily",
         "0 6 * *",
@@ -309,12 +360,18 @@ describe("settings", () => {
         "0 6 ? * *",
       ],
       timeZone: ["Mars/Olympus", "paris"],
-      composerImageVersion: ["composer-2.9.3-airflow-2.9.1", "composer-3-airflow-2", "latest"],
+      composerImageVersion: [
+        ...["composer-2.9.3-airflow-2.9.1", "composer-3-airflow-2", "latest"],
+        ...["a-composer-3-airflow-2.11.1", "composer-3-airflow-2.11.1-preview.1"],
+      ],
+      composerEnvironment: ["-a", "a-"],
       composerDagBucket: ["gs://bucket", "bucket/dags"],
       notificationEmails: ['["on-call"]'],
-      bytesBilledLimit: ["100", "0 GB", "100 GiB", "-1 GB"],
+      bytesBilledLimit: ["100", "0 GB", "100 GiB", "-1 GB", "1 GBit"],
       messageRetention: ["7", "9 minutes", "32 days", "1 week", "-1 days", "0 days"],
-      githubRepository: ["https://github.com/a/b", "a"],
+      monthlyBudget: ["-500", "500.5"],
+      billingAccount: ["1012345-6789AB-CDEF01", "012345-6789AB-CDEF012"],
+      githubRepository: ["https://github.com/a/b", "a", "a/b/c"],
       githubRepositoryId: ["a/b", "0", "12345678901234567890"],
       environment: ["staging", "production"],
       horizonWeeks: ["0", "521", "1.5", "many"],
@@ -324,7 +381,9 @@ describe("settings", () => {
       it(`${key} is not ${values.join(" or ")}`, () => {
         for (const value of values) {
           const { message } = problemOf({ ...minimal, ...existing, ...spending, ...workflows, [key]: value });
-          assert.ok(message.startsWith(`customer-value:${key} is ${value}: `), message);
+          const start = `customer-value:${key} is ${value}: `;
+          assert.ok(message.startsWith(start), message);
+          assert.match(message.slice(start.length), ALLOWED);
         }
       });
 
@@ -345,6 +404,7 @@ describe("settings", () => {
     it("are half a budget", () => {
       const { message } = problemOf({ ...minimal, monthlyBudget: "500" });
       assert.match(message, /^customer-value:billingAccount is not set: must be like/);
+      assert.equal(read({ ...minimal, monthlyBudget: " " }).budget, undefined);
       assert.deepEqual(read({ ...minimal, ...spending }).budget, {
         billingAccount: "012345-6789AB-CDEF01",
         monthly: "500",

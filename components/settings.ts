@@ -21,12 +21,7 @@ const PROJECT = "[a-z][a-z0-9-]{4,28}[a-z0-9]";
 
 const matching = (pattern: RegExp, error: string) => z.string(error).regex(pattern, error);
 const list = <S extends z.ZodType>(item: S) =>
-  z
-    .preprocess(
-      (value) => (typeof value === "string" ? jsonOrText(value) : value),
-      z.array(item, "must be a list"),
-    )
-    .default([]);
+  z.string().transform(jsonOrText).pipe(z.array(item, "must be a list")).default([]);
 
 const project = matching(
   RegExp(`^${PROJECT}$`),
@@ -135,8 +130,8 @@ export const github = z.object({
 export interface ConfigReader {
   readonly name: string;
   get(key: string): string | undefined;
-  /** All keys in the stack's file, with their prefixes, like app:key. @default none, so that no unknown key is found */
-  readonly given?: readonly string[];
+  /** All keys in the stack's file, with their prefixes, like app:key. */
+  readonly given: readonly string[];
 }
 
 /** The settings of a stack, complete with defaults. */
@@ -173,7 +168,7 @@ export function readSettings(config: ConfigReader, stack: string) {
     Object.keys(schemas.shape).some((key) => config.get(key)?.trim()) ? readAll(schemas) : undefined;
   const spending = readTogether(budget);
   const workflows = readTogether(github);
-  for (const name of config.given ?? []) {
+  for (const name of config.given) {
     const key = name.startsWith(`${config.name}:`) ? name.slice(config.name.length + 1) : undefined;
     if (key === undefined || KEYS.includes(key)) continue;
     const what = `${name} is not a setting; the nearest is ${config.name}:${closest(key, KEYS)}`;
@@ -216,8 +211,7 @@ export function readSettings(config: ConfigReader, stack: string) {
         ? { kind: "workflows" as const }
         : { kind: "composer" as const, imageVersion: values.composerImageVersion },
     notificationEmails: values.notificationEmails,
-    protectData:
-      (values.onDestroy ?? (environment === "prod" ? "keep-data" : "destroy-data")) === "keep-data",
+    protectData: values.onDestroy ? values.onDestroy === "keep-data" : environment === "prod",
     candidates: values.candidates,
     modelRegistry: values.modelRegistry,
     bytesBilledLimit: toBytes(values.bytesBilledLimit),
@@ -263,7 +257,7 @@ const CRON = new RegExp(`^${CRON_FIELD}( ${CRON_FIELD}){4}$`);
 
 function isCron(text: string): boolean {
   try {
-    return CRON.test(text) && new Cron(text, { mode: "5-part" }).nextRun() !== null;
+    return CRON.test(text) && new Cron(text).nextRun() !== null;
   } catch {
     return false;
   }

@@ -75,17 +75,24 @@ function assertGolden(name: string, text: string): void {
 
 describe("stack", function () {
   this.timeout(120_000);
+  const programs = {} as Record<Stack, StackProgram>;
+  before(async () => {
+    for (const stack of STACKS) programs[stack] = await runStack(stack);
+  });
+
+  for (const stack of STACKS) {
+    it(`${stack} has these resources with these inputs (golden)`, async () =>
+      assertGolden(`resources.${stack}`, await tree(programs[stack])));
+
+    it(`${stack} has these grants (golden)`, () => assertGolden(`grants.${stack}`, grants(programs[stack])));
+  }
+
   for (const stack of STACKS)
     describe(stack, () => {
       let program: StackProgram;
-      before(async () => {
-        program = await runStack(stack);
+      before(() => {
+        program = programs[stack];
       });
-
-      it("has these resources with these inputs (golden)", async () =>
-        assertGolden(`resources.${stack}`, await tree(program)));
-
-      it("has these grants (golden)", () => assertGolden(`grants.${stack}`, grants(program)));
 
       it("passes every policy", async () => {
         const found = await Promise.all(resourcesIn(program).map((it) => evaluate(policies(stack), it)));
@@ -155,79 +162,81 @@ describe("stack", function () {
       });
     });
 
-  it("passes every policy in us-central1", async () => {
-    const settings = { ...settingsOf("dev"), "customer-value:region": "us-central1" };
-    const program = await runStack("dev", { settings });
-    const found = await Promise.all(resourcesIn(program).map((it) => evaluate(policies("dev"), it)));
-    assert.deepEqual(found.flat(), []);
-  });
+  describe("as a whole", () => {
+    it("passes every policy in us-central1", async () => {
+      const settings = { ...settingsOf("dev"), "customer-value:region": "us-central1" };
+      const program = await runStack("dev", { settings });
+      const found = await Promise.all(resourcesIn(program).map((it) => evaluate(policies("dev"), it)));
+      assert.deepEqual(found.flat(), []);
+    });
 
-  it("passes every policy with a Composer environment that exists, and has no other Orchestrator", async () => {
-    const account = "composer@their-project.iam.gserviceaccount.com";
-    const settings = {
-      ...settingsOf("prod"),
-      "customer-value:orchestrator": "existing-composer",
-      "customer-value:composerEnvironment": "data-platform",
-      "customer-value:composerDagBucket": "europe-west1-data-platform-bucket",
-      "customer-value:composerServiceAccount": account,
-    };
-    const program = await runStack("prod", { settings });
-    const found = await Promise.all(resourcesIn(program).map((it) => evaluate(policies("prod"), it)));
-    assert.deepEqual(found.flat(), []);
-    const types = resourcesIn(program).map(({ type }) => type);
-    assert.ok(!types.some((type) => /composer|workflows|cloudscheduler/.test(type)));
-  });
+    it("passes every policy with a Composer environment that exists, and has no other Orchestrator", async () => {
+      const account = "composer@their-project.iam.gserviceaccount.com";
+      const settings = {
+        ...settingsOf("prod"),
+        "customer-value:orchestrator": "existing-composer",
+        "customer-value:composerEnvironment": "data-platform",
+        "customer-value:composerDagBucket": "europe-west1-data-platform-bucket",
+        "customer-value:composerServiceAccount": account,
+      };
+      const program = await runStack("prod", { settings });
+      const found = await Promise.all(resourcesIn(program).map((it) => evaluate(policies("prod"), it)));
+      assert.deepEqual(found.flat(), []);
+      const types = resourcesIn(program).map(({ type }) => type);
+      assert.ok(!types.some((type) => /composer|workflows|cloudscheduler/.test(type)));
+    });
 
-  it("has the output that npm run smoke reads", async () => {
-    const { outputs } = await runStack("dev");
-    const { settings, orders, orchestrator, deadLetters, signals } = deployment.parse(
-      await unwrap(outputs.deployment),
-    );
-    assert.equal(settings.invoker_url, "https://invoker-abc.a.run.app");
-    assert.deepEqual(orders, { project: "my-project-dev", dataset: "raw", table: "orders" });
-    assert.deepEqual(orchestrator, { kind: "workflows", name: "customer-value-dev-orchestrator" });
-    assert.ok(signals["dead letters"]!.includes(deadLetters.subscription));
-  });
-
-  it("has the environment of Composer with the DAG in that output", async () => {
-    const kindAndName = async (more: Record<string, string>) => {
-      const settings = { ...settingsOf("prod"), ...more };
-      const { outputs } = await runStack("prod", { settings });
-      return deployment.parse(await unwrap(outputs.deployment)).orchestrator;
-    };
-    assert.deepEqual(await kindAndName({}), { kind: "composer", name: "customer-value-prod-orchestrator" });
-    const existing = {
-      "customer-value:orchestrator": "existing-composer",
-      "customer-value:composerEnvironment": "shared",
-      "customer-value:composerDagBucket": "shared-bucket",
-      "customer-value:composerServiceAccount": "airflow@my-shop.iam.gserviceaccount.com",
-    };
-    assert.deepEqual(await kindAndName(existing), { kind: "composer", name: "shared" });
-  });
-
-  it("matches the diagram in docs/architecture.md (golden)", async () => {
-    const file = new URL("../docs/architecture.md", import.meta.url);
-    const page = readFileSync(file, "utf8");
-    const diagram = architectureDiagram((await runStack("dev")).resources);
-    const updated = page.replace(/(?<=```mermaid\n)[\s\S]*?(?=```)/, () => diagram);
-    if (process.env.UPDATE_GOLDEN === "1") writeFileSync(file, updated);
-    assert.equal(
-      readFileSync(file, "utf8"),
-      updated,
-      `The diagram has changed. If this is intended: ${UPDATE}`,
-    );
-  });
-
-  it("reports wrong settings before the first resource", async () => {
-    const wrong = { "customer-value:region": "mars", "customer-value:regoin": "europe-west1" };
-    const settings = { ...settingsOf("dev"), ...wrong };
-    await assert.rejects(runStack("dev", { settings }), (error: Error) => {
-      assert.match(error.message, /customer-value:region is mars: .*europe-west1/);
-      assert.match(
-        error.message,
-        /customer-value:regoin is not a setting; the nearest is customer-value:region/,
+    it("has the output that npm run smoke reads", async () => {
+      const { outputs } = await runStack("dev");
+      const { settings, orders, orchestrator, deadLetters, signals } = deployment.parse(
+        await unwrap(outputs.deployment),
       );
-      return true;
+      assert.equal(settings.invoker_url, "https://invoker-abc.a.run.app");
+      assert.deepEqual(orders, { project: "my-project-dev", dataset: "raw", table: "orders" });
+      assert.deepEqual(orchestrator, { kind: "workflows", name: "customer-value-dev-orchestrator" });
+      assert.ok(signals["dead letters"]!.includes(deadLetters.subscription));
+    });
+
+    it("has the environment of Composer with the DAG in that output", async () => {
+      const kindAndName = async (more: Record<string, string>) => {
+        const settings = { ...settingsOf("prod"), ...more };
+        const { outputs } = await runStack("prod", { settings });
+        return deployment.parse(await unwrap(outputs.deployment)).orchestrator;
+      };
+      assert.deepEqual(await kindAndName({}), { kind: "composer", name: "customer-value-prod-orchestrator" });
+      const existing = {
+        "customer-value:orchestrator": "existing-composer",
+        "customer-value:composerEnvironment": "shared",
+        "customer-value:composerDagBucket": "shared-bucket",
+        "customer-value:composerServiceAccount": "airflow@my-shop.iam.gserviceaccount.com",
+      };
+      assert.deepEqual(await kindAndName(existing), { kind: "composer", name: "shared" });
+    });
+
+    it("matches the diagram in docs/architecture.md (golden)", async () => {
+      const file = new URL("../docs/architecture.md", import.meta.url);
+      const page = readFileSync(file, "utf8");
+      const diagram = architectureDiagram((await runStack("dev")).resources);
+      const updated = page.replace(/(?<=```mermaid\n)[\s\S]*?(?=```)/, () => diagram);
+      if (process.env.UPDATE_GOLDEN === "1") writeFileSync(file, updated);
+      assert.equal(
+        readFileSync(file, "utf8"),
+        updated,
+        `The diagram has changed. If this is intended: ${UPDATE}`,
+      );
+    });
+
+    it("reports wrong settings before the first resource", async () => {
+      const wrong = { "customer-value:region": "mars", "customer-value:regoin": "europe-west1" };
+      const settings = { ...settingsOf("dev"), ...wrong };
+      await assert.rejects(runStack("dev", { settings }), (error: Error) => {
+        assert.match(error.message, /customer-value:region is mars: .*europe-west1/);
+        assert.match(
+          error.message,
+          /customer-value:regoin is not a setting; the nearest is customer-value:region/,
+        );
+        return true;
+      });
     });
   });
 });

@@ -97,6 +97,15 @@ describe("Warehouse", () => {
     );
   });
 
+  it("refuses a table of a dataset that it does not create", () => {
+    const columns = [{ name: "customer_id", type: "STRING", description: "" }];
+    const table = { dataset: "crm", name: "customers", description: "", clusterBy: [], columns };
+    assert.throws(() => planTables(JSON.stringify([table])), {
+      message: "crm.customers is in a dataset that the stack does not create.",
+      remedy: "Put the model into one of rfm, ops, mlops_mkt, or add the dataset to components/warehouse.ts.",
+    });
+  });
+
   it("has the model's functions", async () => {
     const { get, ofType } = await warehouse();
     assert.equal(ofType(ROUTINE).length, routines.length);

@@ -67,7 +67,6 @@ export class Warehouse extends Component<WarehouseArgs> {
   readonly datasets: Readonly<Record<Dataset, gcp.bigquery.Dataset>>;
   /** By dataset.table. */
   readonly tables: Readonly<Record<string, gcp.bigquery.Table>>;
-  readonly routines: Readonly<Record<string, gcp.bigquery.Routine>>;
 
   constructor(name: string, args: WarehouseArgs, opts?: pulumi.ComponentResourceOptions) {
     super("Warehouse", name, args, opts);
@@ -81,7 +80,7 @@ export class Warehouse extends Component<WarehouseArgs> {
     this.tables = Object.fromEntries(
       planTables().map((plan) => [`${plan.dataset}.${plan.name}`, this.#table(plan)]),
     );
-    this.routines = this.#routines();
+    this.#routines();
     this.#allowJobs();
     this.#allowOrchestrator();
     this.#allowReaders();
@@ -130,34 +129,26 @@ export class Warehouse extends Component<WarehouseArgs> {
     );
   }
 
-  #routines(): Record<string, gcp.bigquery.Routine> {
+  #routines(): void {
     const { datasetId, project } = this.datasets.rfm;
     const bodies = bundleRoutines(new URL("../jobs/clv/routines.ts", import.meta.url), routines);
     const type = (typeKind: string) => JSON.stringify({ typeKind });
-    return Object.fromEntries(
-      routines.map(({ name, parameters, returns, description }) => [
-        name,
-        new gcp.bigquery.Routine(
-          this.named(name),
-          {
-            routineId: name,
-            datasetId,
-            project,
-            routineType: "SCALAR_FUNCTION",
-            language: "JAVASCRIPT",
-            description,
-            arguments: parameters.map((parameter) => ({
-              name: parameter.name,
-              dataType: type(parameter.type),
-            })),
-            returnType: type(returns),
-            determinismLevel: "DETERMINISTIC",
-            definitionBody: bodies[name]!,
-          },
-          { ...this.child, replaceWith: [this.datasets.rfm], deletedWith: this.datasets.rfm },
-        ),
-      ]),
-    );
+    for (const { name, parameters, returns, description } of routines) {
+      const args: gcp.bigquery.RoutineArgs = {
+        routineId: name,
+        datasetId,
+        project,
+        routineType: "SCALAR_FUNCTION",
+        language: "JAVASCRIPT",
+        description,
+        arguments: parameters.map((parameter) => ({ name: parameter.name, dataType: type(parameter.type) })),
+        returnType: type(returns),
+        determinismLevel: "DETERMINISTIC",
+        definitionBody: bodies[name]!,
+      };
+      const inDataset = { replaceWith: [this.datasets.rfm], deletedWith: this.datasets.rfm };
+      new gcp.bigquery.Routine(this.named(name), args, { ...this.child, ...inDataset });
+    }
   }
 
   #allowJobs(): void {
@@ -220,7 +211,7 @@ export function defaultMartsDataset(): string {
 }
 
 /** The tables of the SQL project that hold data, as `npm run tables` wrote them. */
-export function planTables(): TablePlan[] {
+export function planTables(tables = readSql("tables.json")): TablePlan[] {
   const datasets: Readonly<Record<string, Dataset>> = {
     rfm: "rfm",
     ops: "ops",
@@ -228,7 +219,7 @@ export function planTables(): TablePlan[] {
   };
   return z
     .array(table)
-    .parse(JSON.parse(readSql("tables.json")))
+    .parse(JSON.parse(tables))
     .map(({ dataset, ...plan }) => {
       const owner = datasets[dataset];
       if (owner === undefined)

@@ -30,7 +30,6 @@ export interface WorkflowsOrchestratorArgs extends StackArgs {
  */
 export class WorkflowsOrchestrator extends Component<WorkflowsOrchestratorArgs> {
   readonly workflow: gcp.workflows.Workflow;
-  readonly job: gcp.cloudscheduler.Job;
 
   constructor(name: string, args: WorkflowsOrchestratorArgs, opts?: pulumi.ComponentResourceOptions) {
     super("WorkflowsOrchestrator", name, args, opts);
@@ -38,7 +37,7 @@ export class WorkflowsOrchestrator extends Component<WorkflowsOrchestratorArgs> 
     this.grant(gcp.projects.IAMMember, "log-writer", { project }, "roles/logging.logWriter", account.member);
     this.workflow = this.#workflow();
     this.#allowScheduler();
-    this.job = this.#job();
+    this.#schedule();
     this.registerOutputs({});
   }
 
@@ -60,20 +59,10 @@ export class WorkflowsOrchestrator extends Component<WorkflowsOrchestratorArgs> 
     };
     return new gcp.workflows.Workflow(this.named("workflow"), args, {
       ...this.child,
-      dependsOn: this.#serviceAgent(),
+      // Without it, the first workflow of a project is refused: "Workflows service agent does not exist"
+      // (terraform-google-modules/terraform-google-bigquery#226).
+      dependsOn: this.agent("workflows.googleapis.com"),
     });
-  }
-
-  /**
-   * Workflows' own identity. Without it, the first workflow of a project is refused: "Workflows service agent does not
-   * exist" (terraform-google-modules/terraform-google-bigquery#226).
-   */
-  #serviceAgent(): gcp.projects.ServiceIdentity {
-    return new gcp.projects.ServiceIdentity(
-      this.named("agent"),
-      { service: "workflows.googleapis.com" },
-      this.child,
-    );
   }
 
   /** A workflow has no access policy, so the right to start one is on the project. */
@@ -85,7 +74,7 @@ export class WorkflowsOrchestrator extends Component<WorkflowsOrchestratorArgs> 
     this.grant(gcp.projects.IAMMember, "scheduler", { project }, role.name, scheduler.member);
   }
 
-  #job(): gcp.cloudscheduler.Job {
+  #schedule(): void {
     const { names, project, region, scheduler, settings } = this.args;
     const schedule = pulumi.output(settings.schedule);
     const args: gcp.cloudscheduler.JobArgs = {
@@ -105,7 +94,7 @@ export class WorkflowsOrchestrator extends Component<WorkflowsOrchestratorArgs> 
         oauthToken: { serviceAccountEmail: scheduler.email },
       },
     };
-    return new gcp.cloudscheduler.Job(this.named("schedule"), args, this.child);
+    new gcp.cloudscheduler.Job(this.named("schedule"), args, this.child);
   }
 }
 

@@ -3,13 +3,15 @@ import { existsSync, readFileSync } from "node:fs";
 import * as gcp from "@pulumi/gcp";
 import type * as pulumi from "@pulumi/pulumi";
 import { retrainingSchedule } from "../contracts/retraining.ts";
-import type { Program } from "../jobs/bundle.ts";
+import { bundle, type Program } from "../jobs/bundle.ts";
 import type { Candidate } from "../jobs/candidates.ts";
 import { LAUNCHER } from "../jobs/custom-job.ts";
 import { IMAGES } from "../jobs/pipeline.ts";
+import { projectDir } from "../lib/project.ts";
 import { policies } from "../policy/policies.ts";
 import { evaluate } from "../test/evaluate-policies.ts";
 import { record, unwrap } from "../test/recording-mocks.ts";
+import { commitOf } from "./commit.ts";
 import { planImage } from "./image-plan.ts";
 import { planLabels, planNames } from "./names.ts";
 import { Workload, type WorkloadArgs } from "./workload.ts";
@@ -95,6 +97,7 @@ describe("Workload", () => {
       contentType: "application/json",
     });
     const { deploymentSpec } = JSON.parse(String(content));
+    const commit = commitOf(projectDir, ["sql", ...IMAGES.flatMap((image) => bundle(image).inputs)]);
     for (const [name, { container }] of Object.entries<{
       container: { image: string; env: { name: string; value: string }[] };
     }>(deploymentSpec.executors)) {
@@ -107,7 +110,7 @@ describe("Workload", () => {
       assert.equal(env.WAREHOUSE_URL, "bigquery://my-project/EU?maximum_bytes_billed=100000000000");
       assert.equal(env.MESSENGER_URL, "pubsub://my-project?events=customer-value-dev-events");
       assert.equal(env.ARTIFACTS_URL, "gs://my-project-customer-value-dev-artifacts");
-      assert.match(env.GIT_COMMIT!, /^([0-9a-f]{12}(-dirty)?|none)$/);
+      assert.equal(env.GIT_COMMIT, commit);
       assert.deepEqual(Object.keys(JSON.parse(env.IMAGES!)), [...IMAGES]);
       assert.deepEqual(JSON.parse(env.SQL_VARS!), {
         orders_project: "my-shop",
@@ -251,17 +254,16 @@ describe("Workload", () => {
     const known = new Set(plain.resources.map(({ name }) => name));
     const grants = resources
       .filter(({ name, inputs }) => inputs?.member !== undefined && !known.has(name))
-      .map(({ inputs: { member, role, bucket, serviceAccountId, condition } }) =>
-        [member, role, bucket ?? serviceAccountId, (condition as { title: string } | undefined)?.title].join(
-          " ",
-        ),
-      );
+      .map(({ name, inputs: { member, role, bucket, serviceAccountId, condition } }) => {
+        const { title = "" } = (condition ?? {}) as { title?: string };
+        return [name, member, role, bucket ?? serviceAccountId, title].join(" ");
+      });
     const bucket = "my-project-customer-value-dev-artifacts";
     assert.deepEqual(grants.sort(), [
-      `serviceAccount:candidates@p roles/storage.objectUser ${bucket} files of averages`,
-      `serviceAccount:candidates@p roles/storage.objectUser ${bucket} files of boosting`,
-      `serviceAccount:candidates@p roles/storage.objectViewer ${bucket} examples`,
-      "serviceAccount:jobs@p roles/iam.serviceAccountUser projects/p/serviceAccounts/candidates@p ",
+      `workload-artifacts-averages-candidates serviceAccount:candidates@p roles/storage.objectUser ${bucket} files of averages`,
+      `workload-artifacts-boosting-candidates serviceAccount:candidates@p roles/storage.objectUser ${bucket} files of boosting`,
+      `workload-artifacts-examples-candidates serviceAccount:candidates@p roles/storage.objectViewer ${bucket} examples`,
+      "workload-candidates-user-jobs serviceAccount:jobs@p roles/iam.serviceAccountUser projects/p/serviceAccounts/candidates@p ",
     ]);
   });
 

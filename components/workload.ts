@@ -8,18 +8,11 @@ import { IMAGES, type Image, pipelineSpec } from "../jobs/pipeline.ts";
 import { projectDir } from "../lib/project.ts";
 import { type Condition, candidateFiles } from "./candidate-files.ts";
 import { commitOf } from "./commit.ts";
-import { Component, type Member } from "./component.ts";
+import { Component, type Member, type StackArgs } from "./component.ts";
 import { googleDuration } from "./duration.ts";
 import { planImage } from "./image-plan.ts";
-import type { Names } from "./names.ts";
 
-export interface WorkloadArgs {
-  readonly names: Pick<Names, "repositories" | "buckets" | "services" | "serviceAccounts" | "topics">;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly project: string;
-  readonly region: string;
-  /** Keeps the invoker from being deleted, and the bucket from being destroyed with its contents. */
-  readonly protectData: boolean;
+export interface WorkloadArgs extends StackArgs {
   /** Where the tables are, and how much a query may bill. */
   readonly warehouse: {
     readonly location: string;
@@ -65,8 +58,6 @@ export class Workload extends Component<WorkloadArgs> {
   /** The PipelineSpec that the invoker starts. */
   readonly pipeline: gcp.storage.BucketObject;
   readonly invoker: gcp.cloudrunv2.Service;
-  /** What the invoker may do with pipelines. */
-  readonly launcherRole: gcp.projects.IAMCustomRole;
   /** URL of the invoker, which is also the audience of its callers' tokens. */
   readonly url: pulumi.Output<string>;
 
@@ -75,13 +66,13 @@ export class Workload extends Component<WorkloadArgs> {
 
     this.repository = this.#repository();
     this.images = this.#images();
-    this.#serviceAgent();
+    // Without Vertex AI's own account, the first run in a project would fail.
+    this.agent("aiplatform.googleapis.com");
     this.bucket = this.#bucket();
     this.pipeline = this.#pipeline();
     this.invoker = this.#invoker();
     this.url = this.invoker.uri;
     this.#allowCallers();
-    this.launcherRole = this.#launcherRole();
     this.#allowInvoker();
     this.#allowJobs();
     this.#allowCandidates();
@@ -126,15 +117,6 @@ export class Workload extends Component<WorkloadArgs> {
     return Object.fromEntries(
       programs.map((program) => [program, image(program)]),
     ) as unknown as Workload["images"];
-  }
-
-  /** Vertex AI's own identity. If the stack did not create it, the first run in a project would find none. */
-  #serviceAgent(): void {
-    new gcp.projects.ServiceIdentity(
-      this.named("agent"),
-      { service: "aiplatform.googleapis.com" },
-      this.child,
-    );
   }
 
   #bucket(): gcp.storage.Bucket {
@@ -204,7 +186,7 @@ export class Workload extends Component<WorkloadArgs> {
   /** The last commit that changed a job. Runs record it. */
   #revision(): string {
     const sources = IMAGES.flatMap((image) => bundle(image).inputs);
-    return commitOf(projectDir, [...new Set(sources), "sql"]);
+    return commitOf(projectDir, [...sources, "sql"]);
   }
 
   #invoker(): gcp.cloudrunv2.Service {
@@ -253,17 +235,14 @@ export class Workload extends Component<WorkloadArgs> {
       this.grant(gcp.cloudrunv2.ServiceIamMember, `invoker-caller-${who}`, { name, location }, role, member);
   }
 
-  #launcherRole(): gcp.projects.IAMCustomRole {
-    const { names, project } = this.args;
-    const description = "Starts pipelines and reads their state.";
-    return this.role("pipeline-launcher", project, names.serviceAccounts.invoker, description, LAUNCH);
-  }
-
   #allowInvoker(): void {
-    const { project, accounts } = this.args;
+    const { names, project, accounts } = this.args;
     const { member } = accounts.invoker;
-    this.grant(gcp.projects.IAMMember, "launcher-invoker", { project }, this.launcherRole.name, member);
-    this.#allowFiles("objectViewer", "invoker");
+    const title = names.serviceAccounts.invoker;
+    const description = "Starts pipelines and reads their state.";
+    const launcher = this.role("pipeline-launcher", project, title, description, LAUNCH);
+    this.grant(gcp.projects.IAMMember, "launcher-invoker", { project }, launcher.name, member);
+    this.#allowFiles("objectViewer-invoker", "objectViewer", member);
     const jobs = { serviceAccountId: accounts.jobs.name };
     const user = "roles/iam.serviceAccountUser";
     this.grant(gcp.serviceaccount.IAMMember, "jobs-user-invoker", jobs, user, member);
@@ -276,7 +255,7 @@ export class Workload extends Component<WorkloadArgs> {
     // Vertex AI needs it of the account of a pipeline, which creates its jobs and their metadata:
     // cloud.google.com/vertex-ai/docs/pipelines/configure-project#service-account
     this.grant(gcp.projects.IAMMember, "aiplatform-user-jobs", { project }, "roles/aiplatform.user", member);
-    this.#allowFiles("objectUser", "jobs");
+    this.#allowFiles("objectUser-jobs", "objectUser", member);
   }
 
   /** A candidate uses its files, and nothing else of the project. */
@@ -285,33 +264,22 @@ export class Workload extends Component<WorkloadArgs> {
     if (candidates === undefined) return;
     const { name, member } = candidates.account;
     const files = candidateFiles(names.buckets.artifacts);
-    const allow = (what: string, role: string, condition: Condition) => {
-      const on = { bucket: this.bucket.name, condition };
-      this.grant(
-        gcp.storage.BucketIAMMember,
-        `artifacts-${what}-candidates`,
-        on,
-        `roles/storage.${role}`,
-        member,
-      );
-    };
-    allow("examples", "objectViewer", files.examples());
-    for (const candidate of candidates.names) allow(candidate, "objectUser", files.written(candidate));
+    this.#allowFiles("examples-candidates", "objectViewer", member, files.examples());
+    for (const candidate of candidates.names)
+      this.#allowFiles(`${candidate}-candidates`, "objectUser", member, files.written(candidate));
     // The jobs start candidates as this account.
     const user = "roles/iam.serviceAccountUser";
     const on = { serviceAccountId: name };
     this.grant(gcp.serviceaccount.IAMMember, "candidates-user-jobs", on, user, accounts.jobs.member);
   }
 
-  #allowFiles(role: "objectViewer" | "objectUser", who: "invoker" | "jobs"): void {
-    const bucket = { bucket: this.bucket.name };
-    const { member } = this.args.accounts[who];
-    this.grant(
-      gcp.storage.BucketIAMMember,
-      `artifacts-${role}-${who}`,
-      bucket,
-      `roles/storage.${role}`,
-      member,
-    );
+  #allowFiles(
+    what: string,
+    role: "objectViewer" | "objectUser",
+    member: Member,
+    condition?: Condition,
+  ): void {
+    const on = { bucket: this.bucket.name, condition };
+    this.grant(gcp.storage.BucketIAMMember, `artifacts-${what}`, on, `roles/storage.${role}`, member);
   }
 }

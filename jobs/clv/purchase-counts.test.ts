@@ -79,6 +79,44 @@ describe("tailsIfActive", () => {
     );
   });
 
+  it("is only the first probability where that is at most enough, and goes on to the limit otherwise", () => {
+    fc.assert(
+      fc.property(model, history, (given, { x, T, t }) => {
+        const [first] = tailsIfActive(given, x, T, t, 0.5);
+        assert.deepEqual(tailsIfActive(given, x, T, t, 1e-4, 1), [first]);
+        assert.ok(tailsIfActive(given, x, T, t, first! / 4, first! / 2).at(-1)! <= first! / 4);
+      }),
+    );
+  });
+
+  it("has at most 5,000 probabilities", () => {
+    for (const given of [
+      { r: 1e5, alpha: 1, a: 1e-6, b: 1 },
+      { r: 1e5, alpha: 1, s: 1e-6, beta: 1 },
+    ]) {
+      const tails = keptTails(given, 0, 0, 1, 0.5);
+      assert.equal(tails.length, 5000);
+      assert.equal(keptTails(given, 0, 0, 1, 0.5), tails);
+    }
+  });
+
+  it("is not computed again for customers who are alike, up to 20,000 kinds of them", () => {
+    const bgNbd = { r: 0.5, alpha: 10, a: 0.8, b: 2.5 };
+    const ask = (T: number, least: number, enough = least) => keptTails(bgNbd, 3, T, 39, least, enough);
+    const kept = ask(50, 0.1);
+    assert.equal(ask(50, 0.002), kept, "it goes on beyond the limit");
+    const more = ask(50, 1e-5);
+    assert.ok(more.length > kept.length);
+    assert.equal(ask(50, 1e-5), more);
+    const first = ask(51, 0.1, 1);
+    assert.equal(first.length, 1);
+    assert.equal(ask(51, 0.1, 1), first);
+    for (let kind = 2; kind < 19_999; kind++) ask(50 + kind, 0.5);
+    assert.equal(ask(50, 1e-5), more);
+    ask(20_050, 0.5);
+    assert.notEqual(ask(50, 1e-5), more, "20,000 are kept, and the next one begins again");
+  });
+
   it("sums to the expected purchases", () => {
     fc.assert(
       fc.property(model, history, (given, { x, T, t }) => {

@@ -225,6 +225,9 @@ describe("train", () => {
       assert.deepEqual(other.metrics("holdout"), one.metrics("holdout"));
       await fill({ production: simulate(3), calibration: early });
       assert.notEqual((await run()).scoring, one.scoring);
+      const dearer = all.map((customer) => ({ ...customer, meanValue: 2 * customer.meanValue }));
+      await fill({ production: dearer, calibration: early });
+      assert.notEqual((await run()).scoring, one.scoring, "the value of a purchase is another one");
     });
   });
 
@@ -439,9 +442,10 @@ describe("train", () => {
 
     it("scores when it is better than the built-in model, which is kept", async () => {
       await fillPredictions(predict("boosting-1", 1));
-      const { models, metrics, figure, scoring, warnings } = await run({ candidates: "boosting" });
+      const { models, metrics, figure, scoring, warnings, artifact } = await run({ candidates: "boosting" });
       assert.equal(scoring, "boosting-1");
       assert.deepEqual(warnings, []);
+      assert.equal(models[2]!.reason, artifact.decision.reason);
       assert.deepEqual(
         models.map(({ family, sample, files, is_champion }) => [family, sample, files, is_champion]),
         [
@@ -474,7 +478,8 @@ describe("train", () => {
       await fillPredictions(predict("boosting-1", 100));
       const { models, metrics, scoring } = await run({ candidates: "boosting" });
       assert.match(scoring!, /^bgnbd-gg-/);
-      assert.equal(models.find(({ family }) => family === "boosting")?.is_champion, false);
+      const { is_champion, converged, files } = models.find(({ family }) => family === "boosting")!;
+      assert.deepEqual([is_champion, converged, files], [false, true, "models/boosting-1"]);
       assert.ok(metrics("candidate").every(({ model_id }) => model_id === "boosting-1"));
     });
 
@@ -486,14 +491,43 @@ describe("train", () => {
     });
 
     it("predicts again with its champion, which stays when the new models are worse", async () => {
-      const row = { model_id: "boosting-0", family: "boosting", sample: "production", is_champion: true };
+      const row = { model_id: "boosting-1", family: "boosting", sample: "production", is_champion: true };
       await tables.fill("models", EARLIER, [row]);
-      await fillPredictions(predict("boosting-0", 1), predict("boosting-1", 100));
+      await fillPredictions(predict("boosting-0", 100), predict("boosting-1", 1));
       const { models, figure, scoring, warnings } = await run({ candidates: "boosting" });
-      assert.equal(scoring, "boosting-0");
+      assert.equal(scoring, "boosting-1");
       assert.equal(figure("count_mae", "champion"), 0);
       assert.match(warnings.join("\n"), /^The champion of 2024-05-01 scores/);
-      assert.ok(models.every(({ model_id }) => model_id !== "boosting-0"));
+      assert.ok(models.every(({ model_id }) => model_id !== "boosting-1"));
+    });
+
+    it("scores with its champion where nothing else can, and where it makes no predictions", async () => {
+      const row = { model_id: "boosting-1", family: "boosting", sample: "production", is_champion: true };
+      await tables.fill("models", EARLIER, [row]);
+      const compared = await run({ candidates: "boosting" });
+      assert.equal(compared.scoring, "boosting-1");
+      assert.match(compared.warnings.join(), /cannot be compared/);
+      assert.deepEqual(compared.metrics("champion"), []);
+      await fill({ production: [], calibration: [] });
+      await tables.fill("holdout", DAY, holdoutOf(early));
+      await fillPredictions(predict("boosting-1", 1));
+      const { models, metrics, figure, scoring, warnings, artifact } = await run({ candidates: "boosting" });
+      assert.deepEqual([scoring, models, metrics("holdout")], ["boosting-1", [], []]);
+      assert.equal(figure("count_mae", "champion"), 0);
+      assert.match(
+        warnings.at(-1)!,
+        /^The champion of 2024-05-01 scores, .* No new model could be fitted\.$/,
+      );
+      assert.deepEqual([artifact.model_id, artifact.holdout], [null, []]);
+    });
+
+    it("is kept without figures when there are no customers in the hold-out", async () => {
+      await tables.fill("holdout", DAY, []);
+      await fillPredictions(predict("boosting-1", 1));
+      const { models, metrics, scoring } = await run({ candidates: "boosting" });
+      assert.match(scoring!, /^bgnbd-gg-/);
+      assert.equal(models.at(-1)?.model_id, "boosting-1");
+      assert.deepEqual([metrics("holdout"), metrics("candidate")], [[], []]);
     });
 
     it("can't score with its champion when it is off, and that is said", async () => {
@@ -503,7 +537,10 @@ describe("train", () => {
       assert.match(scoring!, /^bgnbd-gg-/);
       assert.match(warnings.join(), /boosting-0 is of the candidate boosting, which is off/);
       await tables.fill("models", DAY, []);
-      await assert.rejects(run({ retrain: "no" }), /boosting-0 is of the candidate boosting, which is off/);
+      await assert.rejects(run({ retrain: "no" }), {
+        message: "The champion boosting-0 is of the candidate boosting, which is off.",
+        remedy: "Turn the candidate boosting on, or run the date with retrain=yes.",
+      });
       assert.equal((await run({ retrain: "no", candidates: "boosting" })).scoring, "boosting-0");
     });
 
@@ -553,6 +590,7 @@ describe("train", () => {
   });
 
   it("does not take a fault for a history that cannot be fitted", async () => {
+    await assert.rejects(run({}, ["none" as Family]), TypeError);
     await tables.fill("model_statistics", DAY, [{ sample: "production", x: 1, t: 9, customers: 1 }]);
     await assert.rejects(train(modelStep("train", { run_date: DAY }), tables.warehouse), {
       name: "TypeError",

@@ -81,8 +81,7 @@ export async function train(
   const calibrated = fits.map(({ family, calibration }) =>
     typeof calibration === "string" ? null : modelOf(family, calibration),
   );
-  const canEvaluate = predicted.length > 0 || calibrated.some((model) => model !== null);
-  const compared = canEvaluate ? [...calibrated, champion?.model ?? null] : [];
+  const compared = [...calibrated, champion?.model ?? null];
   const metricsOf = await evaluateBuiltIn(warehouse, run_date, weeks, compared);
   const counts = await readCustomerCounts(warehouse, run_date);
   const builtIn = fits.map((fit, i) => builtInModel(run_date, fit, counts, metricsOf(calibrated[i]!)));

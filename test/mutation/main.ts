@@ -1,9 +1,10 @@
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { Stryker } from "@stryker-mutator/core";
 import { z } from "zod";
 import { localCommand, runCommand } from "../../cli/command.ts";
 import { parse } from "../../lib/user-error.ts";
-import { filesOf, scoreOf, testsOf } from "./rooms.ts";
+import { filesOf, scoreOf, testsOf, withoutSurvivors } from "./rooms.ts";
 
 const ROOMS = ["contracts", "policy", "adapters", "jobs/clv", "components"];
 /** The least score of a folder, in percent. */
@@ -29,12 +30,15 @@ await runCommand(async () => {
   const rooms = (command.processedArgs[0] as string[]).map((room) => ({ room, files: filesOf(room) }));
   for (const { room, files } of rooms) {
     const report = `.data/mutation/${room.replaceAll("/", "-")}`;
+    const incrementalFile = `${report}.json`;
+    if (existsSync(incrementalFile))
+      writeFileSync(incrementalFile, withoutSurvivors(readFileSync(incrementalFile, "utf8")));
     const stryker = new Stryker({
       mutate: files,
       // Not testFiles: with it, Stryker 10.0 runs no test for mutants of code that runs when a file is loaded.
       mochaOptions: { spec: [...new Set(files.flatMap(testsOf))], grep: NOT_LEFT_OUT },
       concurrency: processes,
-      incrementalFile: `${report}.json`,
+      incrementalFile,
       htmlReporter: { fileName: `${report}.html` },
     } as ConstructorParameters<typeof Stryker>[0]);
     const mutants = await stryker.runMutationTest();

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { shouldIgnore } from "./ignored.ts";
-import { filesOf, scoreOf, testsOf } from "./rooms.ts";
+import { filesOf, scoreOf, testsOf, withoutSurvivors } from "./rooms.ts";
 
 describe("npm run mutation", () => {
   it("mutates the sources of a folder, or one file", () => {
@@ -26,6 +26,15 @@ describe("npm run mutation", () => {
     const { percent, text } = scoreOf(mutants.map((status) => ({ status })));
     assert.equal(percent, 60);
     assert.equal(text, "60.0 % of 5 mutants killed, 1 of them by a time limit; 1 ignored");
+  });
+
+  it("tests survivors again", () => {
+    const report = (...statuses: string[]) =>
+      JSON.stringify({ files: { "a.ts": { source: "a", mutants: statuses.map((status) => ({ status })) } } });
+    assert.equal(
+      withoutSurvivors(report("Killed", "Survived", "NoCoverage", "Timeout")),
+      report("Killed", "Timeout"),
+    );
   });
 
   it("ignores descriptions of fields and texts of log lines, and nothing else", () => {

@@ -45,6 +45,16 @@ export function testsOf(file: string): string[] {
   return found.length > 0 ? [...new Set(found)] : all;
 }
 
+/**
+ * The report of the last run without survivors, so that they are tested again: Stryker does not see that a new test reaches
+ * code that runs when a file is loaded.
+ */
+export function withoutSurvivors(report: string): string {
+  return JSON.stringify(JSON.parse(report), (key, value) =>
+    key === "mutants" ? value.filter(({ status }: Result) => !/^(Survived|NoCoverage)$/.test(status)) : value,
+  );
+}
+
 /** The share of the mutants that a test noticed. A mutant that ended nothing in time counts as noticed. */
 export function scoreOf(results: readonly Result[]): { percent: number; text: string } {
   const count = (...statuses: string[]) => results.filter(({ status }) => statuses.includes(status)).length;

@@ -18,6 +18,10 @@ interface MutantRun {
 }
 
 let load = 0;
+/** The file whose mutants run. */
+let loaded = "";
+/** The images' programs, which are bundled from the sources, take seconds and are the same for every mutant of the stack. */
+const isKept = (url: string) => loaded.startsWith("components/") && url.endsWith("/jobs/bundle.ts");
 const isOfProject = (url: string) => url.startsWith("file:") && !/\/(node_modules|packages)\//.test(url);
 
 /**
@@ -35,7 +39,7 @@ function createTestRunner(injector: Injector): Runner {
       if (context.conditions?.includes("require") && specifier.endsWith(".test.ts"))
         throw new Error(`${specifier} must be imported.`);
       const resolved = nextResolve(specifier, context);
-      if (!isOfProject(resolved.url)) return resolved;
+      if (!isOfProject(resolved.url) || isKept(resolved.url)) return resolved;
       // A new query makes Node load the module again.
       return { ...resolved, url: `${resolved.url}${resolved.url.includes("?") ? "&" : "?"}load=${load}` };
     },
@@ -43,7 +47,6 @@ function createTestRunner(injector: Injector): Runner {
   const runner = createMochaTestRunner(injector);
   const internals = runner as unknown as Internals;
   const { init, mutantRun } = runner;
-  let loaded = "";
   return Object.assign(runner, {
     capabilities: async () => ({ reloadEnvironment: true }),
     async init() {
