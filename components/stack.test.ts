@@ -36,14 +36,43 @@ async function shown({ type, name, inputs }: RecordedResource): Promise<object> 
   return { ...Object.fromEntries(values), ...path };
 }
 
-/** The resources with all their inputs, by component, as YAML. */
-async function tree(recording: Recording<unknown>): Promise<string> {
-  const components: Record<string, Record<string, object>> = {};
+type Components = Record<string, Record<string, object>>;
+
+/** The resources with all their inputs, by component and by type and name. */
+async function componentsOf(recording: Recording<unknown>): Promise<Components> {
+  const components: Components = {};
   for (const resource of resourcesIn(recording)) {
     const component = resource.path[0]!.split(":").at(-1)!;
     components[component] ??= {};
     components[component][`${resource.type.split(":").at(-1)} ${resource.name}`] = await shown(resource);
   }
+  return components;
+}
+
+/** The resources that only one of two stacks has, and the inputs of the second one that differ. */
+function difference(before: Components, after: Components): object {
+  const flat = (components: Components): Record<string, object> =>
+    Object.assign({}, ...Object.values(components));
+  const [one, other] = [flat(before), flat(after)];
+  const lacking = (has: object, lacks: object) =>
+    Object.keys(has)
+      .filter((key) => !(key in lacks))
+      .sort();
+  const changed = Object.entries(other).flatMap(([key, inputs]) => {
+    const old = Object.entries(one[key] ?? inputs);
+    const now = Object.entries(inputs).filter(([name, value]) =>
+      old.every(([same, was]) => same !== name || JSON.stringify(was) !== JSON.stringify(value)),
+    );
+    return now.length === 0 ? [] : [[key, Object.fromEntries(now)]];
+  });
+  return {
+    absent: lacking(one, other),
+    new: lacking(other, one),
+    changed: Object.fromEntries(changed),
+  };
+}
+
+function yamlOf(components: object): string {
   const text = dump(components, { sortKeys: true, lineWidth: -1, noRefs: true });
   return (
     text
@@ -82,7 +111,7 @@ describe("stack", function () {
 
   for (const stack of STACKS) {
     it(`${stack} has these resources with these inputs (golden)`, async () =>
-      assertGolden(`resources.${stack}`, await tree(programs[stack])));
+      assertGolden(`resources.${stack}`, yamlOf(await componentsOf(programs[stack]))));
 
     it(`${stack} has these grants (golden)`, () => assertGolden(`grants.${stack}`, grants(programs[stack])));
   }
@@ -170,7 +199,7 @@ describe("stack", function () {
       assert.deepEqual(found.flat(), []);
     });
 
-    it("passes every policy with a Composer environment that exists, and has no other Orchestrator", async () => {
+    it("differs so from prod with a Composer environment that exists (golden), and passes every policy", async () => {
       const account = "composer@their-project.iam.gserviceaccount.com";
       const settings = {
         ...settingsOf("prod"),
@@ -184,6 +213,8 @@ describe("stack", function () {
       assert.deepEqual(found.flat(), []);
       const types = resourcesIn(program).map(({ type }) => type);
       assert.ok(!types.some((type) => /composer|workflows|cloudscheduler/.test(type)));
+      const [prod, existing] = [await componentsOf(programs.prod), await componentsOf(program)];
+      assertGolden("resources.existing-composer", yamlOf(difference(prod, existing)));
     });
 
     it("has the output that npm run smoke reads", async () => {
