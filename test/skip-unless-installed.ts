@@ -1,11 +1,12 @@
 import { spawnSync } from "node:child_process";
 
-/** Programs that npm does not install, with a command that succeeds if the program is installed. */
+/** What npm does not install, with a command that succeeds where it is. */
 const PROGRAMS = {
   "Python 3.10 or later": ["python3", "-c", "import sys; sys.exit(sys.version_info < (3, 10))"],
   Java: ["java", "-version"],
   "the Google Cloud SDK": ["gcloud", "--version"],
   Go: ["go", "version"],
+  "/proc of Linux": ["ls", "/proc/self/status"],
 } as const;
 export type Program = keyof typeof PROGRAMS;
 

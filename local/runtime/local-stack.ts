@@ -29,7 +29,9 @@ export interface LocalStackOptions
   /** Environment of the jobs. Replaces local values, for example WAREHOUSE_URL or MESSENGER_URL. */
   readonly env?: Readonly<Record<string, string>>;
   /** Runs the steps in images, which know the data folder by another URL. @default the jobs' sources */
-  readonly launcher?: Pick<LocalLauncherOptions, "artifacts" | "dataUrl" | "entrypoints">;
+  readonly launcher?: Partial<
+    Pick<LocalLauncherOptions, "artifacts" | "dataUrl" | "entrypoints" | "runStep">
+  >;
 }
 
 /** The whole system on one machine. */

@@ -8,7 +8,7 @@ import type { ArtifactStore } from "../../contracts/artifacts.ts";
 import type { Launcher } from "../../contracts/launcher.ts";
 import type { Messenger } from "../../contracts/messages.ts";
 
-export const BOUNDARIES = ["Messenger", "invoker", "launcher", "artifact store"] as const;
+export const BOUNDARIES = ["Messenger", "invoker", "launcher", "artifact store", "BigQuery"] as const;
 export type Boundary = (typeof BOUNDARIES)[number];
 
 /**
@@ -24,25 +24,74 @@ const CALLS: Readonly<Record<Boundary, number>> = {
   invoker: 3,
   launcher: 3,
   "artifact store": 10,
+  BigQuery: 2,
 };
 
 /** Milliseconds. A caller's deadline must be shorter than LATE, and longer than an answer takes on a busy machine. */
 export const LATE = 4000;
 const OVERTAKEN = 50;
 
+/** What depends on the boundary: how a call is done twice, is held, or is late. */
+export interface Manner {
+  twice<T>(call: () => Promise<T>): Promise<T>;
+  held(): Promise<void>;
+  late<T>(call: () => Promise<T>): Promise<T>;
+}
+
+/** Between processes a call can arrive twice at the same time, and after its caller gave up. */
+const BETWEEN_PROCESSES: Manner = {
+  twice: async (call) => (await Promise.all([call(), call()]))[0],
+  held: () => setTimeout(OVERTAKEN),
+  async late(call) {
+    await setTimeout(LATE);
+    return await call();
+  },
+};
+
+/** Makes a call with a fault. A truncated answer is by default one that can't be read. */
+export async function withFault<T>(
+  kind: Kind,
+  call: () => Promise<T>,
+  truncate: (answer: T) => T = () => {
+    throw new SyntaxError("Unexpected end of JSON input");
+  },
+  { twice, held, late }: Manner = BETWEEN_PROCESSES,
+): Promise<T> {
+  if (kind === "error before") throw new Error("injected: not done");
+  if (kind === "reorder") await held();
+  const answer = await (kind === "duplicate" ? twice(call) : kind === "late" ? late(call) : call());
+  if (kind === "error after") throw new Error("injected: done");
+  return kind === "truncated" ? truncate(answer) : answer;
+}
+
 /** The faults of each run that are left, and the number of those that were injected, by boundary and kind. */
 export class Faults {
   readonly injected = new Map<string, number>();
-  readonly #planned = new Map<string, { boundary: Boundary; kind: Kind; calls: number }[]>();
+  readonly #planned = new Map<
+    string,
+    { boundary: Boundary; kind: Kind; calls: number; happened?: boolean }[]
+  >();
 
-  /** Plans up to three faults for a run, each at one of the run's calls of a boundary. */
-  plan(runId: string, random: () => number): void {
+  /**
+   * Plans up to three faults for a run, each at one of the run's calls of a boundary. By the number of the run, the first one
+   * goes through all boundaries, kinds and calls.
+   */
+  plan(runId: string, number: number, random: () => number): void {
     const below = (limit: number) => Math.floor(random() * limit);
-    const faults = Array.from({ length: 1 + below(3) }, () => {
-      const boundary = BOUNDARIES[below(BOUNDARIES.length)]!;
-      return { boundary, kind: KINDS[below(KINDS.length)]!, calls: below(CALLS[boundary]) };
+    const pairs = BOUNDARIES.flatMap((boundary) => KINDS.map((kind) => ({ boundary, kind })));
+    const { boundary, kind } = pairs[number % pairs.length]!;
+    const first = { boundary, kind, calls: Math.floor(number / pairs.length) % CALLS[boundary] };
+    const more = Array.from({ length: below(3) }, () => {
+      const pair = pairs[below(pairs.length)]!;
+      return { ...pair, calls: below(CALLS[pair.boundary]) };
     });
-    this.#planned.set(runId, faults);
+    this.#planned.set(runId, [first, ...more]);
+  }
+
+  /** How many faults calls of the run had at the boundary. */
+  had(runId: string, boundary: Boundary): number {
+    const planned = this.#planned.get(runId) ?? [];
+    return planned.filter((fault) => fault.boundary === boundary && fault.happened).length;
   }
 
   /** Makes a call of the run at the boundary, with the fault that is planned for it. */
@@ -50,17 +99,10 @@ export class Faults {
     boundary: Boundary,
     runId: string | undefined,
     call: () => Promise<T>,
-    truncate: (answer: T) => T = () => {
-      throw new SyntaxError("Unexpected end of JSON input");
-    },
+    truncate?: (answer: T) => T,
   ): Promise<T> {
     const kind = this.#next(boundary, runId);
-    if (kind === "error before") throw new Error("injected: not done");
-    if (kind === "reorder") await setTimeout(OVERTAKEN);
-    if (kind === "late") await setTimeout(LATE);
-    const [answer] = await Promise.all(kind === "duplicate" ? [call(), call()] : [call()]);
-    if (kind === "error after") throw new Error("injected: done");
-    return kind === "truncated" ? truncate(answer!) : answer!;
+    return await (kind === undefined ? call() : withFault(kind, call, truncate));
   }
 
   #next(boundary: Boundary, runId: string | undefined): Kind | undefined {
@@ -69,6 +111,7 @@ export class Faults {
     const due = here.find(({ calls }) => calls === 0);
     for (const fault of here) fault.calls -= 1;
     if (due === undefined) return undefined;
+    due.happened = true;
     const name = `${boundary}: ${due.kind}`;
     this.injected.set(name, (this.injected.get(name) ?? 0) + 1);
     return due.kind;
@@ -156,7 +199,7 @@ function send(answer: Answer, request: IncomingMessage, response: ServerResponse
 }
 
 function runOf(path: string, body: string): string | undefined {
-  if (body === "") return /^\/runs\/([^/]+)$/.exec(path)?.[1];
-  const { message, attributes } = JSON.parse(body);
-  return (message?.attributes ?? attributes)?.run_id;
+  if (body === "") return /\/(?:runs|jobs)\/(fault-\d+-\d+)/.exec(path)?.[1];
+  const { message, attributes, configuration } = JSON.parse(body);
+  return (configuration?.labels ?? message?.attributes ?? attributes)?.run_id;
 }

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { artifactUrl, fileArtifacts } from "../../adapters/artifacts.ts";
+import { BigQueryWarehouse } from "../../adapters/bigquery.ts";
 import { openPublisher } from "../../adapters/publisher.ts";
 import { EVENTS, REQUESTS, type RunEvent } from "../../contracts/messages.ts";
 import { createServer } from "../../functions/invoker/server.ts";
@@ -15,6 +16,7 @@ import { createLogger } from "../../lib/log.ts";
 import { LocalLauncher, type LocalLauncherOptions } from "../../local/runtime/launcher.ts";
 import { LocalMessenger } from "../../local/runtime/messenger.ts";
 import { requestRun } from "../../local/runtime/orchestrator.ts";
+import { startFakeBigQuery } from "../fake-bigquery.ts";
 import {
   Faults,
   faultyArtifacts,
@@ -32,6 +34,7 @@ const LIMIT = 120_000;
 const AT_ONCE = 50;
 const BATCH = 250;
 const FIRST_STEP = "features";
+const TABLE = { project: "project", dataset: "ops", name: "runs" };
 const IMAGE = Object.fromEntries(IMAGES.map((image) => [image, "job"])) as Record<Image, string>;
 
 export interface LogicalRunsOptions {
@@ -42,8 +45,9 @@ export interface LogicalRunsOptions {
 }
 
 /**
- * Requests runs of the pipeline, with steps that do nothing, through Orchestrator, Messenger, the invoker and the launcher,
- * with faults between them. Every 250 runs the launcher starts again: it knows how each run ended, and starts none again.
+ * Requests runs of the pipeline, with steps of which one writes a row of the run into BigQuery and the others do nothing,
+ * through Orchestrator, Messenger, the invoker and the launcher, with faults between them. BigQuery is one that runs no SQL,
+ * and counts the statements. Every 250 runs the launcher starts again: it knows how each run ended, and starts none again.
  */
 export async function logicalRuns({ seed, runs, launcher }: LogicalRunsOptions): Promise<Outcome> {
   const faults = new Faults();
@@ -51,7 +55,8 @@ export async function logicalRuns({ seed, runs, launcher }: LogicalRunsOptions):
   for (let first = 0; first < runs; first += BATCH) {
     const count = Math.min(BATCH, runs - first);
     const ids = Array.from({ length: count }, (_, index) => `fault-${seed}-${first + index}`);
-    for (const [index, id] of ids.entries()) faults.plan(id, seededRandom(seed * 1_000_003 + first + index));
+    for (const [index, id] of ids.entries())
+      faults.plan(id, first + index, seededRandom(seed * 1_000_003 + first + index));
     await batch(ids, seed + first, faults, outcome, launcher ?? {});
   }
   return { ...outcome, faults: faults.injected };
@@ -79,6 +84,11 @@ async function batch(
   const traces = new Map(ids.map((id): [string, Trace] => [id, { pipelines: 0, reported: [], acted: [] }]));
   const messenger = await LocalMessenger.start(log);
   const events = await startFaultyProxy(messenger.url, "Messenger", faults);
+  const bigQuery = await startFakeBigQuery();
+  bigQuery.tables.set(Object.values(TABLE).join("."), {
+    schema: { fields: [{ name: "run_id", type: "STRING" }] },
+  });
+  const warehouse = await startFaultyProxy(bigQuery.endpoint, "BigQuery", faults);
   const random = seededRandom(seed);
   const failing = new Set(ids.filter(() => random() < 0.1));
 
@@ -103,6 +113,11 @@ async function batch(
       const { run_id, status } = inputs.parameterValues;
       if (step === FIRST_STEP && failing.has(run_id)) throw new Error("the step failed");
       if (step === "train") {
+        const labels = { run_id, step };
+        const url = `bigquery://${TABLE.project}/EU?endpoint=${warehouse.url}`;
+        await new BigQueryWarehouse(url, { labels, timeout: LATE / 2 }).replaceRows(TABLE, { run_id }, [
+          { run_id },
+        ]);
         const parameterValues = { model_id: run_id };
         await fileArtifacts.write(artifactUrl(outputs.outputFile), JSON.stringify({ parameterValues }));
       }
@@ -143,7 +158,7 @@ async function batch(
     await setTimeout(2 * LATE);
     await launcher.close();
   } finally {
-    for (const each of [server, invoker, events, messenger]) {
+    for (const each of [server, invoker, events, messenger, warehouse, bigQuery]) {
       if ("closeAllConnections" in each) each.closeAllConnections();
       await each.close();
     }
@@ -154,6 +169,14 @@ async function batch(
     const statuses = new Set([...reported, ...acted.map(({ status }) => status)]);
     if (pipelines > 1 || statuses.size > 1) outcome.doubled.push(id);
     if (acted.length === 1 && pipelines === 0) outcome.lost.push(id);
+    // A step has two attempts, and the launcher reads its outputs after each.
+    const isHit = faults.had(id, "artifact store") > 1;
+    const ends = failing.has(id) ? ["failed"] : isHit ? ["succeeded", "failed"] : ["succeeded"];
+    for (const status of statuses) if (!ends.includes(status)) outcome.wrong.push(`${id}: ${status}`);
+    const statements = bigQuery.inserted.filter(({ configuration }) => configuration.labels.run_id === id);
+    // Also a step that runs again finds its statement.
+    if (statements.length > 1) outcome.doubled.push(`${id}: its statement ran ${statements.length} times`);
+    if (acted[0]?.status === "succeeded" && statements.length === 0) outcome.lost.push(`${id}: its row`);
     const kept = await restarted.state(id);
     if (await restarted.launch(id, { run_date: RUN_DATE })) outcome.doubled.push(`${id} after a restart`);
     if (acted.length === 1 && kept?.state !== acted[0]!.status)

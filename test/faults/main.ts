@@ -15,13 +15,13 @@ const { seed, runs, pipelines } = localCommand(
   "Runs the system with faults between its parts and in its processes, on this machine only. Ends with 1 if a run was lost, doubled or stuck, or has other tables than a run without faults.",
 )
   .option("--seed <number>", "plans the faults: the same seed plans the same ones", count, 1)
-  .option("--runs <number>", "runs of a pipeline whose steps do nothing", count, 5000)
-  .option("--pipelines <number>", "runs of the whole pipeline, about five seconds each", count, 200)
+  .option("--runs <number>", "runs of a pipeline whose steps do nothing but write a row", count, 5000)
+  .option("--pipelines <number>", "runs of the whole pipeline, about ten seconds each", count, 200)
   .parse()
   .opts<{ seed: number; runs: number; pipelines: number }>();
 
 await runCommand(async () => {
-  process.stderr.write(`${runs} runs of a pipeline whose steps do nothing\n`);
+  process.stderr.write(`${runs} runs of a pipeline whose steps do nothing but write a row\n`);
   const logical = await logicalRuns({ seed, runs });
   const startedAt = Date.now();
   const onRun = (done: number): void => {

@@ -1,4 +1,5 @@
 import Table from "cli-table3";
+import { KINDS } from "./injection.ts";
 
 /** What runs with faults came to. Lists name the runs. */
 export interface Outcome {
@@ -32,15 +33,21 @@ const DEFECTS = ["lost", "doubled", "stuck", "wrong"] as const;
 export const defectsOf = (outcome: Outcome): string[] =>
   DEFECTS.flatMap((defect) => outcome[defect].map((run) => `${outcome.name}, ${defect}: ${run}`));
 
-/** One table of all outcomes, and how often each fault was injected. */
+/** How often each fault was injected, and one table of all outcomes. */
 export function renderOutcomes(outcomes: readonly Outcome[]): string {
-  const style = { head: [], border: [] };
+  const style = { head: [], border: [], compact: true };
+  const injected = outcomes.flatMap(({ faults }) => [...faults]).sort();
+  const calls = new Table({ head: ["calls of", ...KINDS], style });
+  const others = new Table({ head: ["processes", "faults"], style });
+  const counts = new Map(injected);
+  const boundaries = injected.filter(([name]) => name.includes(": ")).map(([name]) => name.split(": ")[0]!);
+  for (const boundary of new Set(boundaries))
+    calls.push([boundary, ...KINDS.map((kind) => counts.get(`${boundary}: ${kind}`) ?? 0)]);
+  others.push(...injected.filter(([name]) => !name.includes(": ")));
   const table = new Table({ head: ["", "runs", "faults", ...DEFECTS], style });
   for (const outcome of outcomes) {
     const faults = [...outcome.faults.values()].reduce((sum, count) => sum + count, 0);
     table.push([outcome.name, outcome.runs, faults, ...DEFECTS.map((defect) => outcome[defect].length)]);
   }
-  const kinds = new Table({ head: ["fault", "injected"], style });
-  for (const { faults } of outcomes) kinds.push(...[...faults].sort());
-  return `${kinds.toString()}\n\n${table.toString()}\n`;
+  return [calls, others, table].map((each) => `${each.toString()}\n`).join("\n");
 }
