@@ -6,7 +6,7 @@ import { type Parameters, positionOf, QueryError } from "./query.ts";
 
 // A string or comment, which stays as it is; a path in backticks; a parameter; or what the translator gets wrong.
 const TOKENS =
-  /("""[\s\S]*?"""|'''[\s\S]*?'''|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|--[^\n]*|#[^\n]*|\/\*[\s\S]*?\*\/)|`([^`]+)`|@(\w+)|(?<=\bINTERVAL\s+)([A-Za-z_][\w.]*)(?=\s+[A-Z])|\b(DIV|COUNTIF|SIN|COS|ATAN2|STRPOS|INSTR|STARTS_WITH|ENDS_WITH|LAST_DAY|(?:FIRST|LAST|NTH)_VALUE(?!\s*\(\s*[\w.]+[\s,\d]*\sIGNORE\b))\s*\(|\b(?:ISOWEEK|WEEK\s*\(\s*MONDAY\s*\))(?=\s*\))(?<=_TRUNC\s*\((?:[^()]|\([^()]*\))*)/gi;
+  /("""[\s\S]*?"""|'''[\s\S]*?'''|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|--[^\n]*|#[^\n]*|\/\*[\s\S]*?\*\/)|`([^`]+)`|@(\w+)|(?<=\bINTERVAL\s+)([A-Za-z_][\w.]*)(?=\s+[A-Z])|\b(DIV|COUNTIF|BYTE_LENGTH|SIN|COS|ATAN2|STRPOS|INSTR|STARTS_WITH|ENDS_WITH|LAST_DAY|(?:FIRST|LAST|NTH)_VALUE(?!\s*\(\s*[\w.]+[\s,\d]*\sIGNORE\b))\s*\(|\b(?:ISOWEEK|WEEK\s*\(\s*MONDAY\s*\))(?=\s*\))(?<=_TRUNC\s*\((?:[^()]|\([^()]*\))*)/gi;
 
 /** Before the name of a function, so that the translator does not know it. It writes names of functions in capitals. */
 const UNKNOWN = "__FUNCTION_";
@@ -112,6 +112,7 @@ function rewriteToken(
   // The translator makes a + b // c of DIV(a + b, c). DuckDB's COUNT_IF is null when all conditions are null.
   if (name === "DIV") return "DIVIDE(";
   if (name === "COUNTIF") return "COUNT(*) FILTER (WHERE ";
+  if (name === "BYTE_LENGTH") return `${UNKNOWN}STRLEN(`;
   // Both dialects have the others. The translator leaves their arguments as they are, unless it does not know them.
   return `${UNKNOWN}${name}(`;
 }
