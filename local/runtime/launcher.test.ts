@@ -188,6 +188,21 @@ describe("launcher", () => {
     assert.equal((await ended(launcher)).state, "failed");
   });
 
+  it("does not run a step again because its outputs could not be read once", async () => {
+    let failures = 1;
+    const artifacts = {
+      ...fileArtifacts,
+      read: async (url: string) => {
+        if (url.endsWith("executor_output.json") && failures-- > 0) throw new Error("EIO: i/o error");
+        return await fileArtifacts.read(url);
+      },
+    };
+    const launcher = launcherOf("echo ran >> count", { artifacts });
+    await launcher.launch("run-1", parameters);
+    assert.equal((await ended(launcher)).state, "succeeded");
+    assert.deepEqual([failures < 1, file("count")], [true, "ran\n"]);
+  });
+
   it("fails with a UserError when the data folder can't be created", async () => {
     writeFileSync(join(dataDir, "file"), "");
     const launcher = launcherOf("true", { dataDir: join(dataDir, "file") });

@@ -150,7 +150,7 @@ export class LocalLauncher implements Launcher {
         {
           rootUrl: `${dataUrl}/runs/${run_id}/tasks`,
           signal,
-          read: (url) => artifacts.read(url),
+          read: (url) => withRetries(() => artifacts.read(url), 100),
           run: (task, container, attempt, stop) => this.#execute(run_id, task, container, attempt, stop),
           ...(onTask === undefined ? {} : { onTask: (event) => onTask(run_id, event) }),
         },

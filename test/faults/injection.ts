@@ -88,10 +88,10 @@ export class Faults {
     this.#planned.set(runId, [first, ...more]);
   }
 
-  /** How many faults calls of the run had at the boundary. */
-  had(runId: string, boundary: Boundary): number {
-    const planned = this.#planned.get(runId) ?? [];
-    return planned.filter((fault) => fault.boundary === boundary && fault.happened).length;
+  /** How many calls of the run had a fault of this kind at the boundary. */
+  had(runId: string, boundary: Boundary, kind: Kind): number {
+    const happened = (this.#planned.get(runId) ?? []).filter((fault) => fault.happened);
+    return happened.filter((fault) => fault.boundary === boundary && fault.kind === kind).length;
   }
 
   /** Makes a call of the run at the boundary, with the fault that is planned for it. */
