@@ -39,7 +39,7 @@ export function compileToRun(projectDir: string, overrides: Overrides): Graph {
 }
 
 /**
- * Creates the models in the order of their dependencies, independent ones in parallel, then checks the assertions.
+ * Creates the models and checks the assertions in the order of their dependencies, independent ones in parallel.
  * Dependencies outside of these actions are ignored. Failed assertions are in the result.
  * @throws UserError with file, line and column when the warehouse refuses a query.
  */
@@ -51,13 +51,7 @@ export async function runActions(
   log: Logger,
 ): Promise<Result> {
   const result: Result = { rows: {}, bytesBilled: 0, checks: [], warnings: [], failures: [] };
-  const models = actions.filter(({ kind }) => kind === "model");
-  const assertions = actions
-    .filter(({ kind }) => kind === "assertion")
-    // On its own line the query has the same positions alone and inside another query.
-    .map((assertion) => ({ ...assertion, query: `\n${assertion.query}\n` }));
-
-  await inOrder(models, async (model) => {
+  const create = async (model: Action): Promise<void> => {
     const startedAt = performance.now();
     const outcome = await withPlace(projectDir, model, () => warehouse.materialize(model, parameters));
     const name = nameOf(model.target);
@@ -68,15 +62,18 @@ export async function runActions(
       { table: name, rows: outcome.rows, ms: Math.round(performance.now() - startedAt) },
       `created ${name}`,
     );
-  });
-  await inOrder(assertions, async (assertion) => {
-    const check = await withPlace(projectDir, assertion, () =>
+  };
+  const check = async (action: Action): Promise<void> => {
+    // On its own line the query has the same positions alone and inside another query.
+    const assertion = { ...action, query: `\n${action.query}\n` };
+    const { check, sentence } = await withPlace(projectDir, assertion, () =>
       checkAssertion(warehouse, assertion, parameters),
     );
-    result.checks.push(check.check);
-    if (check.sentence === undefined) return;
-    (check.check.severity === "error" ? result.failures : result.warnings).push(check.sentence);
-  });
+    result.checks.push(check);
+    if (sentence === undefined) return;
+    (check.severity === "error" ? result.failures : result.warnings).push(sentence);
+  };
+  await inOrder(actions, (action) => (action.kind === "model" ? create(action) : check(action)));
   return result;
 }
 
