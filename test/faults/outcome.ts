@@ -33,6 +33,10 @@ const DEFECTS = ["lost", "doubled", "stuck", "wrong"] as const;
 export const defectsOf = (outcome: Outcome): string[] =>
   DEFECTS.flatMap((defect) => outcome[defect].map((run) => `${outcome.name}, ${defect}: ${run}`));
 
+/** The kinds of faults that no call of a boundary had. */
+export const missingKinds = ({ faults }: Outcome, boundary: string): string[] =>
+  KINDS.filter((kind) => !faults.has(`${boundary}: ${kind}`));
+
 /** How often each fault was injected, and one table of all outcomes. */
 export function renderOutcomes(outcomes: readonly Outcome[]): string {
   const style = { head: [], border: [], compact: true };
