@@ -27,6 +27,7 @@ import { writeShop } from "./shop.ts";
 const { values: options } = parseArgs({
   options: {
     customers: { type: "string", default: "100000,1000000" },
+    alone: { type: "boolean", default: false },
     chart: { type: "string" },
     runs: { type: "string", default: "3" },
     help: { type: "boolean", default: false },
@@ -41,6 +42,7 @@ model to its result.
   --runs <number>        runs on CDNOW and of a saved model, of which the median is shown (default: 3)
   --customers <numbers>  sizes of the simulated shops (default: 100000,1000000). A shop of 5,000,000 customers has 26 million
                          orders; it takes half an hour and 8 GB
+  --alone                only npm start with its default settings, for sizes that a notebook does not hold
   --chart <file>         writes the growth of the times as an SVG
   --help                 shows this
 `);
@@ -70,6 +72,20 @@ const HORIZON = 39;
 const folder = mkdtempSync(join(tmpdir(), "bench-"));
 process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
 process.stdout.write(`Node ${process.version}, ${availableParallelism()} cores\n\n`);
+if (options.alone) {
+  const table = new Table({
+    head: ["orders", "npm start", "memory of the largest process"],
+    style: { head: [], border: [] },
+  });
+  for (const { name, file } of await logs()) {
+    const start = [join(projectDir, "cli/start.ts"), "--orders", file, "--data-dir", join(folder, "alone")];
+    const measured = await measure(process.execPath, ...start);
+    table.push([name, seconds(measured.seconds), megabytes(measured.peakMb)]);
+    rmSync(join(folder, "alone"), { recursive: true, force: true });
+  }
+  process.stdout.write(`${table.toString()}\n`);
+  process.exit(0);
+}
 
 const [python, dbt] = await Promise.all([program("notebook", "python"), program("dbt", "dbt")]);
 const table = new Table({
