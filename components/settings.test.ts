@@ -264,6 +264,14 @@ describe("settings", () => {
     );
   });
 
+  it("are at most as many addresses as a budget takes", () => {
+    const emails = (count: number) =>
+      JSON.stringify(Array.from({ length: count }, (_, index) => `on-call-${index}@example.com`));
+    assert.equal(read({ ...minimal, notificationEmails: emails(5) }).notificationEmails.length, 5);
+    const { message } = problemOf({ ...minimal, notificationEmails: emails(6) });
+    assert.match(message, /^customer-value:notificationEmails is .*: must be at most 5$/);
+  });
+
   it("say that a list is not one value, nor one value a list, and how to set it", () => {
     const { message, remedy } = problemOf({ ...minimal, notificationEmails: "on-call@example.com" });
     assert.equal(message, "customer-value:notificationEmails is on-call@example.com: must be a list");

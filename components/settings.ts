@@ -20,8 +20,11 @@ const BYTES: Readonly<Record<string, number>> = { MB: 1e6, GB: 1e9, TB: 1e12 };
 const PROJECT = "[a-z][a-z0-9-]{4,28}[a-z0-9]";
 
 const matching = (pattern: RegExp, error: string) => z.string(error).regex(pattern, error);
-const list = <S extends z.ZodType>(item: S) =>
-  z.string().transform(jsonOrText).pipe(z.array(item, "must be a list")).default([]);
+const list = <S extends z.ZodType>(item: S, most = Number.POSITIVE_INFINITY) => {
+  const items = z.array(item, "must be a list");
+  const limited = items.refine(({ length }) => length <= most, `must be at most ${most}`);
+  return z.string().transform(jsonOrText).pipe(limited).default([]);
+};
 
 const project = matching(
   RegExp(`^${PROJECT}$`),
@@ -73,7 +76,8 @@ export const declared = z.object({
     /^composer-3-airflow-\d+\.\d+\.\d+(-build\.\d+)?$/,
     "must be like composer-3-airflow-2.11.1, which takes the newest build, or composer-3-airflow-2.11.1-build.17",
   ).default("composer-3-airflow-2.11.1"),
-  notificationEmails: list(z.email("must be an e-mail address")).meta({ example: "on-call@example.com" }),
+  // No more than a budget takes: cloud.google.com/billing/docs/reference/budget/rest/v1/billingAccounts.budgets#NotificationsRule
+  notificationEmails: list(z.email("must be an e-mail address"), 5).meta({ example: "on-call@example.com" }),
   onDestroy: z.enum(["keep-data", "destroy-data"]).optional().meta({ example: "keep-data" }),
   candidates: list(z.enum(Object.keys(CANDIDATES) as [Candidate, ...Candidate[]])).meta({
     example: "boosting",
