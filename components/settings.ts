@@ -16,6 +16,9 @@ export const REGIONS = [
   ...["us-central1", "us-east1", "us-east4", "us-west1"],
 ];
 
+/** Regions of Europe that are not in BigQuery's location EU: cloud.google.com/bigquery/docs/locations#multi-regions */
+const NOT_IN_EU = ["europe-west2", "europe-west6"];
+
 const BYTES: Readonly<Record<string, number>> = { MB: 1e6, GB: 1e9, TB: 1e12 };
 const PROJECT = "[a-z][a-z0-9-]{4,28}[a-z0-9]";
 
@@ -172,6 +175,13 @@ export function readSettings(config: ConfigReader, stack: string) {
     Object.keys(schemas.shape).some((key) => config.get(key)?.trim()) ? readAll(schemas) : undefined;
   const spending = readTogether(budget);
   const workflows = readTogether(github);
+  const location = values.warehouseLocation ?? values.region;
+  if (wrong.length === 0 && values.candidates.length > 0 && !isWithin(values.region, location)) {
+    const name = `${config.name}:region`;
+    const near = { EU: "europe-west1", US: "us-central1" }[location] ?? location;
+    const why = `BigQuery writes files of candidates into a bucket there, so it must be in the warehouse's location, ${location}`;
+    wrong.push({ what: `${name} is ${values.region}: ${why}`, command: `pulumi config set ${name} ${near}` });
+  }
   for (const name of config.given) {
     const key = name.startsWith(`${config.name}:`) ? name.slice(config.name.length + 1) : undefined;
     if (key === undefined || KEYS.includes(key)) continue;
@@ -227,6 +237,12 @@ export function readSettings(config: ConfigReader, stack: string) {
     run: (retraining === undefined ? run : otherRunSettings) as Omit<RunSettings, "retrain"> &
       Partial<RunSettings>,
   };
+}
+
+/** Whether BigQuery in a location can use a bucket in a region: cloud.google.com/bigquery/docs/exporting-data#data-locations */
+function isWithin(region: string, location: string): boolean {
+  if (location === "EU") return region.startsWith("europe-") && !NOT_IN_EU.includes(region);
+  return location === "US" ? region.startsWith("us-") : region === location;
 }
 
 function toBytes(text: string): number {
