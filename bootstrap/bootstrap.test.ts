@@ -69,6 +69,7 @@ describe("bootstrap", function () {
       called.map((line) => line.split(" ").slice(0, 4).join(" ")),
       [
         "gcloud services enable aiplatform.googleapis.com",
+        "gcloud services enable workflows.googleapis.com",
         "gcloud storage buckets describe",
         "gcloud storage buckets create",
         "gcloud storage buckets update",
@@ -119,6 +120,15 @@ describe("bootstrap", function () {
       /^Pulumi\.staging\.yaml can't be read: .*\nCreate it: Pulumi\.dev\.yaml is the smallest/,
     );
     assert.match(bootstrap(["--help"]).stdout, /--stack <name>[\s\S]*--run/);
+  });
+
+  it("turns on at most as many APIs at once as Service Usage takes", () => {
+    const commands =
+      bootstrap(["--stack", "dev"]).stdout.match(/gcloud services enable [^&\n]*(?= --project)/g) ?? [];
+    const named = commands.map((command) => command.split(" ").slice(3));
+    assert.deepEqual(named.flat(), Object.keys(APIS));
+    // "A single request can enable a maximum of 20 services at a time": serviceusage/v1/serviceusage-api.json
+    for (const apis of named) assert.ok(apis.length <= 20, `${apis.length} APIs`);
   });
 
   it("turns on the API of every resource that the stack can have", () => {

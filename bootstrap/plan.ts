@@ -35,6 +35,9 @@ export const APIS: Readonly<Record<string, string>> = {
   "workflows.googleapis.com": "runs the workflow",
 };
 
+/** Limit of services.batchEnable, which refuses more: cloud.google.com/service-usage/docs/reference/rest/v1/services/batchEnable */
+const APIS_PER_CALL = 20;
+
 /** What a person does once for a stack, in order. */
 export function planBootstrap(stack: string, settings: Settings, app: string): readonly BootstrapStep[] {
   const { project, region, environment, github } = settings;
@@ -44,7 +47,9 @@ export function planBootstrap(stack: string, settings: Settings, app: string): r
   const steps: readonly BootstrapStep[] = [
     {
       title: "Turn on the APIs",
-      command: `gcloud services enable ${Object.keys(APIS).join(" ")} --project ${project}`,
+      command: inGroups(Object.keys(APIS), APIS_PER_CALL)
+        .map((apis) => `gcloud services enable ${apis.join(" ")} --project ${project}`)
+        .join(" && "),
     },
     {
       title: "Create the bucket of the stack's state",
@@ -96,3 +101,8 @@ export function planBootstrap(stack: string, settings: Settings, app: string): r
   }));
   return [...steps, ...setVariables];
 }
+
+const inGroups = <T>(list: readonly T[], size: number): T[][] =>
+  Array.from({ length: Math.ceil(list.length / size) }, (_, index) =>
+    list.slice(index * size, (index + 1) * size),
+  );

@@ -50,9 +50,23 @@ export abstract class Component<Args> extends pulumi.ComponentResource {
     return new gcp.projects.IAMCustomRole(this.named(what), args, this.child);
   }
 
-  /** The account by which a service of Google acts in the project. The stack creates it, so that it is there from the start. */
+  /**
+   * The account by which a service of Google acts in the project. The stack creates it, so that it is there from the start.
+   * Google grants no role to one that is asked for, also not the service's own: cloud.google.com/iam/docs/create-service-agents
+   */
   protected agent(service: string): gcp.projects.ServiceIdentity {
     return new gcp.projects.ServiceIdentity(this.named("agent"), { service }, this.child);
+  }
+
+  /**
+   * The same, with the role that Google grants when the service makes the account itself. The grant outlives the stack:
+   * whatever else of the project uses the service needs it too.
+   */
+  protected agentWithRole(project: string, service: string, role: string): gcp.projects.ServiceIdentity {
+    const agent = this.agent(service);
+    const kept = { retainOnDelete: true };
+    this.grant(gcp.projects.IAMMember, "agent-role", { project }, role, agent.member, kept);
+    return agent;
   }
 
   /**
@@ -69,8 +83,9 @@ export abstract class Component<Args> extends pulumi.ComponentResource {
     on: On,
     role: pulumi.Input<string>,
     member: Member,
+    options: pulumi.CustomResourceOptions = {},
   ): pulumi.CustomResource {
-    return new Grant(this.named(what), { ...on, role, member }, this.child);
+    return new Grant(this.named(what), { ...on, role, member }, { ...this.child, ...options });
   }
 
   /** The name of a child in the program. It is part of the child's URN: a changed name is another resource. */

@@ -90,7 +90,7 @@ describe("Delivery", () => {
       "iam.serviceAccounts.create",
       "iam.serviceAccounts.setIamPolicy",
       "iam.serviceAccountKeys.create",
-      "iam.workloadIdentityPoolProviders.update",
+      "iam.googleapis.com/workloadIdentityPoolProviders.update",
       "resourcemanager.projects.setIamPolicy",
     ])
       assert.ok(!permissions.includes(escalation), escalation);
@@ -98,7 +98,7 @@ describe("Delivery", () => {
     for (const read of [
       "iam.roles.get",
       "iam.serviceAccounts.getIamPolicy",
-      "iam.workloadIdentityPools.getAttestationRules",
+      "iam.googleapis.com/workloadIdentityPools.getAttestationRules",
       "resourcemanager.projects.getIamPolicy",
       "serviceusage.services.use",
     ])
@@ -115,7 +115,8 @@ describe("Delivery", () => {
     assert.equal(new Set(permissions).size, permissions.length);
     for (const permission of ["iam.roles.create", "iam.roles.undelete", "resourcemanager.projects.get"])
       assert.ok(permissions.includes(permission), permission);
-    for (const permission of permissions) assert.match(permission, /^[a-z]+(\.[a-zA-Z]+){2}$/);
+    for (const permission of permissions)
+      assert.match(permission, /^([a-z]+\.|iam\.googleapis\.com\/)[a-zA-Z]+\.[a-zA-Z]+$/);
     for (const type of Object.keys(PERMISSIONS)) assert.match(type, /^(gcp|docker):\w+\/\w+:\w+$/);
   });
 

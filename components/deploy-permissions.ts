@@ -25,12 +25,13 @@ export const PERMISSIONS: Readonly<Record<string, readonly string[]>> = {
   "gcp:cloudrunv2/serviceIamMember:ServiceIamMember": policy("run.services"),
   "gcp:cloudscheduler/job:Job": crud("cloudscheduler.jobs"),
   "gcp:composer/environment:Environment": crud("composer.environments").concat("composer.operations.get"),
-  "gcp:iam/workloadIdentityPool:WorkloadIdentityPool": crud("iam.workloadIdentityPools", [
+  // With their long names, which custom roles take: cloud.google.com/iam/docs/manage-workload-identity-pools-providers
+  "gcp:iam/workloadIdentityPool:WorkloadIdentityPool": crud("iam.googleapis.com/workloadIdentityPools", [
     // The provider lists them at every read.
     "getAttestationRules",
   ]),
   "gcp:iam/workloadIdentityPoolProvider:WorkloadIdentityPoolProvider": crud(
-    "iam.workloadIdentityPoolProviders",
+    "iam.googleapis.com/workloadIdentityPoolProviders",
   ),
   // On the key alone, by what bootstrap grants
   "gcp:kms/cryptoKeyIAMMember:CryptoKeyIAMMember": policy("cloudkms.cryptoKeys"),

@@ -52,6 +52,17 @@ describe("limits of Google Cloud", function () {
             assertBetween(seconds(timeout), Number(inputs.ackDeadlineSeconds), 600, name);
       });
 
+      // cloud.google.com/run/docs/reference/rest/v2/Container#Probe
+      it("of probes: they time out before the next one", () => {
+        const { containers } = ofType("Service")[0]!.inputs.template as {
+          containers: Record<string, { timeoutSeconds: number; periodSeconds: number }>[];
+        };
+        for (const probe of ["startupProbe", "livenessProbe"]) {
+          const { timeoutSeconds, periodSeconds } = containers[0]![probe]!;
+          assertBetween(1, timeoutSeconds, periodSeconds - 1, probe);
+        }
+      });
+
       // cloud.google.com/workflows/quotas
       it("of workflows: source, environment variables, expressions", () => {
         for (const { inputs } of ofType("Workflow")) {

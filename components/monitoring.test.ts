@@ -166,6 +166,9 @@ describe("Monitoring", () => {
     // Then it goes to the administrators of the billing account.
     assert.equal((await monitoring({ emails: [] })).get(BUDGET, name).inputs.allUpdatesRule, undefined);
     assert.equal((await monitoring({ budget: undefined })).ofType(BUDGET).length, 0);
+    // "The name must be less than or equal to 60 characters": billingbudgets/v1/billingbudgets-api.json
+    const { displayName } = (await monitoring({ title: "a".repeat(80) })).get(BUDGET, name).inputs;
+    assert.equal(String(displayName).length, 60);
   });
 
   it("keeps the policies, and is the parent of all", async () => {

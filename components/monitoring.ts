@@ -3,6 +3,7 @@ import type * as pulumi from "@pulumi/pulumi";
 import { type AlertPlanArgs, invokerFilter, planAlerts } from "./alerts.ts";
 import { Component, type StackArgs } from "./component.ts";
 import { planDashboard } from "./dashboard.ts";
+import { shorten } from "./names.ts";
 
 export interface MonitoringArgs extends StackArgs, AlertPlanArgs {
   /** Name of the app and its environment, for titles. */
@@ -94,7 +95,7 @@ export class Monitoring extends Component<MonitoringArgs> {
     if (budget === undefined) return;
     const args: gcp.billing.BudgetArgs = {
       billingAccount: budget.billingAccount,
-      displayName: title,
+      displayName: shorten(title, 60),
       budgetFilter: { projects: [`projects/${project}`] },
       amount: { specifiedAmount: { units: budget.monthly } },
       thresholdRules: [0.5, 0.9, 1].map((thresholdPercent) => ({ thresholdPercent })),

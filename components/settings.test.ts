@@ -264,6 +264,37 @@ describe("settings", () => {
     );
   });
 
+  it("are at most as many addresses as a budget takes", () => {
+    const emails = (count: number) =>
+      JSON.stringify(Array.from({ length: count }, (_, index) => `on-call-${index}@example.com`));
+    assert.equal(read({ ...minimal, notificationEmails: emails(5) }).notificationEmails.length, 5);
+    const { message } = problemOf({ ...minimal, notificationEmails: emails(6) });
+    assert.match(message, /^customer-value:notificationEmails is .*: must be at most 5$/);
+  });
+
+  it("have a bucket that BigQuery can write the files of candidates into", () => {
+    const candidates = '["boosting"]';
+    for (const [region, warehouseLocation] of [
+      ["europe-west1", "europe-west1"],
+      ["europe-west1", "EU"],
+      ["us-east4", "US"],
+    ] as const)
+      assert.equal(read({ ...minimal, candidates, region, warehouseLocation }).region, region);
+    for (const [region, warehouseLocation, fix] of [
+      ["europe-west1", "europe-west3", "europe-west3"],
+      ["us-east4", "EU", "europe-west1"],
+      ["europe-west2", "EU", "europe-west1"],
+      ["europe-west1", "US", "us-central1"],
+    ] as const) {
+      const { message, remedy } = problemOf({ ...minimal, candidates, region, warehouseLocation });
+      assert.match(message, /^customer-value:region is .* it must be in the warehouse's location, \w/);
+      assert.equal(remedy, `pulumi config set customer-value:region ${fix}`);
+      assert.equal(read({ ...minimal, region, warehouseLocation }).region, region);
+    }
+    const wrong = problemOf({ ...minimal, candidates, region: "mars", warehouseLocation: "EU" });
+    assert.match(wrong.message, /^customer-value:region is mars: Invalid option.*$/);
+  });
+
   it("say that a list is not one value, nor one value a list, and how to set it", () => {
     const { message, remedy } = problemOf({ ...minimal, notificationEmails: "on-call@example.com" });
     assert.equal(message, "customer-value:notificationEmails is on-call@example.com: must be a list");

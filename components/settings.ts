@@ -16,12 +16,18 @@ export const REGIONS = [
   ...["us-central1", "us-east1", "us-east4", "us-west1"],
 ];
 
+/** Regions of Europe that are not in BigQuery's location EU: cloud.google.com/bigquery/docs/locations#multi-regions */
+const NOT_IN_EU = ["europe-west2", "europe-west6"];
+
 const BYTES: Readonly<Record<string, number>> = { MB: 1e6, GB: 1e9, TB: 1e12 };
 const PROJECT = "[a-z][a-z0-9-]{4,28}[a-z0-9]";
 
 const matching = (pattern: RegExp, error: string) => z.string(error).regex(pattern, error);
-const list = <S extends z.ZodType>(item: S) =>
-  z.string().transform(jsonOrText).pipe(z.array(item, "must be a list")).default([]);
+const list = <S extends z.ZodType>(item: S, most = Number.POSITIVE_INFINITY) => {
+  const items = z.array(item, "must be a list");
+  const limited = items.refine(({ length }) => length <= most, `must be at most ${most}`);
+  return z.string().transform(jsonOrText).pipe(limited).default([]);
+};
 
 const project = matching(
   RegExp(`^${PROJECT}$`),
@@ -73,7 +79,8 @@ export const declared = z.object({
     /^composer-3-airflow-\d+\.\d+\.\d+(-build\.\d+)?$/,
     "must be like composer-3-airflow-2.11.1, which takes the newest build, or composer-3-airflow-2.11.1-build.17",
   ).default("composer-3-airflow-2.11.1"),
-  notificationEmails: list(z.email("must be an e-mail address")).meta({ example: "on-call@example.com" }),
+  // No more than a budget takes: cloud.google.com/billing/docs/reference/budget/rest/v1/billingAccounts.budgets#NotificationsRule
+  notificationEmails: list(z.email("must be an e-mail address"), 5).meta({ example: "on-call@example.com" }),
   onDestroy: z.enum(["keep-data", "destroy-data"]).optional().meta({ example: "keep-data" }),
   candidates: list(z.enum(Object.keys(CANDIDATES) as [Candidate, ...Candidate[]])).meta({
     example: "boosting",
@@ -168,6 +175,13 @@ export function readSettings(config: ConfigReader, stack: string) {
     Object.keys(schemas.shape).some((key) => config.get(key)?.trim()) ? readAll(schemas) : undefined;
   const spending = readTogether(budget);
   const workflows = readTogether(github);
+  const location = values.warehouseLocation ?? values.region;
+  if (wrong.length === 0 && values.candidates.length > 0 && !isWithin(values.region, location)) {
+    const name = `${config.name}:region`;
+    const near = { EU: "europe-west1", US: "us-central1" }[location] ?? location;
+    const why = `BigQuery writes files of candidates into a bucket there, so it must be in the warehouse's location, ${location}`;
+    wrong.push({ what: `${name} is ${values.region}: ${why}`, command: `pulumi config set ${name} ${near}` });
+  }
   for (const name of config.given) {
     const key = name.startsWith(`${config.name}:`) ? name.slice(config.name.length + 1) : undefined;
     if (key === undefined || KEYS.includes(key)) continue;
@@ -223,6 +237,12 @@ export function readSettings(config: ConfigReader, stack: string) {
     run: (retraining === undefined ? run : otherRunSettings) as Omit<RunSettings, "retrain"> &
       Partial<RunSettings>,
   };
+}
+
+/** Whether BigQuery in a location can use a bucket in a region: cloud.google.com/bigquery/docs/exporting-data#data-locations */
+function isWithin(region: string, location: string): boolean {
+  if (location === "EU") return region.startsWith("europe-") && !NOT_IN_EU.includes(region);
+  return location === "US" ? region.startsWith("us-") : region === location;
 }
 
 function toBytes(text: string): number {

@@ -13,6 +13,7 @@ import {
 
 const WORKFLOW = "gcp:workflows/workflow:Workflow";
 const JOB = "gcp:cloudscheduler/job:Job";
+const AGENT = "gcp:projects/serviceIdentity:ServiceIdentity";
 const identity = { app: "customer-value", environment: "dev", project: "my-project" };
 const labels = planLabels(identity);
 const settings = localSettings({ project: "my-project", invokerUrl: "https://invoker.run.app" });
@@ -36,6 +37,7 @@ const orchestrator = (more: Partial<WorkflowsOrchestratorArgs> = {}, preview = f
       });
     },
     ({ type, inputs }) => {
+      if (type === AGENT) return { member: "serviceAccount:workflows@google" };
       const email = `${inputs.accountId}@p`;
       if (preview || type !== "gcp:serviceaccount/account:Account")
         return inputs.roleId ? { name: `projects/p/roles/${inputs.roleId}` } : {};
@@ -74,9 +76,15 @@ describe("WorkflowsOrchestrator", () => {
 
   it("creates Workflows' own account first: in a project that never had a workflow, there is none", async () => {
     const { get } = await orchestrator();
-    const agent = get("gcp:projects/serviceIdentity:ServiceIdentity", "orchestrator-agent");
+    const agent = get(AGENT, "orchestrator-agent");
     assert.deepEqual(agent.inputs, { service: "workflows.googleapis.com" });
     assert.ok(get(WORKFLOW, "orchestrator-workflow").after.includes(agent.name));
+  });
+
+  it("leaves that account its role when the stack is destroyed: other workflows of the project need it", async () => {
+    const { get } = await orchestrator();
+    const { inputs, isKept } = get("gcp:projects/iAMMember:IAMMember", "orchestrator-agent-role");
+    assert.deepEqual([inputs.project, isKept], ["my-project", true]);
   });
 
   it("starts it on the schedule, in the time zone, with a token of the scheduler's account", async () => {
@@ -111,6 +119,7 @@ describe("WorkflowsOrchestrator", () => {
     assert.deepEqual(
       ofType("gcp:projects/iAMMember:IAMMember").map(({ inputs }) => [inputs.member, inputs.role]),
       [
+        ["serviceAccount:workflows@google", "roles/workflows.serviceAgent"],
         ["serviceAccount:workflow@p", "roles/logging.logWriter"],
         ["serviceAccount:scheduler@p", "projects/p/roles/customer_value_dev_scheduler"],
       ],

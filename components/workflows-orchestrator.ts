@@ -44,6 +44,7 @@ export class WorkflowsOrchestrator extends Component<WorkflowsOrchestratorArgs> 
   #workflow(): gcp.workflows.Workflow {
     const { names, labels, project, region, account, settings } = this.args;
     const plan = pulumi.output(settings).apply((values) => planWorkflow(dagSettings.parse(values)));
+    const agent = this.agentWithRole(project, "workflows.googleapis.com", "roles/workflows.serviceAgent");
     const args: gcp.workflows.WorkflowArgs = {
       name: names.workflows.orchestrator,
       project,
@@ -61,7 +62,7 @@ export class WorkflowsOrchestrator extends Component<WorkflowsOrchestratorArgs> 
       ...this.child,
       // Without it, the first workflow of a project is refused: "Workflows service agent does not exist"
       // (terraform-google-modules/terraform-google-bigquery#226).
-      dependsOn: this.agent("workflows.googleapis.com"),
+      dependsOn: agent,
     });
   }
 

@@ -153,7 +153,7 @@ describe("Workload", () => {
       deletionProtection: true,
       ingress: "INGRESS_TRAFFIC_ALL",
     });
-    const probe = { httpGet: { path: "/healthcheck" }, timeoutSeconds: 5 };
+    const probe = { httpGet: { path: "/healthcheck" }, timeoutSeconds: 4 };
     assert.deepEqual(template, {
       labels,
       serviceAccount: "invoker@p",

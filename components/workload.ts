@@ -67,7 +67,7 @@ export class Workload extends Component<WorkloadArgs> {
     this.repository = this.#repository();
     this.images = this.#images();
     // Without Vertex AI's own account, the first run in a project would fail.
-    this.agent("aiplatform.googleapis.com");
+    this.agentWithRole(args.project, "aiplatform.googleapis.com", "roles/aiplatform.serviceAgent");
     this.bucket = this.#bucket();
     this.pipeline = this.#pipeline();
     this.invoker = this.#invoker();
@@ -191,7 +191,7 @@ export class Workload extends Component<WorkloadArgs> {
 
   #invoker(): gcp.cloudrunv2.Service {
     const { names, labels, project, region, protectData, accounts, retraining } = this.args;
-    const probe = { httpGet: { path: "/healthcheck" }, timeoutSeconds: 5 };
+    const probe = { httpGet: { path: "/healthcheck" }, timeoutSeconds: 4 };
     const args: gcp.cloudrunv2.ServiceArgs = {
       name: names.services.invoker,
       location: region,

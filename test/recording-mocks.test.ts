@@ -32,6 +32,7 @@ describe("recording mocks", () => {
       inputs: { labels: { of: "pair" } },
       path: ["test:components:Pair", TOPIC],
       isProtected: false,
+      isKept: false,
       after: [],
       replacedWith: [],
       ignored: [],

@@ -13,6 +13,8 @@ export interface RecordedResource {
   readonly path: readonly string[];
   /** Whether Pulumi refuses to delete it. */
   readonly isProtected: boolean;
+  /** Whether it stays in Google Cloud when Pulumi deletes it. */
+  readonly isKept: boolean;
   /** What it is created after, by name. */
   readonly after: readonly string[];
   /** What it is replaced with, by name. */
@@ -93,6 +95,7 @@ export async function record<T>(
         inputs: inputsOf.get(key)!,
         path: types,
         isProtected: requests.get(key)?.getProtect() ?? false,
+        isKept: requests.get(key)?.getRetainondelete() ?? false,
         after: (requests.get(key)?.getDependenciesList() ?? []).map(nameIn),
         replacedWith: (requests.get(key)?.getReplaceWithList() ?? []).map(nameIn),
         ignored: requests.get(key)?.getIgnorechangesList() ?? [],

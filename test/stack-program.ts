@@ -31,7 +31,9 @@ function outputsOf({ type, inputs }: pulumi.runtime.MockResourceArgs): Record<st
       return { email, name: `projects/p/serviceAccounts/${email}`, member: `serviceAccount:${email}` };
     }
     case "gcp:projects/serviceIdentity:ServiceIdentity":
-      return { member: "serviceAccount:service-1@gcp-sa-pubsub.iam.gserviceaccount.com" };
+      return {
+        member: `serviceAccount:service-1@gcp-sa-${inputs.service.split(".")[0]}.iam.gserviceaccount.com`,
+      };
     case "gcp:projects/iAMCustomRole:IAMCustomRole":
       return { name: `projects/p/roles/${inputs.roleId}` };
     case "gcp:cloudrunv2/service:Service":

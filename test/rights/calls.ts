@@ -143,6 +143,20 @@ export const CALLS: Readonly<Record<string, readonly Call[]>> = {
       calls("Pub/Sub", `subscription ${subscription}`, "pubsub.subscriptions.consume"),
     ),
   ],
+  // It pulls the images of jobs, and runs them as the account that the pipeline or the custom job names.
+  "Vertex AI": calls(
+    "Vertex AI",
+    "project",
+    "artifactregistry.repositories.downloadArtifacts",
+    "iam.serviceAccounts.getAccessToken",
+  ),
+  // Tokens of the workflow's account, for Google's APIs and for the invoker.
+  Workflows: calls(
+    "Workflows",
+    "project",
+    "iam.serviceAccounts.getAccessToken",
+    "iam.serviceAccounts.getOpenIdToken",
+  ),
   // google-github-actions/auth
   "GitHub environment:prod": calls("GitHub", "account deploy", "iam.serviceAccounts.getAccessToken"),
   "GitHub pull_request": calls("GitHub", "account preview", "iam.serviceAccounts.getAccessToken"),
@@ -151,6 +165,8 @@ export const CALLS: Readonly<Record<string, readonly Call[]>> = {
 /** Predefined roles that Google wants for what it runs as the account; nothing else here may need them. */
 export const ROLES_BY_DOCUMENTATION: Readonly<Record<string, string>> = {
   "roles/aiplatform.user": "cloud.google.com/vertex-ai/docs/pipelines/configure-project#service-account",
+  "roles/aiplatform.serviceAgent": "cloud.google.com/iam/docs/service-agents",
+  "roles/workflows.serviceAgent": "cloud.google.com/iam/docs/service-agents",
   "roles/composer.worker": "cloud.google.com/composer/docs/composer-3/access-control#service-account",
 };
 

@@ -26,27 +26,24 @@ export const CORRECTIONS: Readonly<Record<string, readonly string[]>> = {
   "storage.objects.update": ["storage.objects.get", "storage.objects.update"],
 };
 
-/** One name for a permission that Google writes in two ways: iam.googleapis.com/X and iam.X. */
-const shortName = (permission: string): string => permission.replace(/^(\w+)\.googleapis\.com[/-]/, "$1.");
-
-const PERMISSIONS = new Set(google.permissions.map(shortName));
+const PERMISSIONS = new Set(google.permissions);
 
 /** Whether Google has this permission. Only the resources are known that the project's roles name. */
-export const isPermission = (name: string): boolean => PERMISSIONS.has(shortName(name));
+export const isPermission = (name: string): boolean => PERMISSIONS.has(name);
 
 /** The permissions that a call of the method needs; a permission needs itself. @throws Error for an unknown name. */
 export function permissionsOf(what: string): string[] {
   const found = CORRECTIONS[what] ?? google.methods[what];
-  if (found === undefined && isPermission(what)) return [shortName(what)];
+  if (found === undefined && isPermission(what)) return [what];
   if (found === undefined) throw new Error(`${what} is no method and no permission in google.json.`);
   if (found.length === 0 && CORRECTIONS[what] === undefined)
     throw new Error(`google.json has no permissions of ${what}: add them to CORRECTIONS.`);
-  return found.map(shortName);
+  return [...found];
 }
 
 /** The permissions of a predefined role. @throws Error for an unknown role. */
 export function permissionsOfRole(role: string): string[] {
   const found = google.roles[role];
   if (found === undefined) throw new Error(`${role} is not in google.json.`);
-  return found.map(shortName);
+  return [...found];
 }

@@ -42,11 +42,11 @@ export const PROVIDER_CALLS: Readonly<Record<string, readonly string[]>> = {
     "composer.projects.locations.operations.get",
   ],
   "gcp:iam/workloadIdentityPool:WorkloadIdentityPool": [
-    ...permissions("iam.workloadIdentityPools"),
-    "iam.workloadIdentityPools.getAttestationRules",
+    ...permissions("iam.googleapis.com/workloadIdentityPools"),
+    "iam.googleapis.com/workloadIdentityPools.getAttestationRules",
   ],
   "gcp:iam/workloadIdentityPoolProvider:WorkloadIdentityPoolProvider": permissions(
-    "iam.workloadIdentityPoolProviders",
+    "iam.googleapis.com/workloadIdentityPoolProviders",
   ),
   "gcp:kms/cryptoKeyIAMMember:CryptoKeyIAMMember": policy("cloudkms.projects.locations.keyRings.cryptoKeys"),
   "gcp:logging/metric:Metric": permissions("logging.logMetrics"),

@@ -24,11 +24,19 @@ const short = (name: string): string =>
 
 const onOf = ({ kind, on }: Grant): string => (kind === "project" ? "project" : `${kind} ${short(on)}`);
 
+/** Products with accounts of their own. */
+const PRODUCTS: Readonly<Record<string, string>> = {
+  aiplatform: "Vertex AI",
+  pubsub: "Pub/Sub",
+  workflows: "Workflows",
+};
+
 /** The account of a member as CALLS names it; undefined for people and groups, who are settings. */
 function accountOf(member: string): string | undefined {
   if (/^(group|user):/.test(member)) return undefined;
   if (member.startsWith("principal:")) return `GitHub ${/\/subject\/\d+:(.*)/.exec(member)?.[1]}`;
-  return member.includes("@gcp-sa-pubsub") ? "Pub/Sub" : short(member.replace(/^\w+:/, ""));
+  const service = /@gcp-sa-(\w+)/.exec(member)?.[1];
+  return service === undefined ? short(member.replace(/^\w+:/, "")) : PRODUCTS[service];
 }
 
 /** Whether a right on the first is one on the second. Orders and marketing's tables may be in other projects. */
