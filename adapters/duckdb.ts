@@ -306,7 +306,7 @@ async function openFile(path: string, lockTimeout: number): Promise<DuckDBInstan
         ];
     throw new UserError(`The warehouse ${path} can't be opened: ${reason}.`, {
       status: 503,
-      remedy: remedy!,
+      remedy,
       cause: error,
     });
   }

@@ -3,7 +3,7 @@ import { closest } from "fastest-levenshtein";
 import { z } from "zod";
 import { type RunSettings, runSettings } from "../contracts/run.ts";
 import { CANDIDATES, type Candidate } from "../jobs/candidates.ts";
-import { jsonOrText } from "../lib/json.ts";
+import { json } from "../lib/json.ts";
 import { isTimeZone } from "../lib/time-zone.ts";
 import { UserError } from "../lib/user-error.ts";
 import { type Duration, toSeconds, UNITS } from "./duration.ts";
@@ -20,8 +20,7 @@ const BYTES: Readonly<Record<string, number>> = { MB: 1e6, GB: 1e9, TB: 1e12 };
 const PROJECT = "[a-z][a-z0-9-]{4,28}[a-z0-9]";
 
 const matching = (pattern: RegExp, error: string) => z.string(error).regex(pattern, error);
-const list = <S extends z.ZodType>(item: S) =>
-  z.string().transform(jsonOrText).pipe(z.array(item, "must be a list")).default([]);
+const list = <S extends z.ZodType>(item: S) => json(z.array(item, "must be a list")).default([]);
 
 const project = matching(
   RegExp(`^${PROJECT}$`),

@@ -196,7 +196,7 @@ describe("job", () => {
 
   it("names what is wrong in its executor input or its environment", async () => {
     const cases: [string[], Record<string, string>, RegExp][] = [
-      [["--executor-input", "{no json"], {}, /--executor-input is not JSON/],
+      [["--executor-input", "{no json"], {}, /--executor-input: .*expected object.*given: "{no json"/],
       [[], {}, /--executor-input: outputs: /],
       [
         ["--executor-input", JSON.stringify(input({ run_id: "A B" }))],

@@ -192,10 +192,9 @@ function checkRunDate(
 ): void {
   const { first_order_on, last_order_on } = days;
   if (date > first_order_on) return;
+  const latest = dayAfter(last_order_on, settings.shop_time_zone);
   throw new UserError(
     `The run date ${date} is not after the first order (${first_order_on}), so there are no orders before it.`,
-    dayAfter(last_order_on, settings.shop_time_zone) > first_order_on
-      ? { remedy: `Give a later date: --run-date ${dayAfter(last_order_on, settings.shop_time_zone)}` }
-      : {},
+    { remedy: latest > first_order_on ? `Give a later date: --run-date ${latest}` : undefined },
   );
 }
