@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { Parameters, Row, Warehouse } from "../../contracts/warehouse.ts";
 import { modelOfFamily, type Sample, type SampleStatistics } from "./fit-model.ts";
 import type { GammaGammaParameters } from "./gamma-gamma.ts";
-import type { MetricRow } from "./metrics.ts";
+import { type MetricRow, OUTCOMES } from "./metrics.ts";
 import type { PurchaseModel } from "./purchase-model.ts";
 
 /** A fitted model. */
@@ -15,14 +15,11 @@ export interface Model {
 /** Dataset of the model's tables in the SQL project. */
 const DATASET = "rfm";
 
-const OUTCOME = ["x", "t", "rfm_score", "past_spend", "actual_purchases", "actual_value"] as const;
-export const PREDICTED = [...OUTCOME, "expected_purchases", "expected_value", "low", "high"] as const;
-export const HOLDOUT = [...OUTCOME, "t_x", "value_count", "mean_value"] as const;
-const BACKTEST = [...OUTCOME, "weeks", "predicted_purchases", "predicted_value"] as const;
+export const PREDICTED = [...OUTCOMES, "expected_purchases", "expected_value", "low", "high"] as const;
+export const HOLDOUT = [...OUTCOMES, "t_x", "value_count", "mean_value"] as const;
+const BACKTEST = [...OUTCOMES, "weeks", "predicted_purchases", "predicted_value"] as const;
 
 type Columns<Names extends readonly string[]> = Readonly<Record<Names[number], Float64Array>>;
-/** What each customer did until a day (x, t in weeks: as in the model), and after it. */
-export type Outcome = Columns<typeof OUTCOME>;
 /** In the order of the customer ids. `mean_value` is NaN for a customer without a repeat purchase of positive value. */
 export type Holdout = Columns<typeof HOLDOUT>;
 
