@@ -46,7 +46,7 @@ export async function readStatistics(
   sample: Sample,
 ): Promise<SampleStatistics> {
   const read = <Name extends string>(table: string, names: readonly Name[]) =>
-    readColumns(warehouse, table, names, [], runDate, { sample, orderBy: names.join(", ") });
+    readColumns(warehouse, table, names, runDate, names.join(", "), { sample });
   const { t_x, t, ...purchases } = await read("model_statistics", ["x", "t_x", "t", "customers"]);
   const { mean_value, ...values } = await read("value_statistics", ["x", "mean_value", "customers"]);
   return { purchases: { ...purchases, tX: t_x, T: t }, values: { ...values, meanValue: mean_value } };
@@ -62,30 +62,28 @@ export async function readCustomerCounts(warehouse: Warehouse, runDate: string) 
 }
 
 export const readHoldout = (warehouse: Warehouse, runDate: string): Promise<Holdout> =>
-  readColumns(warehouse, "holdout", HOLDOUT, ["mean_value"], runDate, { orderBy: "customer_id" });
+  readColumns(warehouse, "holdout", HOLDOUT, runDate, "customer_id", { nullable: "mean_value" });
 
 export const readBacktest = (warehouse: Warehouse, runDate: string) =>
-  readColumns(warehouse, "backtest", BACKTEST, [], runDate, { orderBy: "customer_id" });
+  readColumns(warehouse, "backtest", BACKTEST, runDate, "customer_id");
 
-/** These columns of a table on the run date, one number for each row. Only those of `nullable` can have a null. */
+/** These columns of a table on the run date, one number for each row. Only `nullable` can be null. */
 async function readColumns<Name extends string>(
   warehouse: Warehouse,
   table: string,
   names: readonly Name[],
-  nullable: readonly Name[],
   runDate: string,
-  { sample, orderBy }: { sample?: Sample; orderBy?: string },
+  orderBy: string,
+  { sample, nullable }: { sample?: Sample; nullable?: Name } = {},
 ): Promise<Record<Name, Float64Array>> {
-  const ofSample: Parameters = sample === undefined ? {} : { sample: { type: "STRING", value: sample } };
   const condition = sample === undefined ? "" : " AND sample = @sample";
-  const order = orderBy === undefined ? "" : ` ORDER BY ${orderBy}`;
   const columns = await warehouse.columns(
-    `SELECT ${names.join(", ")} FROM ${DATASET}.${table} WHERE run_date = @run_date${condition}${order}`,
+    `SELECT ${names.join(", ")} FROM ${DATASET}.${table} WHERE run_date = @run_date${condition} ORDER BY ${orderBy}`,
     names,
-    { ...on(runDate), ...ofSample },
+    { ...on(runDate), ...(sample && { sample: { type: "STRING", value: sample } }) },
   );
   for (const name of names)
-    if (!nullable.includes(name) && columns[name].some(Number.isNaN))
+    if (name !== nullable && columns[name].some(Number.isNaN))
       throw new TypeError(`${DATASET}.${table} has a row of ${runDate} without ${name}.`);
   return columns;
 }

@@ -38,7 +38,6 @@ export interface LocalStackOptions
 export interface LocalStack {
   readonly messenger: LocalMessenger;
   readonly launcher: LocalLauncher;
-  readonly server: Server;
   readonly url: string;
   /** Cancels the current runs, then stops the servers. */
   close(): Promise<void>;
@@ -98,7 +97,6 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
   return {
     messenger,
     launcher,
-    server,
     url,
     async close() {
       await launcher.close();
@@ -124,7 +122,7 @@ export async function candidateEntrypoints(
 }
 
 /** Listens on 127.0.0.1. @throws UserError when the port is in use. */
-export async function listen(server: Server, port: number): Promise<void> {
+async function listen(server: Server, port: number): Promise<void> {
   server.listen(port, "127.0.0.1");
   try {
     await once(server, "listening");
