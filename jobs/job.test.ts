@@ -104,6 +104,13 @@ describe("job", () => {
     );
   });
 
+  it("takes a folder of artifacts with a slash at its end", async () => {
+    const { href } = pathToFileURL(folder);
+    const work = "step.report.warnings.push(step.artifactsUrl);";
+    assert.equal((await run(work, undefined, { ARTIFACTS_URL: `${href}/` })).code, 0);
+    assert.deepEqual(report().warnings, [href]);
+  });
+
   it("ends with exit code 1, the error in its report and no outputs when the work throws", async () => {
     const { code, log } = await run(`
       step.report.outputs.model_id = "m-1";

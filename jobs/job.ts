@@ -34,7 +34,10 @@ const executorInput = z.object({
 const commonParameters = z.object({ step: z.string(), run_id: runId, run_date: z.iso.date() });
 
 const environment = z.object({
-  ARTIFACTS_URL: z.string().describe("Folder of the runs' files."),
+  ARTIFACTS_URL: z
+    .string()
+    .transform((url) => url.replace(/\/$/, ""))
+    .describe("Folder of the runs' files."),
   TIME_LIMIT_SECONDS: z.coerce.number().positive().describe("A step that takes longer fails."),
 });
 
@@ -46,6 +49,7 @@ export interface Step<P> {
   /** The work adds rows, warnings and outputs to it. */
   readonly report: StepReport;
   readonly log: Logger;
+  /** Without a slash at the end. */
   readonly artifactsUrl: string;
   /** URLs of the artifacts that the step reads and writes, by name. */
   readonly artifactUrls: { readonly inputs: Urls; readonly outputs: Urls };
@@ -125,7 +129,7 @@ export async function runJob<S extends z.ZodType<object>>(
         if (uri === undefined) throw new Error(`the pipeline declares no output artifact ${name} of ${step}`);
         await jobArtifacts.write(uri, text);
       },
-      writeFile: (path, text) => jobArtifacts.write(`${env.ARTIFACTS_URL.replace(/\/$/, "")}/${path}`, text),
+      writeFile: (path, text) => jobArtifacts.write(`${env.ARTIFACTS_URL}/${path}`, text),
     });
     await within(env.TIME_LIMIT_SECONDS * 1000, done, tooLate);
     await succeed();

@@ -15,7 +15,7 @@ import { Progress } from "./progress.ts";
 import { exportMarts } from "./report/export.ts";
 import { elapsed, percent, whole } from "./report/numbers.ts";
 import { renderReport } from "./report/report.ts";
-import { figuresOf, readResults } from "./report/results.ts";
+import { figuresOf, notChosen, readResults } from "./report/results.ts";
 import { renderTables, rowsOf } from "./report/terminal.ts";
 import { openLocalWarehouse, startLocalStack } from "./runtime/local-stack.ts";
 import { confirmRun, requestRun } from "./runtime/orchestrator.ts";
@@ -50,10 +50,7 @@ export async function runMain(json: boolean, settings: () => MainSettings): Prom
   const progress = new Progress(!json);
   const run: Started = { run_id: null, run_date: null, warnings: [] };
   try {
-    const printed = await runOnce(json, settings(), interrupt.signal, progress, (started) =>
-      Object.assign(run, started),
-    );
-    process.stdout.write(printed);
+    process.stdout.write(await runOnce(json, settings(), interrupt.signal, progress, run));
     return 0;
   } catch (thrown) {
     const { aborted } = interrupt.signal;
@@ -73,13 +70,13 @@ interface Started {
   warnings: string[];
 }
 
-/** Returns the text for stdout. */
+/** Returns the text for stdout, and notes in `started` what is known when the run starts. */
 async function runOnce(
   json: boolean,
   given: MainSettings,
   signal: AbortSignal,
   progress: Progress,
-  onStart: (started: Started) => void,
+  started: Started,
 ): Promise<string> {
   const { orders: source, runDate, candidates = [], dataDir, exportDir } = given;
   let settings = given.run;
@@ -106,7 +103,7 @@ async function runOnce(
   signal.throwIfAborted();
 
   const run_id = newRunId(run_date);
-  onStart({ run_id, run_date, warnings: orders.warnings });
+  Object.assign(started, { run_id, run_date, warnings: orders.warnings });
   const startedAt = performance.now();
   const stack = await startLocalStack({
     dataDir,
@@ -157,26 +154,15 @@ async function runOnce(
     await fileArtifacts.write(pathToFileURL(report).href, page);
     const exported = exportDir === undefined ? [] : await exportMarts(warehouse, run_date, exportDir);
     if (json) {
-      const {
-        scoring: model,
-        fitted,
-        segments,
-        topCustomers: top_customers,
-        drift,
-        rejected,
-        tables,
-      } = results;
       const { status, steps } = event;
-      const [holdout, backtest] = ["holdout", "backtest"].map((name) => figuresOf(results, name));
-      const run = { run_id, run_date, status, orders, steps, model_id: modelId, model, fitted };
-      const others = new Set(
-        results.metrics.flatMap((row) => (row.evaluation === "candidate" ? row.model_id : [])),
-      );
-      const not_chosen = Object.fromEntries(
-        [...others].map((id) => [id, figuresOf(results, "candidate", id)]),
-      );
-      const tablesOfRun = { holdout, not_chosen, backtest, segments, top_customers, drift, rejected, tables };
-      return `${JSON.stringify({ ...run, ...tablesOfRun, warnings, report, exported })}\n`;
+      const { scoring: model, metrics, calendar, cells, ...shown } = results;
+      const run = { run_id, run_date, status, orders, steps, model_id: modelId, model };
+      const evaluations = {
+        holdout: figuresOf(results, "holdout"),
+        not_chosen: notChosen(results),
+        backtest: figuresOf(results, "backtest"),
+      };
+      return `${JSON.stringify({ ...run, ...shown, ...evaluations, warnings, report, exported })}\n`;
     }
     const files = [`Report: ${report}`, ...exported.map((path) => `Export: ${path}`)];
     return `\n${renderTables(results, event.steps)}\n\n${files.join("\n")}\n`;

@@ -52,7 +52,7 @@ export function exampleResults(changes: Partial<Results> = {}): Results {
     fitted: [{ ...MODEL, sample: "calibration" }, MODEL],
     scoring: MODEL,
     metrics,
-    topCustomers: Array.from({ length: 10 }, (_, i) => ({
+    top_customers: Array.from({ length: 10 }, (_, i) => ({
       customer_id: `C-${i}`,
       segment: "Champions",
       recency_days: i,
@@ -84,7 +84,7 @@ export function rfmOnlyResults(): Results {
     scoring: null,
     metrics: [],
     segments: full.segments.map((row) => ({ ...row, mean_p_active: null, expected_value: null })),
-    topCustomers: full.topCustomers.map((row) => ({
+    top_customers: full.top_customers.map((row) => ({
       ...row,
       p_active: null,
       expected_purchases: null,
@@ -111,7 +111,7 @@ export function resultsOfMarkup(): Results {
     segments: full.segments.map((row) => ({ ...row, segment: `${MARKUP}${row.position}`, advice: MARKUP })),
     fitted: full.fitted.map((row) => ({ ...row, reason: MARKUP })),
     scoring: { ...MODEL, model_id: MARKUP },
-    topCustomers: full.topCustomers.map((row) => ({ ...row, customer_id: MARKUP, segment: MARKUP })),
+    top_customers: full.top_customers.map((row) => ({ ...row, customer_id: MARKUP, segment: MARKUP })),
     cells: full.cells.map((row) => ({ ...row, segment: `${MARKUP}1` })),
   };
 }

@@ -39,7 +39,7 @@ export async function registerNewChampion(
     await register(
       {
         ...{ model_id, family, run_date: parameters.run_date },
-        files: `${artifactsUrl.replace(/\/$/, "")}/${champion.files}`,
+        files: `${artifactsUrl}/${champion.files}`,
         image: images[family] ?? images.clv ?? "",
       },
       { project, region, name },

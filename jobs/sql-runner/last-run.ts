@@ -25,7 +25,7 @@ const lastRun = z.object({
 
 export type LastRun = z.output<typeof lastRun>;
 
-const urlIn = (artifactsUrl: string): string => `${artifactsUrl.replace(/\/$/, "")}/last-run.json`;
+const urlIn = (artifactsUrl: string): string => `${artifactsUrl}/last-run.json`;
 
 /** The last run; undefined before the first. @throws UserError when its file is damaged. */
 export async function readLastRun(

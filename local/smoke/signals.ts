@@ -47,5 +47,5 @@ async function hasSignal(call: CallGoogle, project: string, filter: string, sinc
 
 /** The same request as a command of the shell. */
 export const signalCommand = (project: string, filter: string, since: Date): string =>
-  `curl -G -H "Authorization: Bearer $(gcloud auth print-access-token)" --data-urlencode '${`filter=${filter}`}' \\
+  `curl -G -H "Authorization: Bearer $(gcloud auth print-access-token)" --data-urlencode 'filter=${filter}' \\
   -d interval.startTime=${since.toISOString()} -d "interval.endTime=$(date -u +%FT%TZ)" ${timeSeries(project)}`;
