@@ -21,7 +21,7 @@ import { formatError, UserError } from "../lib/user-error.ts";
 import { openLocalWarehouse, warehousePath } from "../local/runtime/local-stack.ts";
 import { lastChampion } from "./champion.ts";
 import { localCommand, runCommand } from "./command.ts";
-import { dataDirOf, type OrdersArguments, ordersOf, withOrders } from "./orders-options.ts";
+import { dataDirOf, type OrdersArguments, withOrders } from "./orders-options.ts";
 import { sqlConfig } from "./sql-config.ts";
 
 interface PlanOptions extends OrdersArguments {
@@ -64,7 +64,7 @@ await runCommand(async () => {
 });
 
 async function makePlan({ against, data, estimate, ...given }: PlanOptions, scratch: string): Promise<Plan> {
-  const dataDir = dataDirOf(given.dataDir, ordersOf(given).file);
+  const dataDir = dataDirOf(given);
   const lastRun = await readLastRun(fileArtifacts, pathToFileURL(dataDir).href);
   if (lastRun === undefined && (against === undefined || data))
     throw new UserError(`There has been no run in ${dataDir}, so there is nothing to compare with.`, {

@@ -23,16 +23,16 @@ import { confirmRun, requestRun } from "./runtime/orchestrator.ts";
 export interface MainSettings {
   readonly orders: OrdersOptions;
   /** YYYY-MM-DD. @default the day after the last order */
-  readonly runDate?: string;
+  readonly runDate?: string | undefined;
   readonly run: RunSettings;
   /** Whether max_rejected_share was not given, and is at least what is usual for a known export. @default false */
   readonly usualRejectedShare?: boolean;
-  /** The candidates that compete with the built-in model. @default none */
-  readonly candidates?: readonly Candidate[];
+  /** The candidates that compete with the built-in model. */
+  readonly candidates: readonly Candidate[];
   /** Folder of the warehouse and of the runs' files. */
   readonly dataDir: string;
   /** Folder for the marts as Parquet and CSV. @default none */
-  readonly exportDir?: string;
+  readonly exportDir?: string | undefined;
 }
 
 /** Milliseconds after which a run fails. */
@@ -78,7 +78,7 @@ async function runOnce(
   progress: Progress,
   started: Started,
 ): Promise<string> {
-  const { orders: source, runDate, candidates = [], dataDir, exportDir } = given;
+  const { orders: source, runDate, candidates, dataDir, exportDir } = given;
   let settings = given.run;
   if (exportDir !== undefined) makeFolder(exportDir, "--export");
   makeFolder(dataDir, "--data-dir");
