@@ -128,7 +128,7 @@ ${weekly.toString()}\n\n`,
 
 const saved = tableOf("a model is saved under npm run sql -- --watch", "time");
 for (const model of ["features/customer_features", "features/customer_history", "marts/rfm"])
-  saved.push([model, seconds(median(await savedModel(model)) / 1000)]);
+  saved.push([model, seconds(await savedModel(model))]);
 process.stdout.write(`Checked, unit tested, and run with all that depends on it.\n${saved.toString()}\n`);
 
 async function logs(): Promise<Log[]> {
@@ -253,13 +253,9 @@ function compare({ name }: Log, ours: Results, theirs: Record<string, number>): 
       [modelOf(family).figures?.count_mae, theirs[`${family}_count_mae`]],
     ]);
   const pairs: Record<string, (number | undefined)[]> = {
-    customers: [model.customers, theirs.customers],
-    r: [model.r, theirs.r],
-    alpha: [model.alpha, theirs.alpha],
-    a: [model.a, theirs.a],
-    b: [model.b, theirs.b],
-    p: [model.p, theirs.p],
-    q: [model.q, theirs.q],
+    ...Object.fromEntries(
+      ["customers", "r", "alpha", "a", "b", "p", "q"].map((name) => [name, [model[name], theirs[name]]]),
+    ),
     gamma: [model.gamma, theirs.v],
     ...Object.fromEntries(errors),
     "top decile": [figures?.top_decile_revenue_share, theirs.top_decile],
@@ -276,11 +272,11 @@ function compare({ name }: Log, ours: Results, theirs: Record<string, number>): 
 async function repeat(times: number, work: () => Promise<Measured>): Promise<Measured> {
   const all: Measured[] = [];
   for (let time = 0; time < times; time += 1) all.push(await work());
-  return all.toSorted((one, other) => one.seconds - other.seconds)[Math.floor(all.length / 2)]!;
+  return median(all, ({ seconds }) => seconds);
 }
 
-/** Milliseconds from saving a model to when all is done, on the full CDNOW log, each time that it is saved. */
-async function savedModel(model: string): Promise<number[]> {
+/** Seconds from saving a model to when all is done, on the full CDNOW log. */
+async function savedModel(model: string): Promise<number> {
   const [sql, data] = [join(folder, "sql"), join(folder, "sql-data")];
   for (const each of [sql, data]) rmSync(each, { recursive: true, force: true });
   cpSync(join(projectDir, "sql"), sql, { recursive: true });
@@ -305,11 +301,11 @@ async function savedModel(model: string): Promise<number[]> {
   }
   child.kill();
   await once(child, "close");
-  return times;
+  return median(times, Number) / 1000;
 }
 
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
+function median<T>(all: readonly T[], figure: (each: T) => number): T {
+  return all.toSorted((one, other) => figure(one) - figure(other))[Math.floor(all.length / 2)]!;
 }
 
 function seconds(value: number): string {

@@ -79,16 +79,16 @@ async function makePlan({ against, data, estimate, ...given }: PlanOptions, scra
       ? { graph: { ...after.graph, actions: lastRun!.actions }, dir: given.sqlDir }
       : { graph: { ...after.graph, actions: compile(oldDir).actions }, dir: oldDir };
   const title = against ?? `the last run, of ${lastRun!.parameters.run_date?.value}`;
-  const plan = await planChanges(title, before, after, sqlConfig);
-  const bytes =
+  const changed = await planChanges(title, before, after, sqlConfig);
+  const parameters = lastRun?.parameters ?? {};
+  const plan: Plan =
     estimate === undefined
-      ? {}
-      : { bytes: await estimates(given.sqlDir, estimate, plan.changes, lastRun?.parameters ?? {}) };
-  if (!data || lastRun === undefined || touchedActions(after.graph, plan.changes).length === 0)
-    return { ...plan, ...bytes };
+      ? changed
+      : { ...changed, bytes: await estimates(given.sqlDir, estimate, changed.changes, parameters) };
+  if (!data || lastRun === undefined || touchedActions(after.graph, plan.changes).length === 0) return plan;
   const warehouse = await copyWarehouse(dataDir, scratch);
   try {
-    return { ...plan, ...bytes, data: await compareData(warehouse, plan, before, after, lastRun) };
+    return { ...plan, data: await compareData(warehouse, plan, before, after, lastRun) };
   } finally {
     await warehouse.close();
   }
