@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { fileArtifacts } from "../adapters/artifacts.ts";
-import { type RunEvent, runRequest } from "../contracts/messages.ts";
+import { runRequest } from "../contracts/messages.ts";
 import { newRunId, type RunSettings } from "../contracts/run.ts";
 import { stepReport, stepReportUrl } from "../contracts/step.ts";
 import type { Candidate } from "../jobs/candidates.ts";
@@ -17,8 +17,8 @@ import { elapsed, percent, whole } from "./report/numbers.ts";
 import { renderReport } from "./report/report.ts";
 import { figuresOf, notChosen, readResults } from "./report/results.ts";
 import { renderTables, rowsOf } from "./report/terminal.ts";
-import { openLocalWarehouse, startLocalStack } from "./runtime/local-stack.ts";
-import { confirmRun, requestRun } from "./runtime/orchestrator.ts";
+import { openLocalWarehouse, runOnce } from "./runtime/local-stack.ts";
+import { confirmRun } from "./runtime/orchestrator.ts";
 
 export interface MainSettings {
   readonly orders: OrdersOptions;
@@ -35,9 +35,6 @@ export interface MainSettings {
   readonly exportDir?: string | undefined;
 }
 
-/** Milliseconds after which a run fails. */
-const TIME_LIMIT = 3_600_000;
-
 /**
  * Runs the whole pipeline on this machine and prints the results, as tables or as one JSON object. Errors of
  * `settings` are printed in the same way. Returns the exit code: 0 succeeded, 1 failed, 130 interrupted. Does not throw.
@@ -50,7 +47,7 @@ export async function runMain(json: boolean, settings: () => MainSettings): Prom
   const progress = new Progress(!json);
   const run: Started = { run_id: null, run_date: null, warnings: [] };
   try {
-    process.stdout.write(await runOnce(json, settings(), interrupt.signal, progress, run));
+    process.stdout.write(await runAndShow(json, settings(), interrupt.signal, progress, run));
     return 0;
   } catch (thrown) {
     const { aborted } = interrupt.signal;
@@ -71,7 +68,7 @@ interface Started {
 }
 
 /** Returns the text for stdout, and notes in `started` what is known when the run starts. */
-async function runOnce(
+async function runAndShow(
   json: boolean,
   given: MainSettings,
   signal: AbortSignal,
@@ -105,9 +102,9 @@ async function runOnce(
   const run_id = newRunId(run_date);
   Object.assign(started, { run_id, run_date, warnings: orders.warnings });
   const startedAt = performance.now();
-  const stack = await startLocalStack({
+  const request = parse(runRequest, { run_id, run_date, ...settings }, "The request");
+  const event = await runOnce(request, signal, {
     dataDir,
-    port: 0,
     candidates,
     log: createLogger({ component: "local", run_id }, json ? undefined : "error"),
     onTask: (_, { task, state, error }) => {
@@ -120,18 +117,6 @@ async function runOnce(
     },
     ...(json ? { onOutput: (line: string) => void process.stderr.write(`${line}\n`) } : {}),
   });
-  let event: RunEvent;
-  try {
-    event = await requestRun(parse(runRequest, { run_id, run_date, ...settings }, "The request"), {
-      messenger: stack.messenger,
-      invokerUrl: stack.url,
-      timeLimit: TIME_LIMIT,
-      pollInterval: 2000,
-      signal,
-    });
-  } finally {
-    await stack.close();
-  }
   if (event.status !== "succeeded")
     throw new UserError(`Run ${run_id} ${event.status} in step ${event.failed_step}.\n${event.reason}`);
 

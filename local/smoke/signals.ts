@@ -1,7 +1,8 @@
 import { z } from "zod";
+import { poll, type WaitOptions } from "../../lib/poll.ts";
 import { parse } from "../../lib/user-error.ts";
 import { NotProved } from "./checks.ts";
-import { type CallGoogle, poll, type WaitOptions } from "./orchestrator.ts";
+import type { CallGoogle } from "./orchestrator.ts";
 
 /** A value is {int64Value: "1"}, {doubleValue: 0.5} or {distributionValue: {count: "1"}}. */
 const value = z.record(z.string(), z.unknown());
