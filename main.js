@@ -10,12 +10,9 @@ if (!process.features.typescript)
   );
 
 // The Docker provider asks for a daemon before anything else, in a preview too.
-const socket = process.env.DOCKER_HOST?.startsWith("unix://")
-  ? process.env.DOCKER_HOST.slice("unix://".length)
-  : process.platform === "win32"
-    ? "//./pipe/docker_engine"
-    : "/var/run/docker.sock";
-if (process.env.DOCKER_HOST === undefined || process.env.DOCKER_HOST.startsWith("unix://"))
+const usual = process.platform === "win32" ? "npipe:////./pipe/docker_engine" : "unix:///var/run/docker.sock";
+const [, socket] = /^(?:unix|npipe):\/\/(.+)/.exec(process.env.DOCKER_HOST ?? usual) ?? [];
+if (socket !== undefined)
   await new Promise((answered, failed) => {
     const connection = connect(socket, () => answered(connection.end()));
     connection.on("error", () =>

@@ -12,7 +12,7 @@ import {
   type Warehouse,
 } from "../contracts/warehouse.ts";
 import { mapValues } from "../lib/map-values.ts";
-import { NumberColumn } from "../lib/number-column.ts";
+import { NumberColumn, valuesOf } from "../lib/number-column.ts";
 import { UserError } from "../lib/user-error.ts";
 import { BigQueryJobs, type BigQueryOptions } from "./bigquery-jobs.ts";
 
@@ -69,11 +69,8 @@ export class BigQueryWarehouse implements Warehouse {
   ): Promise<Record<Name, Float64Array>> {
     const columns = names.map((name) => new NumberColumn(name));
     for await (const row of this.stream(sql, parameters))
-      for (const [index, name] of names.entries()) columns[index]!.add(row[name]);
-    return Object.fromEntries(names.map((name, index) => [name, columns[index]!.values()])) as Record<
-      Name,
-      Float64Array
-    >;
+      for (const column of columns) column.add(row[column.name]);
+    return valuesOf(columns);
   }
 
   /** Bytes that a query would read. */

@@ -31,7 +31,7 @@ import {
   type Target,
   type Warehouse,
 } from "../contracts/warehouse.ts";
-import { NumberColumn } from "../lib/number-column.ts";
+import { NumberColumn, valuesOf } from "../lib/number-column.ts";
 import { cacheDir } from "../lib/project.ts";
 import { UserError } from "../lib/user-error.ts";
 
@@ -162,10 +162,7 @@ export class DuckDbWarehouse implements Warehouse {
       } catch (error) {
         throw duckDbError(sql, error);
       }
-      return Object.fromEntries(names.map((name, index) => [name, columns[index]!.values()])) as Record<
-        Name,
-        Float64Array
-      >;
+      return valuesOf(columns);
     });
   }
 
@@ -306,7 +303,7 @@ async function openFile(path: string, lockTimeout: number): Promise<DuckDBInstan
         ];
     throw new UserError(`The warehouse ${path} can't be opened: ${reason}.`, {
       status: 503,
-      remedy: remedy!,
+      remedy,
       cause: error,
     });
   }

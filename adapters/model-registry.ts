@@ -1,6 +1,6 @@
-import { setTimeout } from "node:timers/promises";
 import { GoogleAuth } from "google-auth-library";
 import { z } from "zod";
+import { poll } from "../lib/poll.ts";
 import { parse, UserError } from "../lib/user-error.ts";
 import { withRetries } from "./retry.ts";
 import { REQUEST_TIMEOUT } from "./vertex-ai.ts";
@@ -80,14 +80,9 @@ export async function registerChampion(
       },
     },
   });
-  for (
-    const end = Date.now() + timeLimit;
-    (await champion()) !== model_id;
-    await setTimeout(timeLimit / 60)
-  ) {
-    if (Date.now() > end)
-      throw new UserError(`The model ${model_id} is not in Vertex AI after ${timeLimit / 1000} s.`, {
-        remedy: `Look at the versions of the model ${name} in Model Registry, and run the date again.`,
-      });
-  }
+  const isThere = async () => ((await champion()) === model_id ? true : undefined);
+  if ((await poll(isThere, { timeLimit, pollInterval: timeLimit / 60 })) === undefined)
+    throw new UserError(`The model ${model_id} is not in Vertex AI after ${timeLimit / 1000} s.`, {
+      remedy: `Look at the versions of the model ${name} in Model Registry, and run the date again.`,
+    });
 }

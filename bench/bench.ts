@@ -10,9 +10,9 @@ import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout } from "node:timers/promises";
-import { parseArgs } from "node:util";
 import { gunzipSync } from "node:zlib";
 import Table from "cli-table3";
+import { Command, InvalidArgumentError } from "commander";
 import { fitBgNbd } from "../jobs/clv/bg-nbd-fit.ts";
 import { fitGammaGamma } from "../jobs/clv/gamma-gamma-fit.ts";
 import { readStatistics } from "../jobs/clv/model-tables.ts";
@@ -24,37 +24,28 @@ import { growthChart, type Point } from "./growth-chart.ts";
 import { type Measured, measure } from "./measure.ts";
 import { writeShop } from "./shop.ts";
 
-const { values: options } = parseArgs({
-  options: {
-    customers: { type: "string", default: "100000,1000000" },
-    alone: { type: "boolean", default: false },
-    chart: { type: "string" },
-    runs: { type: "string", default: "3" },
-    help: { type: "boolean", default: false },
-  },
-});
-if (options.help) {
-  process.stdout.write(`Usage: npm run bench -- [options]
+const options = new Command("npm run bench --")
+  .description(
+    "Measures the main job beside a notebook with pandas and lifetimes, the SQL beside dbt-duckdb, and the time from saving a SQL model to its result.",
+  )
+  .helpOption("--help", "shows this help")
+  .option("--runs <number>", "runs on CDNOW and of a saved model, of which the median is shown", count, 3)
+  .option(
+    "--customers <numbers>",
+    "sizes of the simulated shops. A shop of 5,000,000 customers has 26 million orders; it takes half an hour and 8 GB",
+    (text) => text.split(",").map(count),
+    [100_000, 1_000_000],
+  )
+  .option("--alone", "only npm start with its default settings, for sizes that a notebook does not hold")
+  .option("--chart <file>", "writes the growth of the times as an SVG")
+  .parse()
+  .opts<{ runs: number; customers: number[]; alone?: true; chart?: string }>();
+const { runs } = options;
 
-Measures the main job beside a notebook with pandas and lifetimes, the SQL beside dbt-duckdb, and the time from saving a SQL
-model to its result.
-
-  --runs <number>        runs on CDNOW and of a saved model, of which the median is shown (default: 3)
-  --customers <numbers>  sizes of the simulated shops (default: 100000,1000000). A shop of 5,000,000 customers has 26 million
-                         orders; it takes half an hour and 8 GB
-  --alone                only npm start with its default settings, for sizes that a notebook does not hold
-  --chart <file>         writes the growth of the times as an SVG
-  --help                 shows this
-`);
-  process.exit(0);
-}
-const runs = Number(options.runs);
-const shops = options.customers.split(",").map(Number);
-if (![runs, ...shops].every((number) => Number.isInteger(number) && number > 0)) {
-  process.stderr.write(
-    `--runs ${options.runs} --customers ${options.customers}: allowed are whole numbers above 0.\n`,
-  );
-  process.exit(2);
+function count(text: string): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value > 0) return value;
+  throw new InvalidArgumentError("Allowed are whole numbers above 0.");
 }
 
 /** A log of orders, and the dates of its run. */
@@ -72,42 +63,32 @@ const HORIZON = 39;
 const folder = mkdtempSync(join(tmpdir(), "bench-"));
 process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
 process.stdout.write(`Node ${process.version}, ${availableParallelism()} cores\n\n`);
+const tableOf = (...head: string[]) => new Table({ head, style: { head: [], border: [] } });
 if (options.alone) {
-  const table = new Table({
-    head: ["orders", "npm start", "memory of the largest process"],
-    style: { head: [], border: [] },
-  });
+  const table = tableOf("orders", "npm start", "memory of the largest process");
   for (const { name, file } of await logs()) {
-    const start = [join(projectDir, "cli/start.ts"), "--orders", file, "--data-dir", join(folder, "alone")];
+    const data = join(folder, "alone");
+    const start = [join(projectDir, "cli/start.ts"), "--orders", file, "--data-dir", data];
     const measured = await measure(process.execPath, ...start);
     table.push([name, seconds(measured.seconds), megabytes(measured.peakMb)]);
-    rmSync(join(folder, "alone"), { recursive: true, force: true });
+    rmSync(data, { recursive: true, force: true });
   }
   process.stdout.write(`${table.toString()}\n`);
   process.exit(0);
 }
 
 const [python, dbt] = await Promise.all([program("notebook", "python"), program("dbt", "dbt")]);
-const table = new Table({
-  head: [
-    "orders",
-    "customers",
-    "npm start",
-    "notebook, same figures",
-    "notebook, one model",
-    "npm run sql",
-    "dbt-duckdb",
-  ],
-  style: { head: [], border: [] },
-});
-const weekly = new Table({
-  head: ["orders", "read a week later", "features", "a week later", "npm start", "a week later"],
-  style: { head: [], border: [] },
-});
-const fits = new Table({
-  head: ["orders", "this project", "lifetimes", "ratio"],
-  style: { head: [], border: [] },
-});
+const notebooks = ["notebook, same figures", "notebook, one model"];
+const table = tableOf("orders", "customers", "npm start", ...notebooks, "npm run sql", "dbt-duckdb");
+const weekly = tableOf(
+  "orders",
+  "read a week later",
+  "features",
+  "a week later",
+  "npm start",
+  "a week later",
+);
+const fits = tableOf("orders", "this project", "lifetimes", "ratio");
 const points: Point[] = [];
 for (const log of await logs()) {
   const ours = await repeat(log.times, () => mainJob(log));
@@ -130,7 +111,8 @@ for (const log of await logs()) {
       `${seconds(each.seconds)} (${(each.seconds / ours.seconds).toFixed(2)})\n${megabytes(each.peakMb)}`,
   );
   table.push([log.name, customers.toLocaleString("en-US"), ...cells]);
-  const first = await mainJob({ ...log, runDate: weekBefore(log.end) });
+  const weekBefore = new Date(Date.parse(log.end) - 7 * 86_400_000).toISOString().slice(0, 10);
+  const first = await mainJob({ ...log, runDate: weekBefore });
   const next = await mainJob({ ...log, runDate: log.end }, false);
   weekly.push([
     log.name,
@@ -157,12 +139,9 @@ process.stdout.write(
 ${weekly.toString()}\n\n`,
 );
 
-const saved = new Table({
-  head: ["a model is saved under npm run sql -- --watch", "time"],
-  style: { head: [], border: [] },
-});
+const saved = tableOf("a model is saved under npm run sql -- --watch", "time");
 for (const model of ["features/customer_features", "features/customer_history", "marts/rfm"])
-  saved.push([model, seconds(median(await savedModel(model)) / 1000)]);
+  saved.push([model, seconds(await savedModel(model))]);
 process.stdout.write(`Checked, unit tested, and run with all that depends on it.\n${saved.toString()}\n`);
 
 async function logs(): Promise<Log[]> {
@@ -178,10 +157,10 @@ async function logs(): Promise<Log[]> {
       times: runs,
     },
   ];
-  for (const customers of shops) {
+  for (const customers of options.customers) {
     const file = join(folder, `shop-${customers}.parquet`);
     const startedAt = performance.now();
-    const orders = await writeShop({ customers }, file);
+    const orders = await writeShop(customers, file);
     process.stdout.write(
       `Wrote a shop of ${orders.toLocaleString("en-US")} orders in ${seconds((performance.now() - startedAt) / 1000)}.\n`,
     );
@@ -192,25 +171,24 @@ async function logs(): Promise<Log[]> {
 }
 
 /** The whole main job, in a new data folder or in that of the last one. */
-async function mainJob({ file, runDate, holdoutWeeks }: Log, isFirst = true): Promise<Measured> {
+async function mainJob(log: Log, isFirst = true): Promise<Measured> {
   const data = join(folder, "data");
   if (isFirst) rmSync(data, { recursive: true, force: true });
-  const args = ["--orders", file, "--run-date", runDate, "--holdout-weeks", String(holdoutWeeks)];
   // The notebook has no limit of customers.
-  const settings = [
-    "--horizon-weeks",
-    String(HORIZON),
-    "--model-customers",
-    "0",
-    "--json",
-    "--data-dir",
-    data,
-  ];
-  return await measure(process.execPath, join(projectDir, "cli/start.ts"), ...args, ...settings);
+  const settings = ["--horizon-weeks", String(HORIZON), "--model-customers", "0"];
+  return await measureCli("start", log, data, ...settings, "--json");
 }
 
-function weekBefore(date: string): string {
-  return new Date(Date.parse(date) - 7 * 86_400_000).toISOString().slice(0, 10);
+/** A command on the log, with the data folder. */
+async function measureCli(
+  command: "start" | "sql",
+  { file, runDate, holdoutWeeks }: Log,
+  data: string,
+  ...more: string[]
+): Promise<Measured> {
+  const args = ["--orders", file, "--run-date", runDate, "--holdout-weeks", String(holdoutWeeks)];
+  const program = join(projectDir, `cli/${command}.ts`);
+  return await measure(process.execPath, program, ...args, "--data-dir", data, ...more);
 }
 
 /** Of BG/NBD and Gamma-Gamma, on what the last run of the main job wrote to its tables. */
@@ -245,11 +223,10 @@ async function notebook({ file, runDate, holdoutWeeks }: Log, ...flags: string[]
   return await measure(python, script, file, runDate, String(holdoutWeeks), String(HORIZON), out, ...flags);
 }
 
-async function sqlOnly({ file, runDate, holdoutWeeks }: Log): Promise<Measured> {
+async function sqlOnly(log: Log): Promise<Measured> {
   const data = join(folder, "sql-only");
   rmSync(data, { recursive: true, force: true });
-  const args = ["--orders", file, "--run-date", runDate, "--holdout-weeks", String(holdoutWeeks)];
-  return await measure(process.execPath, join(projectDir, "cli/sql.ts"), ...args, "--data-dir", data);
+  return await measureCli("sql", log, data);
 }
 
 async function dbtBuild({ file, runDate, holdoutWeeks }: Log): Promise<Measured> {
@@ -289,13 +266,9 @@ function compare({ name }: Log, ours: Results, theirs: Record<string, number>): 
       [modelOf(family).figures?.count_mae, theirs[`${family}_count_mae`]],
     ]);
   const pairs: Record<string, (number | undefined)[]> = {
-    customers: [model.customers, theirs.customers],
-    r: [model.r, theirs.r],
-    alpha: [model.alpha, theirs.alpha],
-    a: [model.a, theirs.a],
-    b: [model.b, theirs.b],
-    p: [model.p, theirs.p],
-    q: [model.q, theirs.q],
+    ...Object.fromEntries(
+      ["customers", "r", "alpha", "a", "b", "p", "q"].map((name) => [name, [model[name], theirs[name]]]),
+    ),
     gamma: [model.gamma, theirs.v],
     ...Object.fromEntries(errors),
     "top decile": [figures?.top_decile_revenue_share, theirs.top_decile],
@@ -312,11 +285,11 @@ function compare({ name }: Log, ours: Results, theirs: Record<string, number>): 
 async function repeat(times: number, work: () => Promise<Measured>): Promise<Measured> {
   const all: Measured[] = [];
   for (let time = 0; time < times; time += 1) all.push(await work());
-  return all.toSorted((one, other) => one.seconds - other.seconds)[Math.floor(all.length / 2)]!;
+  return median(all, ({ seconds }) => seconds);
 }
 
-/** Milliseconds from saving a model to when all is done, on the full CDNOW log, each time that it is saved. */
-async function savedModel(model: string): Promise<number[]> {
+/** Seconds from saving a model to when all is done, on the full CDNOW log. */
+async function savedModel(model: string): Promise<number> {
   const [sql, data] = [join(folder, "sql"), join(folder, "sql-data")];
   for (const each of [sql, data]) rmSync(each, { recursive: true, force: true });
   cpSync(join(projectDir, "sql"), sql, { recursive: true });
@@ -341,11 +314,11 @@ async function savedModel(model: string): Promise<number[]> {
   }
   child.kill();
   await once(child, "close");
-  return times;
+  return median(times, Number) / 1000;
 }
 
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
+function median<T>(all: readonly T[], figure: (each: T) => number): T {
+  return all.toSorted((one, other) => figure(one) - figure(other))[Math.floor(all.length / 2)]!;
 }
 
 function seconds(value: number): string {

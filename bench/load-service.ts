@@ -1,7 +1,6 @@
 /** A service under load, on one core: push requests of run requests, as Messenger sends them. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { Agent, request as httpRequest } from "node:http";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { freePort } from "../test/emulators/server.ts";
@@ -39,7 +38,7 @@ export async function start({ name, command, env }: Service, delay = 0): Promise
     stdio: "ignore",
     env: { PATH: process.env.PATH, ...env, PORT: String(port), DELAY_MS: String(delay) },
   });
-  while ((await send(port, "GET", "/healthcheck")) !== 200) {
+  while ((await statusOf(port, "/healthcheck")) !== 200) {
     if (child.exitCode !== null) throw new Error(`${name} ended with ${child.exitCode}.`);
     await setTimeout(2);
   }
@@ -66,16 +65,14 @@ interface Load {
  */
 export async function load(service: Service, counts: readonly number[]): Promise<Load> {
   const { child, port } = await start(service);
-  const agent = new Agent({ keepAlive: true, maxSockets: AT_ONCE });
   const latencies: number[] = [];
   const memory: (number | undefined)[] = [];
   let sent = 0;
   const client = async (count: number): Promise<void> => {
     while (sent < count) {
       sent += 1;
-      const body = pushOf(`load-${sent}`);
       const sentAt = performance.now();
-      const status = await send(port, "POST", "/", body, agent);
+      const status = await push(port, `load-${sent}`);
       if (status !== 204) throw new Error(`${service.name} answered ${status}.`);
       latencies.push(performance.now() - sentAt);
     }
@@ -88,30 +85,27 @@ export async function load(service: Service, counts: readonly number[]): Promise
     }
     return { perSecond: (1000 * sent) / (performance.now() - startedAt), latencies, memory };
   } finally {
-    agent.destroy();
     await stop(child);
   }
 }
 
-/** A push request of a run. */
-export function pushOf(run_id: string): string {
+/** Pushes the request of a run. Returns the status of the answer. */
+export async function push(port: number, run_id: string): Promise<number> {
   const data = Buffer.from(JSON.stringify({ run_id, run_date: "1997-10-01" })).toString("base64");
-  return JSON.stringify({ message: { data, messageId: run_id, attributes: { run_id } }, subscription: "s" });
+  const message = { data, messageId: run_id, attributes: { run_id } };
+  return await statusOf(port, "/", {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ message, subscription: "s" }),
+  });
 }
 
 /** The status of the answer; 0 if there is none. */
-export async function send(
-  port: number,
-  method: string,
-  path: string,
-  body?: string,
-  agent: Agent | false = false,
-): Promise<number> {
-  return await new Promise((resolve) => {
-    const headers = { "content-type": "application/json" };
-    const sent = httpRequest({ host: "127.0.0.1", port, method, path, agent, headers }, (response) => {
-      response.resume().once("end", () => resolve(response.statusCode ?? 0));
-    });
-    sent.once("error", () => resolve(0)).end(body);
-  });
-}
+const statusOf = (port: number, path: string, init?: RequestInit): Promise<number> =>
+  fetch(`http://127.0.0.1:${port}${path}`, init).then(
+    async (response) => {
+      await response.arrayBuffer();
+      return response.status;
+    },
+    () => 0,
+  );

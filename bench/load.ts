@@ -11,7 +11,7 @@ import Table from "cli-table3";
 import { Command } from "commander";
 import { bundle } from "../jobs/bundle.ts";
 import { pythonEnvironment } from "../local/runtime/python.ts";
-import { AT_ONCE, invoker, load, pushOf, type Service, send, start, stop } from "./load-service.ts";
+import { AT_ONCE, invoker, load, push, type Service, start, stop } from "./load-service.ts";
 
 const { requests: REQUESTS } = new Command("npm run bench:load --")
   .description("Measures the invoker beside a minimal service with Flask and gunicorn, each on one core.")
@@ -99,9 +99,7 @@ async function timeOfStart(service: Service): Promise<number> {
 /** How many of the requests that are in flight at SIGTERM are answered. */
 async function terminated(service: Service): Promise<number> {
   const { child, port } = await start(service, DELAY);
-  const sent = Array.from({ length: IN_FLIGHT }, (_, index) =>
-    send(port, "POST", "/", pushOf(`stop-${index}`)),
-  );
+  const sent = Array.from({ length: IN_FLIGHT }, (_, index) => push(port, `stop-${index}`));
   await setTimeout(DELAY / 2);
   await stop(child);
   return (await Promise.all(sent)).filter((status) => status === 204).length;

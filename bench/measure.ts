@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdirSync, readFileSync } from "node:fs";
+import { globSync, readFileSync } from "node:fs";
 import { text } from "node:stream/consumers";
 import { setInterval } from "node:timers";
 
@@ -43,8 +43,8 @@ export function residentMb(pid: number): number | undefined {
 function descendants(root: number): number[] {
   const all = [root];
   for (const pid of all) {
-    for (const task of list(`/proc/${pid}/task`))
-      all.push(...read(`/proc/${pid}/task/${task}/children`).split(" ").filter(Boolean).map(Number));
+    for (const children of globSync(`/proc/${pid}/task/*/children`))
+      all.push(...read(children).split(" ").filter(Boolean).map(Number));
   }
   return all;
 }
@@ -54,13 +54,5 @@ function read(file: string): string {
     return readFileSync(file, "utf8");
   } catch {
     return "";
-  }
-}
-
-function list(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch {
-    return [];
   }
 }

@@ -36,26 +36,26 @@ const options = localCommand(
 await runCommand(async () => {
   const version = Number(options.airflow) as AirflowVersion;
   if (options.runDate !== undefined) parse(runDate, options.runDate, "--run-date");
-  const closing: (() => Promise<void> | void)[] = [];
+  const resources = new AsyncDisposableStack();
   const interrupted = Promise.withResolvers<void>();
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, interrupted.resolve);
   const print = (text: string): void => void process.stderr.write(`${text}\n`);
   const serve = async (): Promise<void> => {
     print("Installing missing parts and starting the emulators …");
     const emulators = await startEmulators();
-    closing.push(() => emulators.close());
+    resources.defer(() => emulators.close());
     const log = createLogger({ component: "local" }, "warn");
     const testbed = await AirflowTestbed.create(emulators, cdnow(10), { project: "demo", log });
-    closing.push(() => testbed.close());
+    resources.defer(() => testbed.close());
     await testbed.startInvoker({ onTask: (runId, { task, state }) => print(`${runId}: ${task} ${state}`) });
     const settings = testbed.dagSettings({ retries: 2, retry_delay_seconds: 10 });
     // Airflow runs no past slots, only requested runs.
     const schedule = { ...settings.schedule, start_date: today() };
     const home = await airflowHome(version, { ...settings, schedule });
-    closing.push(() => rmSync(home, { recursive: true, force: true }));
+    resources.defer(() => rmSync(home, { recursive: true, force: true }));
     print("Starting Airflow, which takes a minute …");
     const airflow = await startAirflow(version, home, options.port, testbed.airflowEnv);
-    closing.push(() => airflow.close());
+    resources.defer(() => airflow.close());
     print(
       `${airflow.url} (user ${airflow.user}, password ${airflow.password})\n` +
         "The orders are those of every tenth CDNOW customer: trigger the DAG with run_date 1997-10-01. Ctrl-C stops everything.",
@@ -71,7 +71,7 @@ await runCommand(async () => {
   try {
     await Promise.race([interrupted.promise, serve()]);
   } finally {
-    for (const close of closing.toReversed()) await close();
+    await resources.disposeAsync();
   }
   // Servers that are still starting stop with this process.
   process.exit();

@@ -4,20 +4,11 @@ import { sqlParameters } from "../jobs/sql-runner/parameters.ts";
 import { exportModels } from "../jobs/sql-runner/parquet.ts";
 import { actionsOfStep, compileToRun, runActions } from "../jobs/sql-runner/runner.ts";
 import { createLogger } from "../lib/log.ts";
-import { makeFolder } from "../lib/make-folder.ts";
 import { sqlDir } from "../lib/project.ts";
 import { UserError } from "../lib/user-error.ts";
 import { whole } from "../local/report/numbers.ts";
-import { openLocalWarehouse } from "../local/runtime/local-stack.ts";
-import { localCommand, runCommand, runSettingsOf, withRunSettings } from "./command.ts";
-import {
-  dataDirOf,
-  loadForRun,
-  type OrdersArguments,
-  ordersOf,
-  RUN_DATE,
-  withOrders,
-} from "./orders-options.ts";
+import { localCommand, runCommand, withRunSettings } from "./command.ts";
+import { openForRun, RUN_DATE, type RunArguments, withOrders } from "./orders-options.ts";
 
 /** npm run examples: what a candidate gets in a run, as Parquet files for a notebook. */
 const options = withRunSettings(
@@ -28,25 +19,16 @@ const options = withRunSettings(
     .option("--run-date <date>", RUN_DATE),
 )
   .parse()
-  .opts<OrdersArguments & { out: string; runDate?: string }>();
+  .opts<RunArguments & { out: string }>();
 
 await runCommand(async () => {
-  const settings = runSettingsOf({ ...options });
-  const dataDir = dataDirOf(options.dataDir, ordersOf(options).file);
-  makeFolder(dataDir, "--data-dir");
-  const warehouse = await openLocalWarehouse(dataDir);
+  const { warehouse, settings, run_date } = await openForRun(options);
   try {
-    const run_date = await loadForRun(warehouse, options, settings);
     const graph = compileToRun(sqlDir, { project: warehouse.project });
     const values = sqlParameters({ ...settings, run_date, model_id: "" });
     const models = [...actionsOfStep(graph, "features"), ...actionsOfStep(graph, "examples")];
-    const { failures, rows } = await runActions(
-      warehouse,
-      sqlDir,
-      models,
-      values,
-      createLogger({ component: "examples" }, "error"),
-    );
+    const log = createLogger({ component: "examples" }, "error");
+    const { failures, rows } = await runActions(warehouse, sqlDir, models, values, log);
     if (failures.length > 0) throw new UserError(failures.join("\n"));
     const folder = (name: string): string => pathToFileURL(resolve(options.out, name)).href;
     const folders = { examples: folder("examples"), champion: folder("champion") };

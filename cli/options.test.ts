@@ -64,7 +64,7 @@ describe("the options of a command", () => {
     command.parse(args, { from: "user" });
     const options = command.opts<OrdersArguments>();
     const orders = ordersOf(options);
-    dataDirOf(options.dataDir, orders.file);
+    dataDirOf(options);
     return { orders, settings: runSettingsOf({ ...options }) };
   }
 

@@ -1,12 +1,14 @@
 import { createHash } from "node:crypto";
 import { basename, join, resolve } from "node:path";
 import type { Command } from "commander";
-import type { DuckDbWarehouse } from "../adapters/duckdb.ts";
-import { type RunSettings, runDate } from "../contracts/run.ts";
+import { runDate } from "../contracts/run.ts";
+import { makeFolder } from "../lib/make-folder.ts";
 import { projectDir } from "../lib/project.ts";
 import { parse, UserError } from "../lib/user-error.ts";
 import { dayAfter } from "../local/orders/days.ts";
 import { describeOrders, loadOrders, type OrdersOptions } from "../local/orders/load.ts";
+import { openLocalWarehouse } from "../local/runtime/local-stack.ts";
+import { runSettingsOf } from "./command.ts";
 
 /** The default log, and the run date of the papers that use it. */
 export const CDNOW = { file: join(projectDir, "data", "cdnow.csv.gz"), runDate: "1997-10-01" };
@@ -16,8 +18,8 @@ export const RUN_DATE =
   "orders before this day count (default: the day after the last order; 1997-10-01 for CDNOW)";
 
 /** The given run date; undefined for the day after the last order. @throws UserError when it is not one */
-export function runDateOf(options: OrdersArguments & { readonly runDate?: string }): string | undefined {
-  const date = options.runDate ?? (options.orders === undefined ? CDNOW.runDate : undefined);
+export function runDateOf({ runDate: given, orders }: RunArguments): string | undefined {
+  const date = given ?? (orders === undefined ? CDNOW.runDate : undefined);
   return date === undefined ? undefined : parse(runDate, date, "--run-date");
 }
 
@@ -32,6 +34,11 @@ export interface OrdersArguments {
   readonly guests?: string;
   readonly lines?: boolean;
   readonly dataDir?: string;
+}
+
+/** The same, of a command that runs. */
+export interface RunArguments extends OrdersArguments {
+  readonly runDate?: string;
 }
 
 /** Adds the options for reading an order log. */
@@ -82,23 +89,24 @@ export function ordersOf(options: OrdersArguments): OrdersOptions {
   };
 }
 
-/** Reads the log for a run of these settings into the open warehouse, and prints how. Returns the run date. */
-export async function loadForRun(
-  warehouse: DuckDbWarehouse,
-  options: OrdersArguments & { readonly runDate?: string },
-  { shop_time_zone: timeZone, refunds }: RunSettings,
-): Promise<string> {
+/** Opens the warehouse for a run with these options, reads the log into it, and prints how. */
+export async function openForRun(options: RunArguments) {
+  const settings = runSettingsOf({ ...options });
+  const { shop_time_zone: timeZone, refunds } = settings;
   const date = runDateOf(options);
+  const dataDir = dataDirOf(options);
+  makeFolder(dataDir, "--data-dir");
+  const warehouse = await openLocalWarehouse(dataDir);
   const log = await warehouse.withConnection((connection) =>
     loadOrders(connection, { ...ordersOf(options), timeZone, refunds }),
   );
   process.stdout.write(`orders: ${describeOrders(log)}\n`);
   for (const warning of log.warnings) process.stdout.write(`warning: ${warning}\n`);
-  return date ?? dayAfter(log.last_order_on, timeZone);
+  return { warehouse, dataDir, settings, run_date: date ?? dayAfter(log.last_order_on, timeZone) };
 }
 
 /** The data folder. By default each log has its own: a model of one shop must not score another shop. */
-export function dataDirOf(dataDir: string | undefined, file: string): string {
+export function dataDirOf({ dataDir, orders: file = CDNOW.file }: OrdersArguments): string {
   if (dataDir?.trim() === "")
     throw new UserError("--data-dir is blank.", { remedy: "Give a folder, or omit the option." });
   if (dataDir !== undefined) return resolve(dataDir);

@@ -21,7 +21,7 @@ import { formatError, UserError } from "../lib/user-error.ts";
 import { openLocalWarehouse, warehousePath } from "../local/runtime/local-stack.ts";
 import { lastChampion } from "./champion.ts";
 import { localCommand, runCommand } from "./command.ts";
-import { dataDirOf, type OrdersArguments, ordersOf, withOrders } from "./orders-options.ts";
+import { dataDirOf, type OrdersArguments, withOrders } from "./orders-options.ts";
 import { sqlConfig } from "./sql-config.ts";
 
 interface PlanOptions extends OrdersArguments {
@@ -64,7 +64,7 @@ await runCommand(async () => {
 });
 
 async function makePlan({ against, data, estimate, ...given }: PlanOptions, scratch: string): Promise<Plan> {
-  const dataDir = dataDirOf(given.dataDir, ordersOf(given).file);
+  const dataDir = dataDirOf(given);
   const lastRun = await readLastRun(fileArtifacts, pathToFileURL(dataDir).href);
   if (lastRun === undefined && (against === undefined || data))
     throw new UserError(`There has been no run in ${dataDir}, so there is nothing to compare with.`, {
@@ -79,16 +79,16 @@ async function makePlan({ against, data, estimate, ...given }: PlanOptions, scra
       ? { graph: { ...after.graph, actions: lastRun!.actions }, dir: given.sqlDir }
       : { graph: { ...after.graph, actions: compile(oldDir).actions }, dir: oldDir };
   const title = against ?? `the last run, of ${lastRun!.parameters.run_date?.value}`;
-  const plan = await planChanges(title, before, after, sqlConfig);
-  const bytes =
+  const changed = await planChanges(title, before, after, sqlConfig);
+  const parameters = lastRun?.parameters ?? {};
+  const plan: Plan =
     estimate === undefined
-      ? {}
-      : { bytes: await estimates(given.sqlDir, estimate, plan.changes, lastRun?.parameters ?? {}) };
-  if (!data || lastRun === undefined || touchedActions(after.graph, plan.changes).length === 0)
-    return { ...plan, ...bytes };
+      ? changed
+      : { ...changed, bytes: await estimates(given.sqlDir, estimate, changed.changes, parameters) };
+  if (!data || lastRun === undefined || touchedActions(after.graph, plan.changes).length === 0) return plan;
   const warehouse = await copyWarehouse(dataDir, scratch);
   try {
-    return { ...plan, ...bytes, data: await compareData(warehouse, plan, before, after, lastRun) };
+    return { ...plan, data: await compareData(warehouse, plan, before, after, lastRun) };
   } finally {
     await warehouse.close();
   }

@@ -26,7 +26,7 @@ const options = withOrders(
 
 await runCommand(async () => {
   const source = ordersOf(options);
-  const dataDir = dataDirOf(options.dataDir, source.file);
+  const dataDir = dataDirOf(options);
   makeFolder(dataDir, "--data-dir");
   const log = createLogger({ component: "local" });
   // First the orders: when the invoker answers, it can launch runs.

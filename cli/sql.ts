@@ -13,21 +13,12 @@ import { startOrderRead } from "../jobs/sql-runner/order-reads.ts";
 import { sqlParameters } from "../jobs/sql-runner/parameters.ts";
 import { actionsOfStep, compileToRun, runActions } from "../jobs/sql-runner/runner.ts";
 import { createLogger } from "../lib/log.ts";
-import { makeFolder } from "../lib/make-folder.ts";
 import { sqlDir } from "../lib/project.ts";
 import { formatError } from "../lib/user-error.ts";
 import { whole as count, elapsed } from "../local/report/numbers.ts";
-import { openLocalWarehouse } from "../local/runtime/local-stack.ts";
 import { lastChampion } from "./champion.ts";
-import { localCommand, runCommand, runSettingsOf, withRunSettings } from "./command.ts";
-import {
-  dataDirOf,
-  loadForRun,
-  type OrdersArguments,
-  ordersOf,
-  RUN_DATE,
-  withOrders,
-} from "./orders-options.ts";
+import { localCommand, runCommand, withRunSettings } from "./command.ts";
+import { openForRun, RUN_DATE, type RunArguments, withOrders } from "./orders-options.ts";
 import { sqlConfig } from "./sql-config.ts";
 
 /** npm run sql: runs the SQL project in this process. Scores with the last champion, if there is one. */
@@ -44,14 +35,10 @@ const options = withRunSettings(
     ),
 )
   .parse()
-  .opts<OrdersArguments & { runDate?: string; sqlDir: string; watch: boolean }>();
+  .opts<RunArguments & { sqlDir: string; watch: boolean }>();
 
 await runCommand(async () => {
-  const settings = runSettingsOf({ ...options });
-  const dataDir = dataDirOf(options.dataDir, ordersOf(options).file);
-  makeFolder(dataDir, "--data-dir");
-  const warehouse = await openLocalWarehouse(dataDir);
-  const run_date = await loadForRun(warehouse, options, settings);
+  const { warehouse, dataDir, settings, run_date } = await openForRun(options);
   const parameters = sqlParameters({
     ...settings,
     run_date,
@@ -105,13 +92,8 @@ async function run(
   parameters: Parameters,
 ): Promise<number> {
   const startedAt = performance.now();
-  const result = await runActions(
-    warehouse,
-    options.sqlDir,
-    actions,
-    parameters,
-    createLogger({ component: "sql" }, "error"),
-  );
+  const log = createLogger({ component: "sql" }, "error");
+  const result = await runActions(warehouse, options.sqlDir, actions, parameters, log);
   for (const [table, rows] of Object.entries(result.rows))
     process.stdout.write(`${table.padEnd(28)} ${count(rows).padStart(10)} rows\n`);
   for (const warning of result.warnings) process.stdout.write(`warning: ${warning}\n`);

@@ -2,14 +2,7 @@ import { resolve } from "node:path";
 import { CANDIDATES, parseCandidates } from "../jobs/candidates.ts";
 import { runMain } from "../local/main-job.ts";
 import { localCommand, runSettingsOf, withRunSettings } from "./command.ts";
-import {
-  dataDirOf,
-  type OrdersArguments,
-  ordersOf,
-  RUN_DATE,
-  runDateOf,
-  withOrders,
-} from "./orders-options.ts";
+import { dataDirOf, ordersOf, RUN_DATE, type RunArguments, runDateOf, withOrders } from "./orders-options.ts";
 
 /** npm start: the whole pipeline on one machine, from an order log to the marts and a report. */
 const command = withOrders(
@@ -35,8 +28,7 @@ Examples:
   npm start -- --orders shop.csv --columns customer_id=CustID,ordered_at=Date,amount=Total --export out`,
   );
 
-interface StartOptions extends OrdersArguments {
-  readonly runDate?: string;
+interface StartOptions extends RunArguments {
   readonly maxRejectedShare?: string;
   readonly export?: string;
   readonly candidates?: string;
@@ -46,15 +38,13 @@ const options = withRunSettings(command).parse().opts<StartOptions>();
 
 process.exitCode = await runMain(options.json, () => {
   const run = runSettingsOf({ ...options });
-  const date = runDateOf(options);
-  const orders = ordersOf(options);
   return {
     run,
     usualRejectedShare: options.maxRejectedShare === undefined,
-    orders,
-    dataDir: dataDirOf(options.dataDir, orders.file),
-    ...(date === undefined ? {} : { runDate: date }),
-    ...(options.candidates === undefined ? {} : { candidates: parseCandidates(options.candidates) }),
-    ...(options.export === undefined ? {} : { exportDir: resolve(options.export) }),
+    orders: ordersOf(options),
+    dataDir: dataDirOf(options),
+    runDate: runDateOf(options),
+    candidates: options.candidates === undefined ? [] : parseCandidates(options.candidates),
+    exportDir: options.export === undefined ? undefined : resolve(options.export),
   };
 });

@@ -3,7 +3,7 @@ import { closest } from "fastest-levenshtein";
 import { z } from "zod";
 import { type RunSettings, runSettings } from "../contracts/run.ts";
 import { CANDIDATES, type Candidate } from "../jobs/candidates.ts";
-import { jsonOrText } from "../lib/json.ts";
+import { json } from "../lib/json.ts";
 import { isTimeZone } from "../lib/time-zone.ts";
 import { UserError } from "../lib/user-error.ts";
 import { type Duration, toSeconds, UNITS } from "./duration.ts";
@@ -25,8 +25,7 @@ const PROJECT = "[a-z][a-z0-9-]{4,28}[a-z0-9]";
 const matching = (pattern: RegExp, error: string) => z.string(error).regex(pattern, error);
 const list = <S extends z.ZodType>(item: S, most = Number.POSITIVE_INFINITY) => {
   const items = z.array(item, "must be a list");
-  const limited = items.refine(({ length }) => length <= most, `must be at most ${most}`);
-  return z.string().transform(jsonOrText).pipe(limited).default([]);
+  return json(items.refine(({ length }) => length <= most, `must be at most ${most}`)).default([]);
 };
 
 const project = matching(

@@ -6,7 +6,7 @@ describe("step reports", () => {
   const train = stepStarted("train");
   const files = new Map(
     [features, train].map((report) => [
-      stepReportUrl("gs://bucket/", "run-1", report.step),
+      stepReportUrl("gs://bucket", "run-1", report.step),
       JSON.stringify(report),
     ]),
   );

@@ -17,7 +17,7 @@ export type StepReport = z.output<typeof stepReport>;
 
 /** URL of the report of a step of a run, below the artifacts' URL. */
 export const stepReportUrl = (artifactsUrl: string, runId: string, step: string): string =>
-  `${artifactsUrl.replace(/\/$/, "")}/runs/${runId}/steps/${step}.json`;
+  `${artifactsUrl}/runs/${runId}/steps/${step}.json`;
 
 /** The report of a step that starts now. */
 export const stepStarted = (step: string): StepReport => ({

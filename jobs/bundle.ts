@@ -5,24 +5,22 @@ import { type BuildOptions, buildSync } from "esbuild";
 import { projectDir } from "../lib/project.ts";
 import { CANDIDATES, type Candidate } from "./candidates.ts";
 
-/** The programs that have an image: the entry of each, and files of the project that it reads beside its code. */
+/** The programs that have an image, and the folders of the project that each reads beside its code. */
 export const PROGRAMS = {
-  invoker: { entry: "functions/invoker/main.ts", files: [] },
+  invoker: [],
   // @dataform/core compiles the SQL project in a context of its own, from its own files.
-  "sql-runner": { entry: "jobs/sql-runner/main.ts", files: ["sql", "node_modules/@dataform/core"] },
-  clv: { entry: "jobs/clv/main.ts", files: [] },
-  notify: { entry: "jobs/notify/main.ts", files: [] },
-} as const;
+  "sql-runner": ["sql", "node_modules/@dataform/core"],
+  clv: [],
+  notify: [],
+} satisfies Record<string, readonly string[]>;
 export type Program = keyof typeof PROGRAMS;
 
 /** A candidate in TypeScript is bundled as well. */
 const isProgram = (name: string): name is Program | Candidate =>
   name in PROGRAMS || CANDIDATES[name as Candidate]?.language === "typescript";
 
-const partsOf = (
-  program: Program | Candidate,
-): { readonly entry: string; readonly files: readonly string[] } =>
-  program in CANDIDATES ? { entry: `jobs/${program}/main.ts`, files: [] } : PROGRAMS[program as Program];
+const entryOf = (program: Program | Candidate): string =>
+  program === "invoker" ? "functions/invoker/main.ts" : `jobs/${program}/main.ts`;
 
 const OPTIONS: BuildOptions = {
   absWorkingDir: projectDir,
@@ -55,15 +53,16 @@ export function bundle(program: Program | Candidate): Bundle {
 }
 
 function makeBundle(program: Program | Candidate): Bundle {
-  const { outputFiles, metafile } = buildSync({ ...OPTIONS, entryPoints: [partsOf(program).entry] });
+  const { outputFiles, metafile } = buildSync({ ...OPTIONS, entryPoints: [entryOf(program)] });
   const inputs = Object.keys(metafile!.inputs).filter((file) => !file.includes("node_modules/"));
   return { script: outputFiles![0]!.text, inputs };
 }
 
 /** The files that the image holds beside the script, with their paths in the project; no tests. */
 export function filesOf(program: Program | Candidate): string[] {
-  return partsOf(program)
-    .files.flatMap((folder) => globSync(`${folder}/**/*`, { cwd: projectDir }))
+  const folders: readonly string[] = program in PROGRAMS ? PROGRAMS[program as Program] : [];
+  return folders
+    .flatMap((folder) => globSync(`${folder}/**/*`, { cwd: projectDir }))
     .filter(
       (path) => statSync(join(projectDir, path)).isFile() && !/\.test\.\w+$|^sql\/tables\.json$/.test(path),
     )

@@ -104,6 +104,13 @@ describe("job", () => {
     );
   });
 
+  it("takes a folder of artifacts with a slash at its end", async () => {
+    const { href } = pathToFileURL(folder);
+    const work = "step.report.warnings.push(step.artifactsUrl);";
+    assert.equal((await run(work, undefined, { ARTIFACTS_URL: `${href}/` })).code, 0);
+    assert.deepEqual(report().warnings, [href]);
+  });
+
   it("ends with exit code 1, the error in its report and no outputs when the work throws", async () => {
     const { code, log } = await run(`
       step.report.outputs.model_id = "m-1";
@@ -196,7 +203,7 @@ describe("job", () => {
 
   it("names what is wrong in its executor input or its environment", async () => {
     const cases: [string[], Record<string, string>, RegExp][] = [
-      [["--executor-input", "{no json"], {}, /--executor-input is not JSON/],
+      [["--executor-input", "{no json"], {}, /--executor-input: .*expected object.*given: "{no json"/],
       [[], {}, /--executor-input: outputs: /],
       [
         ["--executor-input", JSON.stringify(input({ run_id: "A B" }))],

@@ -7,9 +7,11 @@ import type { Publisher } from "../contracts/messages.ts";
 import { runId } from "../contracts/run.ts";
 import { type StepReport, stepReportUrl, stepStarted } from "../contracts/step.ts";
 import type { Warehouse } from "../contracts/warehouse.ts";
+import { json } from "../lib/json.ts";
 import { createLogger, type Logger } from "../lib/log.ts";
 import { mapValues } from "../lib/map-values.ts";
-import { formatError, parse, UserError } from "../lib/user-error.ts";
+import { formatError, parse } from "../lib/user-error.ts";
+import { within } from "../lib/within.ts";
 
 const artifactsByName = z
   .record(z.string(), z.object({ artifacts: z.array(z.object({ uri: z.string() })) }))
@@ -32,7 +34,10 @@ const executorInput = z.object({
 const commonParameters = z.object({ step: z.string(), run_id: runId, run_date: z.iso.date() });
 
 const environment = z.object({
-  ARTIFACTS_URL: z.string().describe("Folder of the runs' files."),
+  ARTIFACTS_URL: z
+    .string()
+    .transform((url) => url.replace(/\/$/, ""))
+    .describe("Folder of the runs' files."),
   TIME_LIMIT_SECONDS: z.coerce.number().positive().describe("A step that takes longer fails."),
 });
 
@@ -44,6 +49,7 @@ export interface Step<P> {
   /** The work adds rows, warnings and outputs to it. */
   readonly report: StepReport;
   readonly log: Logger;
+  /** Without a slash at the end. */
   readonly artifactsUrl: string;
   /** URLs of the artifacts that the step reads and writes, by name. */
   readonly artifactUrls: { readonly inputs: Urls; readonly outputs: Urls };
@@ -67,8 +73,8 @@ export async function runJob<S extends z.ZodType<object>>(
   schema: S,
   work: (step: Step<z.output<S>>) => Promise<void>,
 ): Promise<void> {
-  const { values } = parseArgs({ options: { "executor-input": { type: "string" } } });
-  const input = parse(executorInput, json(values["executor-input"]), "--executor-input");
+  const { values } = parseArgs({ options: { "executor-input": { type: "string", default: "{}" } } });
+  const input = parse(json(executorInput), values["executor-input"], "--executor-input");
   const env = parse(environment, process.env, "environment");
   const { parameterValues } = input.inputs;
   const common = parse(commonParameters, parameterValues, "parameters");
@@ -99,8 +105,6 @@ export async function runJob<S extends z.ZodType<object>>(
     log.error({ err: error }, `${step} failed: ${report.error}`);
   };
   const tooLate = new Error(`the step took longer than its limit of ${env.TIME_LIMIT_SECONDS} s`);
-  const limit = Promise.withResolvers<never>();
-  const timer = setTimeout(() => limit.reject(tooLate), env.TIME_LIMIT_SECONDS * 1000);
 
   try {
     await writeReport();
@@ -125,24 +129,15 @@ export async function runJob<S extends z.ZodType<object>>(
         if (uri === undefined) throw new Error(`the pipeline declares no output artifact ${name} of ${step}`);
         await jobArtifacts.write(uri, text);
       },
-      writeFile: (path, text) => jobArtifacts.write(`${env.ARTIFACTS_URL.replace(/\/$/, "")}/${path}`, text),
+      writeFile: (path, text) => jobArtifacts.write(`${env.ARTIFACTS_URL}/${path}`, text),
     });
-    await Promise.race([done, limit.promise]);
+    await within(env.TIME_LIMIT_SECONDS * 1000, done, tooLate);
     await succeed();
   } catch (error) {
     await fail(error);
     // Work that hangs holds its resources, so closing them would hang too.
     if (error === tooLate) process.exit();
   } finally {
-    clearTimeout(timer);
     await resources.disposeAsync();
-  }
-}
-
-function json(text = "{}"): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw new UserError("--executor-input is not JSON.", { cause });
   }
 }

@@ -21,7 +21,8 @@ interface StepDefinition {
   readonly takes?: Readonly<Record<string, string>>;
   /** Output artifacts of earlier steps that this step reads: the name here, and step and name there. */
   readonly reads?: Readonly<Record<string, { readonly step: string; readonly artifact: string }>>;
-  readonly outputs?: Readonly<Record<string, ParameterType>>;
+  /** Names of its output parameters, which are texts. */
+  readonly outputs?: readonly string[];
   /** Output artifacts: name and type. */
   readonly artifacts?: Readonly<Record<string, ArtifactType>>;
   readonly timeLimitSeconds: number;
@@ -40,7 +41,7 @@ export function stepsOf(
       image: "clv",
       after: [candidates.length === 0 ? "features" : "predictions"],
       constants: { candidates: candidates.join(",") },
-      outputs: { model_id: "STRING" },
+      outputs: ["model_id"],
       artifacts: { model: "system.Model" },
       timeLimitSeconds: 1800,
     },
@@ -69,7 +70,7 @@ function candidateSteps(
       champion: { step: "examples", artifact: "champion" },
     },
     // The name of the custom job, for the console.
-    ...(areCustomJobs && { outputs: { gcp_resources: "STRING" } }),
+    ...(areCustomJobs && { outputs: ["gcp_resources"] }),
     artifacts: { predictions: "system.Dataset" },
     timeLimitSeconds: CANDIDATES[name].timeLimitSeconds,
   });
@@ -90,7 +91,7 @@ function candidateSteps(
 const CANDIDATE_ENV = ["ARTIFACTS_URL"];
 
 /** The exit task: it runs after the steps, whether they succeeded or not. */
-const EXIT = { name: "notify", image: "notify", timeLimitSeconds: 300 } as const;
+const EXIT = { name: "notify", image: "notify", after: [], timeLimitSeconds: 300 } as const;
 
 /** A failed step is run again this many times. The delay before the first retry doubles with each retry. */
 export const RETRY = { times: 1, delay: "60s" } as const;
@@ -134,7 +135,7 @@ export function pipelineSpec(options: PipelineOptions) {
   });
   const constant = (value: string) => ({ runtimeValue: { constant: value } });
   const isCandidate = (image: Image | Candidate): image is Candidate => image in CANDIDATES;
-  const executor = ({ image, timeLimitSeconds }: Pick<StepDefinition, "image" | "timeLimitSeconds">) => {
+  const executor = ({ image, timeLimitSeconds }: StepDefinition) => {
     const visible = Object.entries(env).filter(
       ([name]) => !isCandidate(image) || CANDIDATE_ENV.includes(name),
     );
@@ -150,24 +151,24 @@ export function pipelineSpec(options: PipelineOptions) {
   const artifact = (schemaTitle: ArtifactType) => ({
     artifactType: { schemaTitle, schemaVersion: "0.0.1" },
   });
-  const component = (
-    name: string,
-    extra: Readonly<Record<string, object>>,
-    step: Partial<StepDefinition> = {},
-  ) => ({
+  const text = { parameterType: "STRING" };
+  const component = (step: StepDefinition, name: string, more: object = {}) => ({
     executorLabel: `exec-${name}`,
     inputDefinitions: {
-      parameters: { step: { parameterType: "STRING" }, ...inputDefinitions.parameters, ...extra },
+      parameters: {
+        step: text,
+        ...inputDefinitions.parameters,
+        ...mapValues({ ...step.constants, ...step.takes }, () => text),
+        ...more,
+      },
       ...(step.reads && { artifacts: mapValues(step.reads, () => artifact("system.Dataset")) }),
     },
-    ...(step.outputs || step.artifacts
-      ? {
-          outputDefinitions: {
-            parameters: mapValues(step.outputs ?? {}, (parameterType) => ({ parameterType })),
-            artifacts: mapValues(step.artifacts ?? {}, artifact),
-          },
-        }
-      : {}),
+    ...((step.outputs || step.artifacts) && {
+      outputDefinitions: {
+        parameters: Object.fromEntries((step.outputs ?? []).map((output) => [output, text])),
+        artifacts: mapValues(step.artifacts ?? {}, artifact),
+      },
+    }),
   });
   const eachStep = <V>(prefix: string, map: (step: StepDefinition, name: string) => V): Record<string, V> =>
     Object.fromEntries(Object.entries(steps).map(([name, step]) => [`${prefix}-${name}`, map(step, name)]));
@@ -226,23 +227,14 @@ export function pipelineSpec(options: PipelineOptions) {
           })),
         },
       },
-      ...eachStep("comp", (step, name) =>
-        component(
-          name,
-          mapValues({ ...step.constants, ...step.takes }, () => ({ parameterType: "STRING" })),
-          step,
-        ),
-      ),
-      [`comp-${EXIT.name}`]: component(EXIT.name, {
-        steps: { parameterType: "STRING" },
+      ...eachStep("comp", (step, name) => component(step, name)),
+      [`comp-${EXIT.name}`]: component(EXIT, EXIT.name, {
+        steps: text,
         status: { parameterType: "TASK_FINAL_STATUS", isOptional: true },
       }),
     },
     deploymentSpec: {
-      executors: {
-        ...eachStep("exec", executor),
-        [`exec-${EXIT.name}`]: executor(EXIT),
-      },
+      executors: { ...eachStep("exec", executor), [`exec-${EXIT.name}`]: executor(EXIT) },
     },
   };
 }

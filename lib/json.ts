@@ -1,3 +1,5 @@
+import { z } from "zod";
+
 /** The parsed JSON, or the text itself if it is not JSON. */
 export function jsonOrText(text: string): unknown {
   try {
@@ -6,3 +8,6 @@ export function jsonOrText(text: string): unknown {
     return text;
   }
 }
+
+/** A text that is the JSON of a value, as a setting or a variable has it. */
+export const json = <S extends z.ZodType>(value: S) => z.string().transform(jsonOrText).pipe(value);

@@ -10,7 +10,10 @@ export class UserError extends Error {
   /** One sentence on what to do next. */
   readonly remedy: string | undefined;
 
-  constructor(message: string, options: { status?: number; remedy?: string; cause?: unknown } = {}) {
+  constructor(
+    message: string,
+    options: { status?: number; remedy?: string | undefined; cause?: unknown } = {},
+  ) {
     super(message, { cause: options.cause });
     this.name = "UserError";
     this.status = options.status ?? 400;
@@ -40,7 +43,7 @@ export function parse<S extends z.ZodType>(
       input === undefined || Number.isNaN(input) ? "" : ` (given: ${shorten(JSON.stringify(input))})`;
     return `${field === "" ? "" : `${field}: `}${issue.message}${given}`;
   });
-  throw new UserError(`${what}: ${details.join("; ")}`, remedy === undefined ? {} : { remedy });
+  throw new UserError(`${what}: ${details.join("; ")}`, { remedy });
 }
 
 /** Whether an error is a UserError of this project or of a package. */

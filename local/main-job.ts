@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { fileArtifacts } from "../adapters/artifacts.ts";
-import { type RunEvent, runRequest } from "../contracts/messages.ts";
+import { runRequest } from "../contracts/messages.ts";
 import { newRunId, type RunSettings } from "../contracts/run.ts";
 import { stepReport, stepReportUrl } from "../contracts/step.ts";
 import type { Candidate } from "../jobs/candidates.ts";
@@ -15,28 +15,25 @@ import { Progress } from "./progress.ts";
 import { exportMarts } from "./report/export.ts";
 import { elapsed, percent, whole } from "./report/numbers.ts";
 import { renderReport } from "./report/report.ts";
-import { figuresOf, readResults } from "./report/results.ts";
+import { figuresOf, notChosen, readResults } from "./report/results.ts";
 import { renderTables, rowsOf } from "./report/terminal.ts";
-import { openLocalWarehouse, startLocalStack } from "./runtime/local-stack.ts";
-import { confirmRun, requestRun } from "./runtime/orchestrator.ts";
+import { openLocalWarehouse, runOnce } from "./runtime/local-stack.ts";
+import { confirmRun } from "./runtime/orchestrator.ts";
 
 export interface MainSettings {
   readonly orders: OrdersOptions;
   /** YYYY-MM-DD. @default the day after the last order */
-  readonly runDate?: string;
+  readonly runDate?: string | undefined;
   readonly run: RunSettings;
   /** Whether max_rejected_share was not given, and is at least what is usual for a known export. @default false */
   readonly usualRejectedShare?: boolean;
-  /** The candidates that compete with the built-in model. @default none */
-  readonly candidates?: readonly Candidate[];
+  /** The candidates that compete with the built-in model. */
+  readonly candidates: readonly Candidate[];
   /** Folder of the warehouse and of the runs' files. */
   readonly dataDir: string;
   /** Folder for the marts as Parquet and CSV. @default none */
-  readonly exportDir?: string;
+  readonly exportDir?: string | undefined;
 }
-
-/** Milliseconds after which a run fails. */
-const TIME_LIMIT = 3_600_000;
 
 /**
  * Runs the whole pipeline on this machine and prints the results, as tables or as one JSON object. Errors of
@@ -50,10 +47,7 @@ export async function runMain(json: boolean, settings: () => MainSettings): Prom
   const progress = new Progress(!json);
   const run: Started = { run_id: null, run_date: null, warnings: [] };
   try {
-    const printed = await runOnce(json, settings(), interrupt.signal, progress, (started) =>
-      Object.assign(run, started),
-    );
-    process.stdout.write(printed);
+    process.stdout.write(await runAndShow(json, settings(), interrupt.signal, progress, run));
     return 0;
   } catch (thrown) {
     const { aborted } = interrupt.signal;
@@ -73,15 +67,15 @@ interface Started {
   warnings: string[];
 }
 
-/** Returns the text for stdout. */
-async function runOnce(
+/** Returns the text for stdout, and notes in `started` what is known when the run starts. */
+async function runAndShow(
   json: boolean,
   given: MainSettings,
   signal: AbortSignal,
   progress: Progress,
-  onStart: (started: Started) => void,
+  started: Started,
 ): Promise<string> {
-  const { orders: source, runDate, candidates = [], dataDir, exportDir } = given;
+  const { orders: source, runDate, candidates, dataDir, exportDir } = given;
   let settings = given.run;
   if (exportDir !== undefined) makeFolder(exportDir, "--export");
   makeFolder(dataDir, "--data-dir");
@@ -106,11 +100,11 @@ async function runOnce(
   signal.throwIfAborted();
 
   const run_id = newRunId(run_date);
-  onStart({ run_id, run_date, warnings: orders.warnings });
+  Object.assign(started, { run_id, run_date, warnings: orders.warnings });
   const startedAt = performance.now();
-  const stack = await startLocalStack({
+  const request = parse(runRequest, { run_id, run_date, ...settings }, "The request");
+  const event = await runOnce(request, signal, {
     dataDir,
-    port: 0,
     candidates,
     log: createLogger({ component: "local", run_id }, json ? undefined : "error"),
     onTask: (_, { task, state, error }) => {
@@ -123,18 +117,6 @@ async function runOnce(
     },
     ...(json ? { onOutput: (line: string) => void process.stderr.write(`${line}\n`) } : {}),
   });
-  let event: RunEvent;
-  try {
-    event = await requestRun(parse(runRequest, { run_id, run_date, ...settings }, "The request"), {
-      messenger: stack.messenger,
-      invokerUrl: stack.url,
-      timeLimit: TIME_LIMIT,
-      pollInterval: 2000,
-      signal,
-    });
-  } finally {
-    await stack.close();
-  }
   if (event.status !== "succeeded")
     throw new UserError(`Run ${run_id} ${event.status} in step ${event.failed_step}.\n${event.reason}`);
 
@@ -157,26 +139,15 @@ async function runOnce(
     await fileArtifacts.write(pathToFileURL(report).href, page);
     const exported = exportDir === undefined ? [] : await exportMarts(warehouse, run_date, exportDir);
     if (json) {
-      const {
-        scoring: model,
-        fitted,
-        segments,
-        topCustomers: top_customers,
-        drift,
-        rejected,
-        tables,
-      } = results;
       const { status, steps } = event;
-      const [holdout, backtest] = ["holdout", "backtest"].map((name) => figuresOf(results, name));
-      const run = { run_id, run_date, status, orders, steps, model_id: modelId, model, fitted };
-      const others = new Set(
-        results.metrics.flatMap((row) => (row.evaluation === "candidate" ? row.model_id : [])),
-      );
-      const not_chosen = Object.fromEntries(
-        [...others].map((id) => [id, figuresOf(results, "candidate", id)]),
-      );
-      const tablesOfRun = { holdout, not_chosen, backtest, segments, top_customers, drift, rejected, tables };
-      return `${JSON.stringify({ ...run, ...tablesOfRun, warnings, report, exported })}\n`;
+      const { scoring: model, metrics, calendar, cells, ...shown } = results;
+      const run = { run_id, run_date, status, orders, steps, model_id: modelId, model };
+      const evaluations = {
+        holdout: figuresOf(results, "holdout"),
+        not_chosen: notChosen(results),
+        backtest: figuresOf(results, "backtest"),
+      };
+      return `${JSON.stringify({ ...run, ...shown, ...evaluations, warnings, report, exported })}\n`;
     }
     const files = [`Report: ${report}`, ...exported.map((path) => `Export: ${path}`)];
     return `\n${renderTables(results, event.steps)}\n\n${files.join("\n")}\n`;
@@ -192,10 +163,9 @@ function checkRunDate(
 ): void {
   const { first_order_on, last_order_on } = days;
   if (date > first_order_on) return;
+  const latest = dayAfter(last_order_on, settings.shop_time_zone);
   throw new UserError(
     `The run date ${date} is not after the first order (${first_order_on}), so there are no orders before it.`,
-    dayAfter(last_order_on, settings.shop_time_zone) > first_order_on
-      ? { remedy: `Give a later date: --run-date ${dayAfter(last_order_on, settings.shop_time_zone)}` }
-      : {},
+    { remedy: latest > first_order_on ? `Give a later date: --run-date ${latest}` : undefined },
   );
 }

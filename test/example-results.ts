@@ -1,4 +1,4 @@
-import { evaluate, type Metric, OUTCOMES, PREDICTIONS } from "../jobs/clv/metrics.ts";
+import { evaluate, type Metric, OUTCOMES } from "../jobs/clv/metrics.ts";
 import { seededRandom } from "../jobs/clv/random.ts";
 import type { ReportContext } from "../local/report/report.ts";
 import type { Model, Results } from "../local/report/results.ts";
@@ -7,7 +7,7 @@ import { columnsOf } from "./columns.ts";
 /** Results of a run with 1,000 customers. `changes` replace their parts. */
 export function exampleResults(changes: Partial<Results> = {}): Results {
   const metrics = (["holdout", "backtest"] as const).flatMap((evaluation, seed) =>
-    evaluate(columnsOf(OUTCOMES, outcomes(seed)), [columnsOf(PREDICTIONS, outcomes(seed))], {
+    evaluate(columnsOf(OUTCOMES, outcomes(seed)), 0.7, [columnsOf(["purchases", "value"], outcomes(seed))], {
       replicates: 40,
     })[0]!.map((row) => ({ model_id: MODEL.model_id, evaluation, ...row })),
   );
@@ -52,7 +52,7 @@ export function exampleResults(changes: Partial<Results> = {}): Results {
     fitted: [{ ...MODEL, sample: "calibration" }, MODEL],
     scoring: MODEL,
     metrics,
-    topCustomers: Array.from({ length: 10 }, (_, i) => ({
+    top_customers: Array.from({ length: 10 }, (_, i) => ({
       customer_id: `C-${i}`,
       segment: "Champions",
       recency_days: i,
@@ -84,7 +84,7 @@ export function rfmOnlyResults(): Results {
     scoring: null,
     metrics: [],
     segments: full.segments.map((row) => ({ ...row, mean_p_active: null, expected_value: null })),
-    topCustomers: full.topCustomers.map((row) => ({
+    top_customers: full.top_customers.map((row) => ({
       ...row,
       p_active: null,
       expected_purchases: null,
@@ -111,7 +111,7 @@ export function resultsOfMarkup(): Results {
     segments: full.segments.map((row) => ({ ...row, segment: `${MARKUP}${row.position}`, advice: MARKUP })),
     fitted: full.fitted.map((row) => ({ ...row, reason: MARKUP })),
     scoring: { ...MODEL, model_id: MARKUP },
-    topCustomers: full.topCustomers.map((row) => ({ ...row, customer_id: MARKUP, segment: MARKUP })),
+    top_customers: full.top_customers.map((row) => ({ ...row, customer_id: MARKUP, segment: MARKUP })),
     cells: full.cells.map((row) => ({ ...row, segment: `${MARKUP}1` })),
   };
 }
@@ -154,14 +154,14 @@ function outcomes(seed: number) {
     const x = Math.floor(-2 * Math.log(1 - random()));
     const actualPurchases = Math.floor(random() * (x + 1));
     return {
-      predictedPurchases: 0.1 + 0.4 * x,
-      predictedValue: (0.1 + 0.4 * x) * (20 + 30 * random()),
-      rfmScore: 3 + Math.min(12, x + Math.floor(3 * random())),
-      pastSpend: (x + 1) * (10 + 50 * random()),
-      pastRatePurchases: 0.7 * x,
-      actualPurchases,
-      actualRevenue: actualPurchases * (10 + 50 * random()),
+      purchases: 0.1 + 0.4 * x,
+      value: (0.1 + 0.4 * x) * (20 + 30 * random()),
+      rfm_score: 3 + Math.min(12, x + Math.floor(3 * random())),
+      past_spend: (x + 1) * (10 + 50 * random()),
       x,
+      t: 1,
+      actual_purchases: actualPurchases,
+      actual_value: actualPurchases * (10 + 50 * random()),
     };
   });
 }

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { rmSync } from "node:fs";
 import { today } from "../contracts/run.ts";
-import { type CallGoogle, poll, runOrchestrator } from "../local/smoke/orchestrator.ts";
+import { poll } from "../lib/poll.ts";
+import { type CallGoogle, runOrchestrator } from "../local/smoke/orchestrator.ts";
 import { AIRFLOW_VERSIONS, airflowHome, type Standalone, startAirflow } from "./airflow/airflow.ts";
 import { localSettings } from "./airflow/settings.ts";
 import { freePort } from "./emulators/server.ts";

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { CloudStorageArtifacts } from "../../adapters/cloud-storage.ts";
 import { VertexAiLauncher } from "../../adapters/vertex-ai.ts";
 import { retrainingSchedule } from "../../contracts/retraining.ts";
+import { json } from "../../lib/json.ts";
 import { createLogger } from "../../lib/log.ts";
 import { formatError, parse, UserError } from "../../lib/user-error.ts";
 import { createServer } from "./server.ts";
@@ -16,10 +17,7 @@ const environment = z.object({
   PIPELINE_SPEC_URL: z.string().startsWith("gs://").describe("The pipeline: a PipelineSpec as JSON."),
   ARTIFACTS_URL: z.string().startsWith("gs://").describe("Folder of the runs' files."),
   JOBS_SERVICE_ACCOUNT: z.email().describe("Service account of the jobs."),
-  RETRAINING: z
-    .string()
-    .transform((text) => JSON.parse(text))
-    .pipe(retrainingSchedule)
+  RETRAINING: json(retrainingSchedule)
     .optional()
     .describe("When runs fit a new model, as JSON. Default: in each run."),
 });

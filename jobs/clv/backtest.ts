@@ -3,7 +3,6 @@ import type { Warehouse } from "../../contracts/warehouse.ts";
 import type { Step } from "../job.ts";
 import { evaluate } from "./metrics.ts";
 import { readBacktest, replaceMetrics } from "./model-tables.ts";
-import { outcomes } from "./predictions.ts";
 
 /** If the log goes on after the run date: compares what the model expected with what then happened. */
 export async function backtest(
@@ -12,8 +11,8 @@ export async function backtest(
 ): Promise<void> {
   const customers = await readBacktest(warehouse, run_date);
   const { weeks, predicted_purchases, predicted_value } = customers;
-  const predictions = { predictedPurchases: predicted_purchases, predictedValue: predicted_value };
-  const [metrics = []] = weeks.length === 0 ? [] : evaluate(outcomes(customers, weeks), [predictions]);
+  const predictions = { purchases: predicted_purchases, value: predicted_value };
+  const [metrics = []] = weeks.length === 0 ? [] : evaluate(customers, weeks, [predictions]);
   report.rows["rfm.model_metrics"] = await replaceMetrics(warehouse, run_date, {
     backtest: [{ model_id, metrics }],
   });

@@ -36,25 +36,17 @@ export function expectedPurchases({ r, alpha, a, b }: BgNbdParameters, t: number
   return hypergeometricMean(r, a, b, t / alpha);
 }
 
-/**
- * Mean purchases in the t weeks after T of a customer who is active at T: equation (10) without P(active), which is equation
- * (9) with the parameters of an active customer with this history.
- */
-export function expectedPurchasesIfActive(parameters: BgNbdModel, x: number, T: number, t: number): number {
-  return expectedPurchases(afterHistory(parameters, x, T), t);
-}
-
-/** Weeks after T in which the purchase rate of an active customer falls much. */
-export function fallingTime(parameters: BgNbdModel, x: number, T: number): number {
-  const { r, alpha, a, b } = afterHistory(parameters, x, T);
+/** Weeks in which the purchase rate of a new customer of BG/NBD falls much. */
+export function fallingTime({ r, alpha, a, b }: BgNbdParameters): number {
   return alpha / (1 + (r * a) / (a + b));
 }
 
 /**
  * The parameters for an active customer with x purchases in T weeks: rate and leaving are again Gamma and Beta. From now
- * on the customer leaves after purchases only, so these are parameters of BG/NBD.
+ * on the customer leaves after purchases only, so these are parameters of BG/NBD: equation (9) of them is equation (10)
+ * without P(active).
  */
-function afterHistory(model: BgNbdModel, x: number, T: number): BgNbdParameters {
+export function afterHistory(model: BgNbdModel, x: number, T: number): BgNbdParameters {
   const { r, alpha, a, b, firstDropOut = 1 } = model;
   return { r: r + x, alpha: alpha + T, a, b: b + x + 1 - firstDropOut };
 }

@@ -6,22 +6,17 @@ import { backtest } from "./backtest.ts";
 import { registerNewChampion } from "./register.ts";
 import { train } from "./train.ts";
 
-const work = {
-  train: async (...[step, warehouse]: Parameters<typeof train>) =>
-    await registerNewChampion(step, await train(step, warehouse), process.env),
-  backtest,
-};
-
 /** Fits and evaluates the model (step train), or compares what it expected with what then happened (step backtest). */
 await runJob(
   z.object({ ...runSettings.shape, candidates: z.string().default(""), model_id: z.string().default("") }),
   async (step) => {
-    const run = Object.entries(work).find(([name]) => name === step.parameters.step)?.[1];
-    if (run === undefined) {
-      throw new UserError(
-        `This image has no step ${step.parameters.step}; it has ${Object.keys(work).join(", ")}.`,
-      );
+    switch (step.parameters.step) {
+      case "train":
+        return await registerNewChampion(step, await train(step, await step.warehouse()), process.env);
+      case "backtest":
+        return await backtest(step, await step.warehouse());
+      default:
+        throw new UserError(`This image has no step ${step.parameters.step}; it has train, backtest.`);
     }
-    await run(step, await step.warehouse());
   },
 );

@@ -9,28 +9,30 @@ import {
   type Metric,
   type MetricRow,
   OUTCOMES,
-  PREDICTIONS,
   type Predictor,
 } from "./metrics.ts";
 import { conditionalExpectedPurchases } from "./purchase-model.ts";
 import { seededRandom } from "./random.ts";
 
+const WEEKS = 39;
+const PREDICTIONS = ["purchases", "value"] as const;
 type CustomerOutcome = Record<(typeof OUTCOMES | typeof PREDICTIONS)[number], number>;
 const evaluate = (
   customers: readonly CustomerOutcome[],
-  options?: Parameters<typeof evaluateColumns>[2],
+  options?: Parameters<typeof evaluateColumns>[3],
 ): MetricRow[] =>
-  evaluateColumns(columnsOf(OUTCOMES, customers), [columnsOf(PREDICTIONS, customers)], options)[0]!;
+  evaluateColumns(columnsOf(OUTCOMES, customers), WEEKS, [columnsOf(PREDICTIONS, customers)], options)[0]!;
 
 /** 20 customers: customer i spent i dollars in i purchases of the hold-out. Ranked right by the model, wrong by RFM. */
 const SIMPLE: CustomerOutcome[] = Array.from({ length: 20 }, (_, i) => ({
-  predictedPurchases: i + 1,
-  predictedValue: 10 * i,
-  rfmScore: -i,
-  pastSpend: 7,
-  pastRatePurchases: i - 2,
-  actualPurchases: i,
-  actualRevenue: i,
+  purchases: i + 1,
+  value: 10 * i,
+  rfm_score: -i,
+  past_spend: 7,
+  x: i - 2,
+  t: WEEKS,
+  actual_purchases: i,
+  actual_value: i,
 }));
 
 const BG_NBD = { r: 0.243, alpha: 4.414, a: 0.793, b: 2.426 };
@@ -38,16 +40,16 @@ const GAMMA_GAMMA = { p: 6.25, q: 3.74, gamma: 15.44 };
 
 const cdnow = (name: "cdnow" | "cdnow-sample"): CustomerOutcome[] =>
   readCdnow(name).map(({ x, tX, T, paidRepeats, meanValue, pastSpend, actualPurchases, actualRevenue }) => {
-    const predictedPurchases = conditionalExpectedPurchases(BG_NBD, x, tX, T, 39);
-    const value = conditionalExpectedValue(GAMMA_GAMMA, paidRepeats, meanValue);
+    const purchases = conditionalExpectedPurchases(BG_NBD, x, tX, T, WEEKS);
     return {
-      predictedPurchases,
-      predictedValue: predictedPurchases * value,
-      rfmScore: Math.min(x, 4) + Math.floor(5 - (T - tX) / 8),
-      pastSpend,
-      pastRatePurchases: (x / T) * 39,
-      actualPurchases,
-      actualRevenue,
+      purchases,
+      value: purchases * conditionalExpectedValue(GAMMA_GAMMA, paidRepeats, meanValue),
+      rfm_score: Math.min(x, 4) + Math.floor(5 - (T - tX) / 8),
+      past_spend: pastSpend,
+      x,
+      t: T,
+      actual_purchases: actualPurchases,
+      actual_value: actualRevenue,
     };
   });
 
@@ -88,12 +90,9 @@ describe("evaluate", () => {
   it("gives errors and totals of the counts", () => {
     close(figure(simple, "model", "count_mae"), 1);
     close(figure(simple, "past_rate", "count_rmse"), 2);
+    close(figure(evaluate([...SIMPLE, { ...SIMPLE[0]!, purchases: 6 }]), "model", "count_mae"), 26 / 21);
     close(
-      figure(evaluate([...SIMPLE, { ...SIMPLE[0]!, predictedPurchases: 6 }]), "model", "count_mae"),
-      26 / 21,
-    );
-    close(
-      figure(evaluate([...SIMPLE, { ...SIMPLE[0]!, predictedPurchases: 6 }]), "model", "count_rmse"),
+      figure(evaluate([...SIMPLE, { ...SIMPLE[0]!, purchases: 6 }]), "model", "count_rmse"),
       Math.sqrt(56 / 21),
     );
     close(figure(simple, "model", "total_purchases"), 210);
@@ -125,9 +124,10 @@ describe("evaluate", () => {
 
   it("gives each of several models the figures that it has alone", () => {
     const customers = cdnow("cdnow-sample");
-    const better = customers.map((customer) => ({ ...customer, predictedValue: customer.actualRevenue }));
+    const better = customers.map((customer) => ({ ...customer, value: customer.actual_value }));
     const both = evaluateColumns(
       columnsOf(OUTCOMES, customers),
+      WEEKS,
       [customers, better].map((each) => columnsOf(PREDICTIONS, each)),
     );
     assert.deepEqual(both, [evaluate(customers), evaluate(better)]);
@@ -137,13 +137,14 @@ describe("evaluate", () => {
   it("gives the same figures for any order of the customers", () => {
     const amount = fc.nat(4);
     const customer = fc.record({
-      predictedPurchases: fc.double({ min: 0, max: 3, noNaN: true }),
-      predictedValue: amount,
-      rfmScore: amount,
-      pastSpend: amount,
-      pastRatePurchases: amount,
-      actualPurchases: amount,
-      actualRevenue: fc.double({ min: 0, max: 3, noNaN: true }),
+      purchases: fc.double({ min: 0, max: 3, noNaN: true }),
+      value: amount,
+      rfm_score: amount,
+      past_spend: amount,
+      x: amount,
+      t: amount,
+      actual_purchases: amount,
+      actual_value: fc.double({ min: 0, max: 3, noNaN: true }),
     });
     const shuffled = fc
       .array(customer, { minLength: 1, maxLength: 30 })
@@ -186,11 +187,11 @@ describe("evaluate", () => {
       simulateCustomers(BG_NBD, GAMMA_GAMMA, customers, 39, 39, random).map(
         ({ x, pastSpend, actualPurchases, actualRevenue }) => ({
           ...SIMPLE[0]!,
-          predictedValue: x + pastSpend / 1e6,
-          rfmScore: x,
-          pastSpend,
-          actualPurchases,
-          actualRevenue,
+          value: x + pastSpend / 1e6,
+          rfm_score: x,
+          past_spend: pastSpend,
+          actual_purchases: actualPurchases,
+          actual_value: actualRevenue,
         }),
       );
     const truth = figure(evaluate(draw(100_000), { replicates: 1 }), "model", "top_decile_revenue_share");
@@ -226,7 +227,7 @@ describe("evaluate", () => {
   });
 
   it("leaves out the figures of counts that the model does not predict, and no others", () => {
-    const rows = evaluate(SIMPLE.map((customer) => ({ ...customer, predictedPurchases: Number.NaN })));
+    const rows = evaluate(SIMPLE.map((customer) => ({ ...customer, purchases: Number.NaN })));
     const needCounts = new Set(["count_mae", "count_rmse", "total_purchases"]);
     const isLeftOut = ({ predictor, metric }: MetricRow) =>
       metric === "purchases_by_decile" || (predictor === "model" && needCounts.has(metric));
@@ -237,16 +238,20 @@ describe("evaluate", () => {
   });
 
   it("leaves out shares of a hold-out without revenue", () => {
-    const rows = evaluate(SIMPLE.map((customer) => ({ ...customer, actualRevenue: 0 })));
+    const rows = evaluate(SIMPLE.map((customer) => ({ ...customer, actual_value: 0 })));
     assert.ok(!rows.some(({ metric }) => metric.includes("revenue_share") || metric.includes("gain")));
     close(figure(rows, "model", "count_mae"), 1);
     assert.ok(evaluate([]).every(({ value }) => value === 0));
   });
 
+  it("has no past rate for a customer of no time", () => {
+    assert.equal(figure(evaluate([{ ...SIMPLE[9]!, t: 0 }]), "past_rate", "total_purchases"), 0);
+  });
+
   it("refuses a figure that is not a number", () => {
     assert.throws(
-      () => evaluate([{ ...SIMPLE[0]!, pastSpend: Number.NaN }]),
-      /pastSpend must be a finite number.*NaN/,
+      () => evaluate([{ ...SIMPLE[0]!, past_spend: Number.NaN }]),
+      /past_spend must be a finite number.*NaN/,
     );
   });
 });

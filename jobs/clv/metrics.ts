@@ -1,28 +1,19 @@
 import { seededChoice } from "./random.ts";
 import { type Ranking, rank, rankCorrelation, ranked, sumsOfTop } from "./ranking.ts";
 
-/** What the customers in the hold-out did before and in it. */
-export const OUTCOMES = [
-  "rfmScore",
-  /** Spending before the hold-out. */
-  "pastSpend",
-  /** Purchases at the past rate: x / T times the length of the hold-out. */
-  "pastRatePurchases",
-  "actualPurchases",
-  "actualRevenue",
-] as const;
-/** What a model predicts for the same customers, in the same order. */
-export const PREDICTIONS = [
-  /** The purchases that the model expects; all NaN when it does not predict them. */
-  "predictedPurchases",
-  /** The spending that the model expects: expected purchases times the expected value of one. */
-  "predictedValue",
-] as const;
-/** A number of each customer. */
+/** What each customer did until a day (x, t in weeks: as in the model), and after it: columns of rfm.holdout and rfm.backtest. */
+export const OUTCOMES = ["x", "t", "rfm_score", "past_spend", "actual_purchases", "actual_value"] as const;
 export type Outcomes = Readonly<Record<(typeof OUTCOMES)[number], Float64Array>>;
-export type Predictions = Readonly<Record<(typeof PREDICTIONS)[number], Float64Array>>;
 
-/** `oracle` is what happened, or the ranking by it. */
+/** What a model expects of the same customers, in the same order. */
+export interface Predictions {
+  /** All NaN when the model does not predict them. */
+  readonly purchases: Float64Array;
+  /** Spending. */
+  readonly value: Float64Array;
+}
+
+/** `oracle` is what happened, or the ranking by it; `past_rate` expects that all purchases go on at their rate. */
 export type Predictor = "model" | "rfm" | "past_spend" | "past_rate" | "oracle";
 
 export const METRICS = [
@@ -74,25 +65,28 @@ const DECILES = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10];
  * @throws RangeError when a customer's figure is not finite.
  */
 export function evaluate(
-  outcomes: Outcomes,
+  customers: Outcomes,
+  weeks: number | Float64Array,
   models: readonly Predictions[],
   { replicates = 200, seed = 1 }: { replicates?: number; seed?: number } = {},
 ): MetricRow[][] {
-  for (const name of OUTCOMES) checkNumbers(name, outcomes[name]);
-  const { actualRevenue, pastRatePurchases, actualPurchases } = outcomes;
+  for (const name of OUTCOMES) checkNumbers(name, customers[name]);
+  const { x, t, actual_purchases, actual_value } = customers;
+  const weeksOf = (i: number): number => (typeof weeks === "number" ? weeks : weeks[i]!);
+  const atPastRate = x.map((repeats, i) => (t[i]! > 0 ? (repeats / t[i]!) * weeksOf(i) : 0));
   const revenueBy = (scores: Float64Array): Ranked => {
     const ranking = rank(scores);
-    return { ranking, revenues: ranked(ranking, actualRevenue) };
+    return { ranking, revenues: ranked(ranking, actual_value) };
   };
-  const [rfm, pastSpend, oracle] = [outcomes.rfmScore, outcomes.pastSpend, actualRevenue].map(revenueBy);
-  const rankings = models.map(({ predictedPurchases, predictedValue }) => {
-    if (!predictedPurchases.every(Number.isNaN)) checkNumbers("predictedPurchases", predictedPurchases);
-    checkNumbers("predictedValue", predictedValue);
-    return revenueBy(predictedValue);
+  const [rfm, pastSpend, oracle] = [customers.rfm_score, customers.past_spend, actual_value].map(revenueBy);
+  const rankings = models.map(({ purchases, value }) => {
+    if (!purchases.every(Number.isNaN)) checkNumbers("expected purchases", purchases);
+    checkNumbers("expected value", value);
+    return revenueBy(value);
   });
   const [rfmShare, spendShare, ...shares] = topDecileShares(
     [rfm!, pastSpend!, ...rankings],
-    actualRevenue,
+    actual_value,
     replicates,
     seed,
   );
@@ -106,24 +100,24 @@ export function evaluate(
   const baselines = [
     ...byRanking("rfm", rfm!, rfmShare!),
     ...byRanking("past_spend", pastSpend!, spendShare!),
-    row("oracle", "top_decile_revenue_share", best! / sum(actualRevenue)),
+    row("oracle", "top_decile_revenue_share", best! / sum(actual_value)),
     ...gains("oracle", oracle!),
-    ...countErrors("past_rate", pastRatePurchases, actualPurchases),
-    row("past_rate", "total_purchases", sum(pastRatePurchases)),
-    row("oracle", "total_purchases", sum(actualPurchases)),
-    row("oracle", "total_revenue", sum(actualRevenue)),
+    ...countErrors("past_rate", atPastRate, actual_purchases),
+    row("past_rate", "total_purchases", sum(atPastRate)),
+    row("oracle", "total_purchases", sum(actual_purchases)),
+    row("oracle", "total_revenue", sum(actual_value)),
   ];
-  return models.map(({ predictedPurchases, predictedValue }, i) =>
+  return models.map(({ purchases, value }, i) =>
     [
       ...baselines,
       ...byRanking("model", rankings[i]!, shares[i]!),
       ...differences("rfm", shares[i]!, rfmShare!),
       ...differences("past_spend", shares[i]!, spendShare!),
-      ...countErrors("model", predictedPurchases, actualPurchases),
-      row("model", "value_mae", mean(predictedValue.map((value, i) => Math.abs(value - actualRevenue[i]!)))),
-      row("model", "total_purchases", sum(predictedPurchases)),
-      row("model", "total_revenue", sum(predictedValue)),
-      ...(predictedPurchases.every(Number.isNaN) ? [] : byDecile(predictedPurchases, actualPurchases)),
+      ...countErrors("model", purchases, actual_purchases),
+      row("model", "value_mae", mean(value.map((expected, i) => Math.abs(expected - actual_value[i]!)))),
+      row("model", "total_purchases", sum(purchases)),
+      row("model", "total_revenue", sum(value)),
+      ...(purchases.every(Number.isNaN) ? [] : byDecile(purchases, actual_purchases)),
     ].filter(({ value }) => Number.isFinite(value)),
   );
 }

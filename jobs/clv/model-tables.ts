@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { Parameters, Row, Warehouse } from "../../contracts/warehouse.ts";
 import { modelOfFamily, type Sample, type SampleStatistics } from "./fit-model.ts";
 import type { GammaGammaParameters } from "./gamma-gamma.ts";
-import type { MetricRow } from "./metrics.ts";
+import { type MetricRow, OUTCOMES } from "./metrics.ts";
 import type { PurchaseModel } from "./purchase-model.ts";
 
 /** A fitted model. */
@@ -15,14 +15,11 @@ export interface Model {
 /** Dataset of the model's tables in the SQL project. */
 const DATASET = "rfm";
 
-const OUTCOME = ["x", "t", "rfm_score", "past_spend", "actual_purchases", "actual_value"] as const;
-export const PREDICTED = [...OUTCOME, "expected_purchases", "expected_value", "low", "high"] as const;
-export const HOLDOUT = [...OUTCOME, "t_x", "value_count", "mean_value"] as const;
-const BACKTEST = [...OUTCOME, "weeks", "predicted_purchases", "predicted_value"] as const;
+export const PREDICTED = [...OUTCOMES, "expected_purchases", "expected_value", "low", "high"] as const;
+export const HOLDOUT = [...OUTCOMES, "t_x", "value_count", "mean_value"] as const;
+const BACKTEST = [...OUTCOMES, "weeks", "predicted_purchases", "predicted_value"] as const;
 
 type Columns<Names extends readonly string[]> = Readonly<Record<Names[number], Float64Array>>;
-/** What each customer did until a day (x, t in weeks: as in the model), and after it. */
-export type Outcome = Columns<typeof OUTCOME>;
 /** In the order of the customer ids. `mean_value` is NaN for a customer without a repeat purchase of positive value. */
 export type Holdout = Columns<typeof HOLDOUT>;
 
@@ -49,7 +46,7 @@ export async function readStatistics(
   sample: Sample,
 ): Promise<SampleStatistics> {
   const read = <Name extends string>(table: string, names: readonly Name[]) =>
-    readColumns(warehouse, table, names, [], runDate, { sample, orderBy: names.join(", ") });
+    readColumns(warehouse, table, names, runDate, names.join(", "), { sample });
   const { t_x, t, ...purchases } = await read("model_statistics", ["x", "t_x", "t", "customers"]);
   const { mean_value, ...values } = await read("value_statistics", ["x", "mean_value", "customers"]);
   return { purchases: { ...purchases, tX: t_x, T: t }, values: { ...values, meanValue: mean_value } };
@@ -65,30 +62,28 @@ export async function readCustomerCounts(warehouse: Warehouse, runDate: string) 
 }
 
 export const readHoldout = (warehouse: Warehouse, runDate: string): Promise<Holdout> =>
-  readColumns(warehouse, "holdout", HOLDOUT, ["mean_value"], runDate, { orderBy: "customer_id" });
+  readColumns(warehouse, "holdout", HOLDOUT, runDate, "customer_id", { nullable: "mean_value" });
 
 export const readBacktest = (warehouse: Warehouse, runDate: string) =>
-  readColumns(warehouse, "backtest", BACKTEST, [], runDate, { orderBy: "customer_id" });
+  readColumns(warehouse, "backtest", BACKTEST, runDate, "customer_id");
 
-/** These columns of a table on the run date, one number for each row. Only those of `nullable` can have a null. */
+/** These columns of a table on the run date, one number for each row. Only `nullable` can be null. */
 async function readColumns<Name extends string>(
   warehouse: Warehouse,
   table: string,
   names: readonly Name[],
-  nullable: readonly Name[],
   runDate: string,
-  { sample, orderBy }: { sample?: Sample; orderBy?: string },
+  orderBy: string,
+  { sample, nullable }: { sample?: Sample; nullable?: Name } = {},
 ): Promise<Record<Name, Float64Array>> {
-  const ofSample: Parameters = sample === undefined ? {} : { sample: { type: "STRING", value: sample } };
   const condition = sample === undefined ? "" : " AND sample = @sample";
-  const order = orderBy === undefined ? "" : ` ORDER BY ${orderBy}`;
   const columns = await warehouse.columns(
-    `SELECT ${names.join(", ")} FROM ${DATASET}.${table} WHERE run_date = @run_date${condition}${order}`,
+    `SELECT ${names.join(", ")} FROM ${DATASET}.${table} WHERE run_date = @run_date${condition} ORDER BY ${orderBy}`,
     names,
-    { ...on(runDate), ...ofSample },
+    { ...on(runDate), ...(sample && { sample: { type: "STRING", value: sample } }) },
   );
   for (const name of names)
-    if (!nullable.includes(name) && columns[name].some(Number.isNaN))
+    if (name !== nullable && columns[name].some(Number.isNaN))
       throw new TypeError(`${DATASET}.${table} has a row of ${runDate} without ${name}.`);
   return columns;
 }

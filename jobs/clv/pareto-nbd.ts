@@ -57,19 +57,19 @@ export function logOddsGone(parameters: ParetoNbdParameters, x: number, tX: numb
 }
 
 /**
- * Mean purchases in the t weeks after T of a customer who is active at T and made x repeat purchases. It does not depend on
- * tX: both rates of an active customer are again from gamma distributions, which do not depend on each other. Equation (41)
- * of Fader & Hardie (2005), without P(active).
+ * The parameters for an active customer with x repeat purchases in T weeks: both rates are again from gamma distributions, which
+ * do not depend on each other.
  */
-export function expectedPurchasesIfActive(
-  { r, alpha, s, beta }: ParetoNbdParameters,
-  x: number,
-  T: number,
-  t: number,
-): number {
-  const log = Math.log1p(t / (beta + T));
+export function afterHistory(model: ParetoNbdParameters, x: number, T: number): ParetoNbdParameters {
+  const { r, alpha, s, beta } = model;
+  return { r: r + x, alpha: alpha + T, s, beta: beta + T };
+}
+
+/** Mean repeat purchases of a new customer in the first t weeks. Equation (41) of Fader & Hardie (2005), without P(active). */
+export function expectedPurchases({ r, alpha, s, beta }: ParetoNbdParameters, t: number): number {
+  const log = Math.log1p(t / beta);
   const power = s - 1;
-  // The integral of (1 + u / (beta + T)) ** -s, also at s = 1.
-  const weeks = (beta + T) * (power === 0 ? log : -Math.expm1(-power * log) / power);
-  return ((r + x) / (alpha + T)) * weeks;
+  // The integral of (1 + u / beta) ** -s, also at s = 1.
+  const weeks = beta * (power === 0 ? log : -Math.expm1(-power * log) / power);
+  return (r / alpha) * weeks;
 }

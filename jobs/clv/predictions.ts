@@ -1,6 +1,6 @@
 import { conditionalExpectedValue } from "./gamma-gamma.ts";
-import type { Outcomes, Predictions } from "./metrics.ts";
-import type { Holdout, Model, Outcome } from "./model-tables.ts";
+import type { Predictions } from "./metrics.ts";
+import type { Holdout, Model } from "./model-tables.ts";
 import { expectedPurchasesIfActive, probabilityAlive } from "./purchase-model.ts";
 
 /** What the model expects of each customer in the `weeks` of the hold-out. */
@@ -22,20 +22,5 @@ export function predictHoldout(
     if (gammaGamma === null) return (expected * past_spend[i]!) / (x[i]! + 1);
     return expected * conditionalExpectedValue(gammaGamma, value_count[i]!, mean_value[i]!);
   });
-  return { predictedPurchases: expectedPurchases, predictedValue: value };
-}
-
-/** The customers of the hold-out or the back-test as the evaluation takes them. `weeks`: of the compared period. */
-export function outcomes(
-  { x, t, rfm_score, past_spend, actual_purchases, actual_value }: Outcome,
-  weeks: number | Float64Array,
-): Outcomes {
-  const weeksOf = (i: number): number => (typeof weeks === "number" ? weeks : weeks[i]!);
-  return {
-    rfmScore: rfm_score,
-    pastSpend: past_spend,
-    pastRatePurchases: x.map((repeats, i) => (t[i]! > 0 ? (repeats / t[i]!) * weeksOf(i) : 0)),
-    actualPurchases: actual_purchases,
-    actualRevenue: actual_value,
-  };
+  return { purchases: expectedPurchases, value };
 }

@@ -1,5 +1,7 @@
+import type { BgNbdParameters } from "./bg-nbd.ts";
 import { gaussLegendre, type Quadrature } from "./gauss-legendre.ts";
-import type { PurchaseModel } from "./purchase-model.ts";
+import type { ParetoNbdParameters } from "./pareto-nbd.ts";
+import { afterHistory, type PurchaseModel } from "./purchase-model.ts";
 
 /** Counts above this are one group: a purchase is a day, and the longest horizon has 3,640 days. */
 const LARGEST_COUNT = 5000;
@@ -17,17 +19,8 @@ export function tailsIfActive(
   least: number,
   enough = least,
 ): number[] {
-  return "s" in model
-    ? paretoNbdTails(model.r + x, model.alpha + T, model.s, model.beta + T, t, least, enough)
-    : bgNbdTails(
-        model.r + x,
-        model.alpha + T,
-        model.a,
-        model.b + x + 1 - (model.firstDropOut ?? 1),
-        t,
-        least,
-        enough,
-      );
+  const active = afterHistory(model, x, T);
+  return "s" in active ? paretoNbdTails(active, t, least, enough) : bgNbdTails(active, t, least, enough);
 }
 
 /** Kept tails go down to this, so that the next customer seldom needs more. */
@@ -66,15 +59,7 @@ export function keptTails(
 }
 
 /** Who makes n + 1 purchases would also if never leaving (negative binomial), and has not left after any of the first n. */
-function bgNbdTails(
-  r: number,
-  alpha: number,
-  a: number,
-  b: number,
-  t: number,
-  least: number,
-  enough: number,
-): number[] {
+function bgNbdTails({ r, alpha, a, b }: BgNbdParameters, t: number, least: number, enough: number): number[] {
   const logZ = Math.log(t / (alpha + t));
   const tails: number[] = [];
   let logTerm = -r * Math.log1p(t / alpha);
@@ -95,10 +80,7 @@ function bgNbdTails(
  * (beta / (beta + u)) ** s that has not left.
  */
 function paretoNbdTails(
-  r: number,
-  alpha: number,
-  s: number,
-  beta: number,
+  { r, alpha, s, beta }: ParetoNbdParameters,
   t: number,
   least: number,
   enough: number,

@@ -8,6 +8,9 @@ import * as paretoNbd from "./pareto-nbd.ts";
  */
 export type PurchaseModel = bgNbd.BgNbdModel | paretoNbd.ParetoNbdParameters;
 
+/** Of an active customer of MBG/NBD it is a model of BG/NBD. */
+export type ActiveModel = bgNbd.BgNbdParameters | paretoNbd.ParetoNbdParameters;
+
 /** Weeks in a mean Gregorian year of 365.2425 days. */
 export const WEEKS_PER_YEAR = 365.2425 / 7;
 
@@ -17,11 +20,17 @@ export function probabilityAlive(model: PurchaseModel, x: number, tX: number, T:
   return 1 / (1 + Math.exp(logOdds));
 }
 
+/** The model of a customer who is active at T and made x repeat purchases: what it says of a new one is true of this one. */
+export function afterHistory(model: PurchaseModel, x: number, T: number): ActiveModel {
+  return "s" in model ? paretoNbd.afterHistory(model, x, T) : bgNbd.afterHistory(model, x, T);
+}
+
+const expectedPurchases = (model: ActiveModel, t: number): number =>
+  "s" in model ? paretoNbd.expectedPurchases(model, t) : bgNbd.expectedPurchases(model, t);
+
 /** Mean purchases in the t weeks after T of a customer who is active at T. */
 export function expectedPurchasesIfActive(model: PurchaseModel, x: number, T: number, t: number): number {
-  return "s" in model
-    ? paretoNbd.expectedPurchasesIfActive(model, x, T, t)
-    : bgNbd.expectedPurchasesIfActive(model, x, T, t);
+  return expectedPurchases(afterHistory(model, x, T), t);
 }
 
 /** E[Y(t) | x, tX, T]: mean purchases in the t weeks after T. */
@@ -51,8 +60,9 @@ export function discountedExpectedPurchases(
   annualRate: number,
 ): number {
   const delta = Math.log1p(annualRate) / WEEKS_PER_YEAR;
-  const worth = (s: number): number => Math.exp(-delta * s) * expectedPurchasesIfActive(model, x, T, s);
-  const scale = "s" in model ? (model.beta + T) / (1 + model.s) : bgNbd.fallingTime(model, x, T);
+  const active = afterHistory(model, x, T);
+  const worth = (s: number): number => Math.exp(-delta * s) * expectedPurchases(active, s);
+  const scale = "s" in active ? active.beta / (1 + active.s) : bgNbd.fallingTime(active);
   const span = Math.log1p(horizon / scale);
   let total = worth(horizon);
   for (const [i, node] of RULE.nodes.entries()) {

@@ -14,7 +14,7 @@ export type Ranking = {
 /** Ranks by score, highest first. A score must not be NaN. O(n). */
 export function rank(scores: Float64Array): Ranking {
   const order = sortedBy(scores).reverse();
-  const sorted = inOrder(order, scores);
+  const sorted = ranked({ order }, scores);
   const groups = new Uint32Array(order.length + 1);
   let count = 0;
   for (let i = 0; i < sorted.length; i++) if (i === 0 || sorted[i] !== sorted[i - 1]) groups[count++] = i;
@@ -23,9 +23,7 @@ export function rank(scores: Float64Array): Ranking {
 }
 
 /** The customers' values, those of the highest score first. */
-export const ranked = ({ order }: Ranking, values: Float64Array): Float64Array => inOrder(order, values);
-
-function inOrder(order: Uint32Array, values: Float64Array): Float64Array {
+export function ranked({ order }: Pick<Ranking, "order">, values: Float64Array): Float64Array {
   const sorted = new Float64Array(order.length);
   for (let place = 0; place < order.length; place++) sorted[place] = values[order[place]!]!;
   return sorted;

@@ -11,7 +11,7 @@ const unused = () => assert.fail("nothing is to be registered");
 
 describe("a new champion", () => {
   it("is registered with its files and the image that made it", async () => {
-    const step = { ...modelStep("train", { run_date: "2026-03-02" }), artifactsUrl: "gs://b/" };
+    const step = { ...modelStep("train", { run_date: "2026-03-02" }), artifactsUrl: "gs://b" };
     const registered: unknown[] = [];
     const register = async (...what: unknown[]) => void registered.push(what);
     await registerNewChampion(step, champion, variables, register);

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { registerChampion } from "../../adapters/model-registry.ts";
+import { json } from "../../lib/json.ts";
 import { formatError, parse } from "../../lib/user-error.ts";
 import type { Step } from "../job.ts";
 import type { NewChampion } from "./train.ts";
@@ -10,11 +11,8 @@ const environment = z.object({
     .regex(/^vertex-ai:\/\/[^/]+\/[^/]+\/[^/]+$/, "must be vertex-ai://project/region/model")
     .optional()
     .describe("Where champions are registered. Default: nowhere."),
-  IMAGES: z
-    .string()
-    .default("{}")
-    .transform((text) => JSON.parse(text))
-    .pipe(z.record(z.string(), z.string()))
+  IMAGES: json(z.record(z.string(), z.string()))
+    .default({})
     .describe("Images of the jobs by digest, as JSON."),
 });
 
@@ -41,7 +39,7 @@ export async function registerNewChampion(
     await register(
       {
         ...{ model_id, family, run_date: parameters.run_date },
-        files: `${artifactsUrl.replace(/\/$/, "")}/${champion.files}`,
+        files: `${artifactsUrl}/${champion.files}`,
         image: images[family] ?? images.clv ?? "",
       },
       { project, region, name },

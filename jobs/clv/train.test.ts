@@ -12,7 +12,7 @@ import { fitGammaGamma } from "./gamma-gamma-fit.ts";
 import { evaluate } from "./metrics.ts";
 import { HOLDOUT, type Model } from "./model-tables.ts";
 import { fitParetoNbd } from "./pareto-nbd-fit.ts";
-import { outcomes, predictHoldout } from "./predictions.ts";
+import { predictHoldout } from "./predictions.ts";
 import { seededRandom } from "./random.ts";
 import { train } from "./train.ts";
 
@@ -55,7 +55,7 @@ const holdoutOf = (customers: readonly SampleCustomer[]) =>
 /** The evaluation of a model on the hold-out of these customers. */
 const evaluated = (model: Model, customers: readonly SampleCustomer[]) => {
   const holdout = columnsOf(HOLDOUT, holdoutOf(customers));
-  const [metrics] = evaluate(outcomes(holdout, WEEKS), [predictHoldout(model, holdout, WEEKS)]);
+  const [metrics] = evaluate(holdout, WEEKS, [predictHoldout(model, holdout, WEEKS)]);
   return [...metrics!, ...intervalCoverage(model, holdout, WEEKS)];
 };
 

@@ -30,7 +30,7 @@ import {
   replaceMetrics,
   replaceModels,
 } from "./model-tables.ts";
-import { outcomes, predictHoldout } from "./predictions.ts";
+import { predictHoldout } from "./predictions.ts";
 
 type TrainStep = Step<RunSettings & { candidates: string }>;
 
@@ -233,7 +233,7 @@ async function evaluateBuiltIn(
   const holdout = models.length === 0 ? undefined : await readHoldout(warehouse, runDate);
   if (holdout === undefined || holdout.x.length === 0) return () => [];
   const predictions = models.map((model) => predictHoldout(model, holdout, weeks));
-  const metrics = evaluate(outcomes(holdout, weeks), predictions);
+  const metrics = evaluate(holdout, weeks, predictions);
   const byModel = new Map<Model | null, MetricRow[]>(
     models.map((model, i) => [model, [...metrics[i]!, ...intervalCoverage(model, holdout, weeks)]]),
   );
@@ -249,13 +249,13 @@ async function evaluateCandidates(step: TrainStep, warehouse: Warehouse, weeks: 
   const holdouts = await readPredictedHoldouts(warehouse, run_date, candidatesOf(step));
   return holdouts.map(({ model_id, family, customers }) => {
     const { x, expected_purchases, expected_value } = customers;
-    const predictions = { predictedPurchases: expected_purchases, predictedValue: expected_value };
+    const predictions = { purchases: expected_purchases, value: expected_value };
     const row = {
       ...{ run_date, model_id, family, files: filesOf({ model_id }), sample: "production", converged: true },
       // Its outcomes are those of the hold-out's customers.
       customers: x.length,
     };
-    const [metrics = []] = x.length === 0 ? [] : evaluate(outcomes(customers, weeks), [predictions]);
+    const [metrics = []] = x.length === 0 ? [] : evaluate(customers, weeks, [predictions]);
     metrics.push(...givenIntervalCoverage(customers));
     return { model_id, family, converged: true, metrics, rows: [row] };
   });

@@ -4,6 +4,7 @@ import { EVENTS, runEvent } from "../../contracts/messages.ts";
 import { readStepReports, type StepReport } from "../../contracts/step.ts";
 import type { Target } from "../../contracts/warehouse.ts";
 import { parse } from "../../lib/user-error.ts";
+import { within } from "../../lib/within.ts";
 import { runJob } from "../job.ts";
 
 const parametersSchema = z.object({
@@ -28,6 +29,7 @@ const STATUSES: Record<string, "succeeded" | "cancelled"> = {
 
 /** The warehouse may take this long, so that the step ends before its own time limit. */
 const WAREHOUSE_LIMIT = 60_000;
+const noAnswer = new Error(`the warehouse did not answer within ${WAREHOUSE_LIMIT / 1000} s`);
 
 /**
  * Reports how the run ended: the final event, then a row in ops.runs. Orchestrator waits for the event, so a warehouse
@@ -50,14 +52,13 @@ await runJob(parametersSchema, async ({ parameters, report, log, artifactsUrl, w
     steps,
   });
 
-  const opened = await within(WAREHOUSE_LIMIT, warehouse()).catch((error: Error) => error);
+  const opened = await within(WAREHOUSE_LIMIT, warehouse(), noAnswer).catch((error: Error) => error);
   await (await publisher()).publish(EVENTS, event, { run_id, status: event.status });
   log.info({ run_date, status: event.status, failed_step: event.failed_step }, `run ${event.status}`);
 
   try {
     if (opened instanceof Error) throw opened;
-    const tables = opened;
-    const runs: Target = { project: tables.project, dataset: "ops", name: "runs" };
+    const runs: Target = { project: opened.project, dataset: "ops", name: "runs" };
     const row = [
       {
         run_id,
@@ -75,7 +76,7 @@ await runJob(parametersSchema, async ({ parameters, report, log, artifactsUrl, w
         warnings: steps.flatMap(({ warnings }) => warnings).join("\n"),
       },
     ];
-    await within(WAREHOUSE_LIMIT, tables.replaceRows(runs, { run_date, run_id }, row));
+    await within(WAREHOUSE_LIMIT, opened.replaceRows(runs, { run_date, run_id }, row), noAnswer);
     report.rows["ops.runs"] = 1;
   } catch (error) {
     const warning = `The run's row in ops.runs could not be written: ${(error as Error).message}`;
@@ -85,15 +86,6 @@ await runJob(parametersSchema, async ({ parameters, report, log, artifactsUrl, w
 });
 // A warehouse that still does not answer would keep the process running.
 process.exit();
-
-async function within<T>(milliseconds: number, work: Promise<T>): Promise<T> {
-  const late = Promise.withResolvers<never>();
-  const timer = setTimeout(
-    () => late.reject(new Error(`the warehouse did not answer within ${milliseconds / 1000} s`)),
-    milliseconds,
-  );
-  return await Promise.race([work, late.promise]).finally(() => clearTimeout(timer));
-}
 
 function reasonOf(failed: StepReport | undefined, message: string): string {
   if (failed?.error) return failed.error;

@@ -37,7 +37,7 @@ describe("last run", () => {
     const [a, b, c] = [action("a", "SELECT 1"), action("b", "SELECT 2"), action("c", "SELECT 3")];
     await saveLastRun(store, "gs://b", graph(a, b, c), [a, c], on("2024-01-01"));
     await saveLastRun(store, "gs://b", graph(a, b, c), [b], on("2024-01-01"));
-    assert.deepEqual(await readLastRun(store, "gs://b/"), {
+    assert.deepEqual(await readLastRun(store, "gs://b"), {
       parameters: on("2024-01-01"),
       actions: [a, b, c],
     });

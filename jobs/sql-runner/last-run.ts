@@ -6,6 +6,7 @@ import type { Parameters } from "../../contracts/warehouse.ts";
 import { jsonOrText } from "../../lib/json.ts";
 import { parse } from "../../lib/user-error.ts";
 
+/** What made the warehouse's tables: each action as it ran last, and the parameters of the last run. */
 const lastRun = z.object({
   parameters: z.record(
     z.string(),
@@ -22,13 +23,9 @@ const lastRun = z.object({
   ),
 });
 
-/** What made the warehouse's tables: each action as it ran last, and the parameters of the last run. */
-export interface LastRun {
-  readonly parameters: Parameters;
-  readonly actions: readonly Action[];
-}
+export type LastRun = z.output<typeof lastRun>;
 
-const urlIn = (artifactsUrl: string): string => `${artifactsUrl.replace(/\/$/, "")}/last-run.json`;
+const urlIn = (artifactsUrl: string): string => `${artifactsUrl}/last-run.json`;
 
 /** The last run; undefined before the first. @throws UserError when its file is damaged. */
 export async function readLastRun(

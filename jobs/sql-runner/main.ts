@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { jobArtifacts } from "../../adapters/artifacts.ts";
 import { runSettings } from "../../contracts/run.ts";
+import { json } from "../../lib/json.ts";
 import { parse, UserError } from "../../lib/user-error.ts";
 import { runJob } from "../job.ts";
 import { saveLastRun } from "./last-run.ts";
@@ -11,11 +12,8 @@ import { actionsOfStep, compileToRun, runActions } from "./runner.ts";
 
 const environment = z.object({
   SQL_DIR: z.string().default("sql").describe("Folder of the Dataform project."),
-  SQL_VARS: z
-    .string()
-    .default("{}")
-    .transform((text) => JSON.parse(text))
-    .pipe(z.record(z.string(), z.string()))
+  SQL_VARS: json(z.record(z.string(), z.string()))
+    .default({})
     .describe("Vars of the Dataform project, as JSON: where the orders and the marts are."),
 });
 

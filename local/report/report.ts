@@ -41,7 +41,7 @@ export function renderReport(results: Results, context: ReportContext): string {
     headlines(results, period),
     segments(results),
     ...(results.scoring ? [trust(results, period)] : []),
-    results.topCustomers.length > 0 && section(topCustomerTable(results)),
+    results.top_customers.length > 0 && section(topCustomerTable(results)),
     results.scoring && model(results, results.scoring),
     drift(results),
     section(rejectedTable(results)),

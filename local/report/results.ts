@@ -56,7 +56,7 @@ const results = z.object({
       value: z.number(),
     }),
   ),
-  topCustomers: z.array(
+  top_customers: z.array(
     z.object({
       customer_id: z.string(),
       segment: z.string(),
@@ -138,7 +138,7 @@ export async function readResults(warehouse: Warehouse, runDate: string): Promis
     segments: await rows(`SELECT * FROM mlops_mkt.rfm_segments ${onRunDate} ORDER BY position`),
     fitted: await rows(`SELECT * FROM rfm.models ${onRunDate} ORDER BY sample`),
     metrics: await rows(`SELECT * FROM rfm.model_metrics ${onRunDate}`),
-    topCustomers: await rows(
+    top_customers: await rows(
       `SELECT * FROM mlops_mkt.rfm ${onRunDate} ORDER BY expected_value DESC, monetary_value DESC, customer_id LIMIT 10`,
     ),
     cells: await rows(
@@ -165,4 +165,12 @@ export function figuresOf(
     figures[row.predictor] = { ...figures[row.predictor], [row.metric]: row.value };
   }
   return figures;
+}
+
+/** The figures of each new model that was not chosen, on the hold-out, by its id. */
+export function notChosen(results: Results): Record<string, ReturnType<typeof figuresOf>> {
+  const ids = new Set(
+    results.metrics.filter((row) => row.evaluation === "candidate").map((row) => row.model_id),
+  );
+  return Object.fromEntries(Array.from(ids, (id) => [id, figuresOf(results, "candidate", id)]));
 }

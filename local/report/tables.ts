@@ -8,7 +8,7 @@ import {
   twoDecimals,
   whole,
 } from "./numbers.ts";
-import { figuresOf, type Model, type Results } from "./results.ts";
+import { figuresOf, type Model, notChosen, type Results } from "./results.ts";
 
 /** A table of results, which the terminal and the report show in their own ways. */
 export interface ResultTable {
@@ -51,7 +51,7 @@ export function segmentTable({ segments, scoring }: Results): ResultTable {
   };
 }
 
-export function topCustomerTable({ topCustomers, scoring, calendar }: Results): ResultTable {
+export function topCustomerTable({ top_customers, scoring, calendar }: Results): ResultTable {
   const by = scoring ? `expected value over the next ${calendar.horizon_weeks} weeks` : "revenue";
   return {
     title: `Top customers by ${by}`,
@@ -64,7 +64,7 @@ export function topCustomerTable({ topCustomers, scoring, calendar }: Results): 
       ...(scoring ? ["P(active)", "Expected purchases (80 %)", "Expected value (80 %)"] : []),
     ],
     words: ["Segment"],
-    rows: topCustomers.map((row) => [
+    rows: top_customers.map((row) => [
       row.customer_id,
       row.segment,
       whole(row.recency_days),
@@ -131,13 +131,11 @@ export function evaluationTable(results: Results, evaluation: "holdout" | "backt
   const figures = figuresOf(results, evaluation);
   if (Object.keys(figures).length === 0) return null;
   const isHoldout = evaluation === "holdout";
-  const candidates = results.metrics.filter((row) => isHoldout && row.evaluation === "candidate");
+  const others = isHoldout ? Object.entries(notChosen(results)) : [];
   const methods = {
     Model: figures.model,
     "Champion before this run": isHoldout ? figuresOf(results, "champion").model : undefined,
-    ...Object.fromEntries(
-      candidates.map(({ model_id: id }) => [`Not chosen: ${id}`, figuresOf(results, "candidate", id).model]),
-    ),
+    ...Object.fromEntries(others.map(([id, figures]) => [`Not chosen: ${id}`, figures.model])),
     "RFM score": figures.rfm,
     "Past spend": figures.past_spend,
     "Past rate continues": figures.past_rate,

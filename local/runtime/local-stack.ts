@@ -5,7 +5,7 @@ import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { fileArtifacts } from "../../adapters/artifacts.ts";
 import { DuckDbWarehouse } from "../../adapters/duckdb.ts";
-import { REQUESTS } from "../../contracts/messages.ts";
+import { REQUESTS, type RunEvent, type RunRequest } from "../../contracts/messages.ts";
 import type { InvokerOptions } from "../../functions/invoker/invoker.ts";
 import { createServer } from "../../functions/invoker/server.ts";
 import { CANDIDATES, type Candidate } from "../../jobs/candidates.ts";
@@ -15,6 +15,7 @@ import { projectDir, sqlDir } from "../../lib/project.ts";
 import { UserError } from "../../lib/user-error.ts";
 import { LocalLauncher, type LocalLauncherOptions } from "./launcher.ts";
 import { LocalMessenger } from "./messenger.ts";
+import { requestRun } from "./orchestrator.ts";
 import { pythonEnvironment } from "./python.ts";
 
 export interface LocalStackOptions
@@ -38,7 +39,6 @@ export interface LocalStackOptions
 export interface LocalStack {
   readonly messenger: LocalMessenger;
   readonly launcher: LocalLauncher;
-  readonly server: Server;
   readonly url: string;
   /** Cancels the current runs, then stops the servers. */
   close(): Promise<void>;
@@ -98,7 +98,6 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
   return {
     messenger,
     launcher,
-    server,
     url,
     async close() {
       await launcher.close();
@@ -107,6 +106,18 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
       await messenger.close();
     },
   };
+}
+
+/** Runs the pipeline once, on a stack of its own. Returns the final event. @throws UserError after an hour */
+export async function runOnce(
+  request: RunRequest,
+  signal: AbortSignal,
+  options: Omit<LocalStackOptions, "port">,
+): Promise<RunEvent> {
+  const stack = await startLocalStack({ ...options, port: 0 });
+  const { messenger, url: invokerUrl } = stack;
+  const limits = { timeLimit: 3_600_000, pollInterval: 2000 };
+  return await requestRun(request, { messenger, invokerUrl, ...limits, signal }).finally(() => stack.close());
 }
 
 /** The programs of candidates. Makes the environments of those in Python where they are missing, which takes up to a minute. */
@@ -124,7 +135,7 @@ export async function candidateEntrypoints(
 }
 
 /** Listens on 127.0.0.1. @throws UserError when the port is in use. */
-export async function listen(server: Server, port: number): Promise<void> {
+async function listen(server: Server, port: number): Promise<void> {
   server.listen(port, "127.0.0.1");
   try {
     await once(server, "listening");

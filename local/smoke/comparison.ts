@@ -9,8 +9,7 @@ import type { RunRequest } from "../../contracts/messages.ts";
 import { type Parameters, pathOf, type Row, type Target, type Warehouse } from "../../contracts/warehouse.ts";
 import { createLogger } from "../../lib/log.ts";
 import { UserError } from "../../lib/user-error.ts";
-import { openLocalWarehouse, startLocalStack } from "../runtime/local-stack.ts";
-import { requestRun } from "../runtime/orchestrator.ts";
+import { openLocalWarehouse, runOnce } from "../runtime/local-stack.ts";
 import { ANY_ORDER } from "./orders.ts";
 
 /** Largest relative difference of two floats that count as equal: engines add in different orders. */
@@ -83,12 +82,7 @@ export async function compareMarts(options: ComparisonOptions): Promise<readonly
     await copy(connection, "rfm.models", models.columns, champions);
   });
   const log = createLogger({ component: "local" }, "error");
-  const stack = await startLocalStack({ dataDir: folder, port: 0, log });
-  const { messenger, url: invokerUrl } = stack;
-  const limits = { timeLimit: 3_600_000, pollInterval: 2000 };
-  const event = await requestRun(request, { messenger, invokerUrl, ...limits, signal }).finally(() =>
-    stack.close(),
-  );
+  const event = await runOnce(request, signal, { dataDir: folder, log });
   if (event.status !== "succeeded")
     throw new UserError(
       `On this machine, run ${run_id} ${event.status} in step ${event.failed_step}: ${event.reason}`,

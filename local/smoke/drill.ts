@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
-import { once } from "node:events";
 import type { Message, PubSub } from "@google-cloud/pubsub";
 import { type Publisher, REQUESTS } from "../../contracts/messages.ts";
 import { UserError } from "../../lib/user-error.ts";
+import { within } from "../../lib/within.ts";
 
 export interface Drill {
   readonly runId: string;
@@ -34,10 +34,9 @@ export async function startDrill(
   return {
     runId,
     async arrival(timeLimit) {
-      const limit = AbortSignal.timeout(timeLimit);
       const late = new UserError(`${runId} is not in ${subscriptionName} after ${timeLimit / 1000} s.`);
-      const stopped = once(AbortSignal.any([signal, limit]), "abort").then(() => Promise.reject(late));
-      await Promise.race([arrived.promise, stopped]);
+      signal.addEventListener("abort", () => arrived.reject(late), { once: true });
+      await within(timeLimit, arrived.promise, late);
     },
     async close() {
       letter?.ack();

@@ -1,30 +1,10 @@
-import { setTimeout } from "node:timers/promises";
 import { z } from "zod";
 import type { Deployment } from "../../contracts/deployment.ts";
+import { poll, type WaitOptions } from "../../lib/poll.ts";
 import { parse, UserError } from "../../lib/user-error.ts";
 
 /** Calls a REST API with the login of this machine. Returns the JSON; throws if the status is not 2xx. */
 export type CallGoogle = (method: "GET" | "POST", url: string, body?: object) => Promise<unknown>;
-
-export interface WaitOptions {
-  /** Longest time, milliseconds. */
-  readonly timeLimit: number;
-  /** Milliseconds between two requests. */
-  readonly pollInterval: number;
-  readonly signal?: AbortSignal;
-}
-
-/** Asks until there is an answer; undefined after the time limit. */
-export async function poll<T>(
-  ask: () => Promise<T | undefined>,
-  { timeLimit, pollInterval, signal }: WaitOptions,
-): Promise<T | undefined> {
-  for (const end = Date.now() + timeLimit; ; ) {
-    const answer = await ask();
-    if (answer !== undefined || Date.now() > end) return answer;
-    await setTimeout(pollInterval, undefined, signal === undefined ? {} : { signal });
-  }
-}
 
 /** The fields that are read. A DAG run writes its state in small letters. */
 const execution = z.object({ state: z.string(), error: z.object({ payload: z.string() }).optional() });

@@ -77,12 +77,10 @@ export async function removeSample(
   const parameters = { run_date: { type: "DATE", value: runDate } } as const;
   for (const table of tables) {
     const column = table.partitionColumn;
-    if (column === "run_date")
-      await warehouse.query(`DELETE FROM ${pathOf(table)} WHERE run_date = @run_date`, parameters);
-    else
-      await warehouse.query(
-        // All rows. The table requires a filter by which BigQuery can leave out partitions.
-        `DELETE FROM ${pathOf(table)} WHERE ${column === undefined ? "TRUE" : `${column} >= '0001-01-01' OR ${column} IS NULL`}`,
-      );
+    const remove = `DELETE FROM ${pathOf(table)} WHERE`;
+    if (column === "run_date") await warehouse.query(`${remove} run_date = @run_date`, parameters);
+    else if (column === undefined) await warehouse.query(`${remove} TRUE`);
+    // All rows. The table requires a filter by which BigQuery can leave out partitions.
+    else await warehouse.query(`${remove} ${column} >= '0001-01-01' OR ${column} IS NULL`);
   }
 }

@@ -2,8 +2,9 @@ import { z } from "zod";
 import type { Deployment } from "../../contracts/deployment.ts";
 import { runState } from "../../contracts/launcher.ts";
 import { type RunRequest, runRequest, runStatus } from "../../contracts/messages.ts";
+import { poll, type WaitOptions } from "../../lib/poll.ts";
 import { parse, UserError } from "../../lib/user-error.ts";
-import { type CallGoogle, poll, type WaitOptions } from "./orchestrator.ts";
+import type { CallGoogle } from "./orchestrator.ts";
 
 /** Sends requests to the invoker, with an identity token. */
 export type Fetch = typeof fetch;

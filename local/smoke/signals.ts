@@ -1,7 +1,8 @@
 import { z } from "zod";
+import { poll, type WaitOptions } from "../../lib/poll.ts";
 import { parse } from "../../lib/user-error.ts";
 import { NotProved } from "./checks.ts";
-import { type CallGoogle, poll, type WaitOptions } from "./orchestrator.ts";
+import type { CallGoogle } from "./orchestrator.ts";
 
 /** A value is {int64Value: "1"}, {doubleValue: 0.5} or {distributionValue: {count: "1"}}. */
 const value = z.record(z.string(), z.unknown());
@@ -47,5 +48,5 @@ async function hasSignal(call: CallGoogle, project: string, filter: string, sinc
 
 /** The same request as a command of the shell. */
 export const signalCommand = (project: string, filter: string, since: Date): string =>
-  `curl -G -H "Authorization: Bearer $(gcloud auth print-access-token)" --data-urlencode '${`filter=${filter}`}' \\
+  `curl -G -H "Authorization: Bearer $(gcloud auth print-access-token)" --data-urlencode 'filter=${filter}' \\
   -d interval.startTime=${since.toISOString()} -d "interval.endTime=$(date -u +%FT%TZ)" ${timeSeries(project)}`;

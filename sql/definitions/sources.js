@@ -1,10 +1,6 @@
-const { orders_project, orders_dataset, orders_table } = dataform.projectConfig.vars;
-
 // The tag of a column is its type. The SQL check uses it.
 declare({
-  database: orders_project,
-  schema: orders_dataset,
-  name: orders_table,
+  ...orders_table,
   description: "The shop's order log: one row per order. The pipeline only reads it.",
   columns: {
     order_id: { description: "Order id.", tags: ["STRING"] },

@@ -1,6 +1,3 @@
-// Argument of ref() for the shop's order log, from the settings.
-module.exports = {
-  database: dataform.projectConfig.vars.orders_project,
-  schema: dataform.projectConfig.vars.orders_dataset,
-  name: dataform.projectConfig.vars.orders_table,
-};
+// The shop's order log, from the settings: for declare() and ref().
+const { orders_project, orders_dataset, orders_table } = dataform.projectConfig.vars;
+module.exports = { database: orders_project, schema: orders_dataset, name: orders_table };
