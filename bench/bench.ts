@@ -160,7 +160,7 @@ async function logs(): Promise<Log[]> {
   for (const customers of options.customers) {
     const file = join(folder, `shop-${customers}.parquet`);
     const startedAt = performance.now();
-    const orders = await writeShop(customers, file);
+    const orders = await writeShop({ customers }, file);
     process.stdout.write(
       `Wrote a shop of ${orders.toLocaleString("en-US")} orders in ${seconds((performance.now() - startedAt) / 1000)}.\n`,
     );

@@ -5,15 +5,15 @@ import { join } from "node:path";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { fitBgNbd } from "../jobs/clv/bg-nbd-fit.ts";
 import { columnsOf } from "../test/columns.ts";
-import { writeShop } from "./shop.ts";
+import { type Shop, writeShop } from "./shop.ts";
 
 describe("a simulated shop", () => {
   const folder = mkdtempSync(join(tmpdir(), "shop-"));
   after(() => rmSync(folder, { recursive: true }));
 
-  async function query(customers: number, sql: string, seed?: number): Promise<Record<string, number>[]> {
+  async function query(shop: Shop, sql: string): Promise<Record<string, number>[]> {
     const file = join(folder, "shop.parquet");
-    await writeShop(customers, file, seed);
+    await writeShop(shop, file);
     const instance = await DuckDBInstance.create(":memory:");
     const connection = await instance.connect();
     const reader = await connection.runAndReadAll(sql.replace("ORDERS", `'${file}'`));
@@ -28,20 +28,21 @@ describe("a simulated shop", () => {
   const figures = `
     SELECT COUNT(*) AS orders, COUNT(DISTINCT order_id) AS ids, COUNT(DISTINCT customer_id) AS customers,
       SUM(amount) AS revenue, SUM(hash(order_id, customer_id, ordered_at, amount) % 1000) AS content,
+      COUNT_IF(amount < 0) AS refunds, MAX(amount) AS largest,
       date_diff('week', MIN(ordered_at), MAX(ordered_at)) AS weeks
     FROM ORDERS`;
 
   it("is the same for the same seed, and another for another", async () => {
-    const [one] = await query(500, figures);
-    assert.deepEqual(await query(500, figures), [one]);
-    assert.notDeepEqual(await query(500, figures, 2), [one]);
+    const [one] = await query({ customers: 500 }, figures);
+    assert.deepEqual(await query({ customers: 500 }, figures), [one]);
+    assert.notDeepEqual(await query({ customers: 500, seed: 2 }, figures), [one]);
     assert.equal(one?.ids, one?.orders);
     assert.equal(one?.customers, 500);
   });
 
   it("has customers who arrive over the whole period and behave as BG/NBD says", async () => {
     const rows = await query(
-      20_000,
+      { customers: 20_000 },
       `SELECT COUNT(*) - 1 AS x, date_diff('second', MIN(ordered_at), MAX(ordered_at)) / 604800 AS "tX",
          date_diff('second', MIN(ordered_at), TIMESTAMP '2023-01-01' + INTERVAL 156 WEEK) / 604800 AS "T", 1 AS customers
        FROM ORDERS GROUP BY customer_id`,
@@ -57,5 +58,20 @@ describe("a simulated shop", () => {
       const deviations = (parameters[name] - truth[name]) / standardErrors[name];
       assert.ok(Math.abs(deviations) < 3.5, `${name} is ${deviations} standard errors off`);
     }
+  });
+
+  it("has refunds, a season and a heavy tail when asked", async () => {
+    const [plain] = await query({ customers: 3000 }, figures);
+    assert.equal(plain?.refunds, 0);
+    const [refunded] = await query({ customers: 3000, refunds: 0.1 }, figures);
+    assert.ok(Math.abs(refunded!.refunds! / refunded!.orders! - 0.1 / 1.1) < 0.02, `${refunded?.refunds}`);
+    const [heavy] = await query({ customers: 3000, heavyTail: true }, figures);
+    assert.ok(heavy!.largest! > 2 * plain!.largest!, `${heavy?.largest} ${plain?.largest}`);
+    const byHalfYear = await query(
+      { customers: 3000, seasonality: 0.9 },
+      `SELECT COUNT(*) AS orders FROM ORDERS
+       GROUP BY date_diff('day', TIMESTAMP '2023-01-01', ordered_at) % 364 < 182 ORDER BY 1`,
+    );
+    assert.ok(byHalfYear[1]!.orders! > 1.3 * byHalfYear[0]!.orders!, JSON.stringify(byHalfYear));
   });
 });

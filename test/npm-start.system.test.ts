@@ -39,7 +39,7 @@ describe("npm start on other logs and with other settings", () => {
     const runs = [];
     for (const customers of [10_000, 100_000]) {
       const orders = join(folder, `shop-${customers}.parquet`);
-      await writeShop(customers, orders);
+      await writeShop({ customers }, orders);
       const args = ["--run-date", "2025-06-01", "--holdout-weeks", "31", "--model-customers", "5000"];
       const run = await npmStart("--json", "--orders", orders, "--data-dir", `${orders}.data`, ...args);
       assert.equal(run.code, 0, run.stderr);
