@@ -165,8 +165,9 @@ function predictionRows(model_id: string, asked: readonly Example[], given: read
     for (const name of FIGURES) {
       const figure = prediction[name];
       if (figure === undefined && name !== "expected_value") continue;
-      if (!Number.isFinite(figure) || figure! < 0)
-        throw new UserError(`${name} of customer ${customer_id} is ${figure}, not a number from 0 up.`);
+      const [most, allowed] = name === "p_active" ? [1, "from 0 to 1"] : [Infinity, "from 0 up"];
+      if (!Number.isFinite(figure) || figure! < 0 || figure! > most)
+        throw new UserError(`${name} of customer ${customer_id} is ${figure}, not a number ${allowed}.`);
     }
     const { low, high } = prediction;
     if ((low === undefined) !== (high === undefined) || low! > high!)

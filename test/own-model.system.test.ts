@@ -44,6 +44,13 @@ describe("bring your own model", () => {
       );
       for (const name of ["spender", "big-spender"])
         assert.match(printed, RegExp(`the candidate ${name}\\n.*gives one prediction for each customer`));
+
+      // It ends before it reports anything.
+      await copy.run("echo 'import package_of_the_notebook' > jobs/spender/main.py");
+      await assert.rejects(
+        copy.run("npm start -- --candidates spender"),
+        /failed in step spender\..*No module named 'package_of_the_notebook'.*Its log: .*spender-\*\.log/s,
+      );
     } finally {
       copy.close();
     }
