@@ -136,7 +136,15 @@ export function evaluationTable(results: Results, evaluation: "holdout" | "backt
     Model: figures.model,
     "Champion before this run": isHoldout ? figuresOf(results, "champion").model : undefined,
     ...Object.fromEntries(
-      candidates.map(({ model_id: id }) => [`Not chosen: ${id}`, figuresOf(results, "candidate", id).model]),
+      candidates.map(({ model_id: id }) => {
+        const stuck = results.fitted.some(
+          (row) => row.model_id === id && row.sample === "production" && !row.converged,
+        );
+        return [
+          `${stuck ? "Did not converge" : "Not chosen"}: ${id}`,
+          figuresOf(results, "candidate", id).model,
+        ];
+      }),
     ),
     "RFM score": figures.rfm,
     "Past spend": figures.past_spend,
