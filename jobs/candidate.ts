@@ -121,8 +121,8 @@ export async function runCandidate<Model>(
     const horizon = part("production", "predict")[0]?.weeks ?? 0;
     if (known > 0 && known < horizon)
       warn(
-        `The known outcomes cover ${known} weeks, and the predictions ${horizon}: the history is too short for more. ` +
-          "Compare the predictions with the back-test before you use them.",
+        `${family} knows outcomes of ${known} weeks, and predicts ${horizon}: the history is too short for more. ` +
+          "Look at the back-test of an earlier run date before you use the predictions, or shorten the horizon.",
       );
     await writeParquet(`${artifactUrls.outputs.predictions}/part-0.parquet`, PREDICTION_COLUMNS, rows);
     report.rows.predictions = rows.length;

@@ -74,7 +74,7 @@ for (const name of parseCandidates(Object.keys(CANDIDATES).join(","))) {
         assert.equal(new Set(rows.map(({ customer_id }) => customer_id)).size, CUSTOMERS);
         assert.ok(rows.every((row) => Number(row.weeks) === weeks && Number(row.expected_value) >= 0));
       }
-      assert.match(report.warnings.join(), /known outcomes cover 4 weeks, and the predictions 8/);
+      assert.match(report.warnings.join(), RegExp(`${name} knows outcomes of 4 weeks, and predicts 8`));
     });
 
     if (name === "boosting")

@@ -337,8 +337,8 @@ def warn_of_longer_horizon(step: Step, examples: pd.DataFrame) -> None:
     known, horizon = (part(examples, "production", purpose)["weeks"].max() for purpose in ("fit", "predict"))
     if known < horizon:
         step.warn(
-            f"The known outcomes cover {known} weeks, and the predictions {horizon}: the history is too short for more. "
-            "Compare the predictions with the back-test before you use them."
+            f"{step.report['step']} knows outcomes of {known} weeks, and predicts {horizon}: the history is too short for "
+            "more. Look at the back-test of an earlier run date before you use the predictions, or shorten the horizon."
         )
 
 
