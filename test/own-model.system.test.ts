@@ -37,6 +37,7 @@ describe("bring your own model", () => {
   it("npm run new-job makes candidates that pass the tests at once, in both languages", async () => {
     const copy = new ProjectCopy();
     try {
+      await assert.rejects(copy.run("npm run new-job -- train"), /A step of the pipeline is called train/);
       await copy.run("npm run new-job -- spender");
       await copy.run("npm run new-job -- big-spender --language typescript");
       const printed = await copy.run(
