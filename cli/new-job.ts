@@ -2,6 +2,7 @@ import { cpSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Option } from "commander";
 import { CANDIDATES, type Candidate } from "../jobs/candidates.ts";
+import { stepsOf } from "../jobs/pipeline.ts";
 import { projectDir } from "../lib/project.ts";
 import { UserError } from "../lib/user-error.ts";
 import { localCommand, runCommand } from "./command.ts";
@@ -26,6 +27,11 @@ await runCommand(async () => {
   if (!/^[a-z][a-z0-9-]{1,30}$/.test(name))
     throw new UserError(`The name ${name} is not valid.`, {
       remedy: "Use 2 to 31 lower-case letters, digits and hyphens, and start with a letter.",
+    });
+  const steps = Object.keys(stepsOf([TEMPLATES[language]]));
+  if (steps.includes(name))
+    throw new UserError(`A step of the pipeline is called ${name}.`, {
+      remedy: `Choose another name than ${steps.join(", ")}.`,
     });
   const folder = join(projectDir, "jobs", name);
   if (existsSync(folder))

@@ -14,7 +14,7 @@ const command = withOrders(
   .option("--run-date <date>", RUN_DATE)
   .option(
     "--candidates <names>",
-    `models in other languages that compete with the built-in one: ${Object.keys(CANDIDATES).join(", ")}`,
+    `models that compete with the built-in one, separated by commas: ${Object.keys(CANDIDATES).join(", ")}`,
   )
   .option("--export <dir>", "writes the marts to this folder as Parquet and CSV")
   .option("--json", "prints one JSON object on stdout, log lines on stderr", false)

@@ -121,8 +121,8 @@ export async function runCandidate<Model>(
     const horizon = part("production", "predict")[0]?.weeks ?? 0;
     if (known > 0 && known < horizon)
       warn(
-        `The known outcomes cover ${known} weeks, and the predictions ${horizon}: the history is too short for more. ` +
-          "Compare the predictions with the back-test before you use them.",
+        `${family} knows outcomes of ${known} weeks, and predicts ${horizon}: the history is too short for more. ` +
+          "Look at the back-test of an earlier run date before you use the predictions, or shorten the horizon.",
       );
     await writeParquet(`${artifactUrls.outputs.predictions}/part-0.parquet`, PREDICTION_COLUMNS, rows);
     report.rows.predictions = rows.length;
@@ -165,8 +165,9 @@ function predictionRows(model_id: string, asked: readonly Example[], given: read
     for (const name of FIGURES) {
       const figure = prediction[name];
       if (figure === undefined && name !== "expected_value") continue;
-      if (!Number.isFinite(figure) || figure! < 0)
-        throw new UserError(`${name} of customer ${customer_id} is ${figure}, not a number from 0 up.`);
+      const [most, allowed] = name === "p_active" ? [1, "from 0 to 1"] : [Infinity, "from 0 up"];
+      if (!Number.isFinite(figure) || figure! < 0 || figure! > most)
+        throw new UserError(`${name} of customer ${customer_id} is ${figure}, not a number ${allowed}.`);
     }
     const { low, high } = prediction;
     if ((low === undefined) !== (high === undefined) || low! > high!)

@@ -17,6 +17,7 @@ import os
 import re
 import sys
 import threading
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -30,6 +31,17 @@ from urllib.parse import urlsplit
 CPUS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 os.environ.setdefault("OMP_NUM_THREADS", str(CPUS))
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+
+def explain(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+    """For an error before the step starts: the packages are those of the lock file alone, not those of the notebook."""
+    sys.__excepthook__(kind, error, trace)
+    if isinstance(error, ModuleNotFoundError):
+        remedy = "Add its package to requirements.in and compile requirements.lock again (docs/own-model.md)."
+        print(json.dumps({"severity": "ERROR", "message": f"{error}. {remedy}"}))
+
+
+sys.excepthook = explain
 
 import joblib
 import numpy as np
@@ -106,8 +118,9 @@ class Step:
         write(url, json.dumps(self.report, indent=2).encode())
 
     def warn(self, sentence: str) -> None:
-        self.report["warnings"].append(sentence)
-        logging.warning(sentence)
+        if sentence not in self.report["warnings"]:
+            self.report["warnings"].append(sentence)
+            logging.warning(sentence)
 
 
 def now() -> str:
@@ -179,13 +192,26 @@ def run_candidate(family: str, fit: Fit, predict: Predict) -> None:
     step.write_report()
     try:
         work(step, family, fit, predict)
-    except Exception as error:
-        step.write_report(status="failed", finished_at=now(), error=f"{type(error).__name__}: {error}")
-        logging.exception("%s failed: %s", family, error)
+    except BaseException as error:  # sys.exit of a candidate, too, which would look like success
+        reason = f"{type(error).__name__}: {error}{place_in_candidate(error)}"
+        step.write_report(status="failed", finished_at=now(), error=reason)
+        logging.exception("%s failed: %s", family, reason)
         sys.exit(1)
     timer.cancel()
     step.write_report(status="succeeded", finished_at=now())
     write(step.output_url, json.dumps({"parameterValues": step.report["outputs"]}).encode())
+
+
+def place_in_candidate(error: BaseException) -> str:
+    """The last line of the candidate's own functions that the error, or its cause, went through."""
+    errors = [error] if error.__cause__ is None else [error, error.__cause__]
+    frames = [frame for each in errors for frame in traceback.extract_tb(each.__traceback__)]
+    own = [each for each in frames if Path(each.filename).parent == candidate_folder() and each.name != "<module>"]
+    return f" ({Path(own[-1].filename).name}, line {own[-1].lineno}, in {own[-1].name})" if own else ""
+
+
+def candidate_folder() -> Path:
+    return Path(sys.modules["__main__"].__file__ or "").parent
 
 
 def step_of(arguments: list[str]) -> Step:
@@ -227,14 +253,22 @@ def work(step: Step, family: str, fit: Fit, predict: Predict) -> None:
             model = fit(known)
             save(step, model_id, sample, model)
             asked = part(examples, sample, "predict")
-            predictions.append(predicted(asked, partial(predict, model)).assign(model_id=model_id))
+            predictions.append(predicted(step, asked, partial(predict, model)).assign(model_id=model_id))
     for model_id in champion.loc[champion["family"] == family, "model_id"]:
         logging.info("predicts with the champion %s", model_id)
         for sample in SAMPLES:
             asked = part(examples, sample, "predict")
             if len(asked) > 0:
-                model = load(step, model_id, sample)
-                predictions.append(predicted(asked, partial(predict, model)).assign(model_id=model_id))
+                try:
+                    model = load(step, model_id, sample)
+                    given = predicted(step, asked, partial(predict, model))
+                except Exception as error:
+                    raise RuntimeError(
+                        f"the champion {model_id} can't predict again: {type(error).__name__}: {error}. If your code changed "
+                        f"since it was saved, let predict accept both models, or run once without {family}: then the "
+                        "built-in model takes over"
+                    ) from error
+                predictions.append(given.assign(model_id=model_id))
     warn_of_longer_horizon(step, examples)
     frame = pd.concat(predictions) if predictions else PREDICTIONS.empty_table().to_pandas()
     # A model that is fitted again is the champion.
@@ -250,25 +284,44 @@ def part(examples: pd.DataFrame, sample: str, purpose: str) -> pd.DataFrame:
     return examples[chosen].reset_index(drop=True)
 
 
-def predicted(asked: pd.DataFrame, predict: Callable[[pd.DataFrame], pd.DataFrame]) -> pd.DataFrame:
+def predicted(step: Step, asked: pd.DataFrame, predict: Callable[[pd.DataFrame], pd.DataFrame]) -> pd.DataFrame:
     """The rows of predictions, checked: a candidate that gives less than one finite number a customer fails."""
+    frame = asked[["sample", "customer_id", "weeks"]].copy()  # before predict, which may change what it gets
     given = predict(asked)
-    if len(given) != len(asked):
-        raise ValueError(f"predict returned {len(given)} rows for {len(asked)} customers")
-    frame = asked[["sample", "customer_id", "weeks"]].copy()
-    for column in PREDICTIONS.names[4:]:
+    if not isinstance(given, pd.DataFrame):
+        raise TypeError(f"predict returned a {type(given).__name__}: return a DataFrame with the column expected_value")
+    if len(given) != len(frame):
+        raise ValueError(
+            f"predict returned {len(given)} rows for {len(frame)} customers: return one for each example, in the same order"
+        )
+    by_id = "customer_id" in given
+    ids, own = (given["customer_id"], frame["customer_id"]) if by_id else (given.index, frame.index)
+    if not np.array_equal(ids, own) and (by_id or set(ids) == set(own)):
+        raise ValueError("predict returned its rows in another order: return them in the order of the examples")
+    figures = PREDICTIONS.names[4:]
+    # A prediction can be the example with more columns.
+    unused = [str(each) for each in given if each not in PREDICTIONS.names and each not in asked]
+    if len(unused) > 0:
+        step.warn(f"predict returned {', '.join(unused)}, which nothing uses: it can give {', '.join(figures)}.")
+    for column in figures:
         if column not in given:
             if not PREDICTIONS.field(column).nullable:
-                raise ValueError(f"predict returned no column {column}")
+                raise ValueError(f"predict returned no column {column}, only {', '.join(map(str, given))}")
             frame[column] = None
         elif column == "reason":
             frame[column] = given[column].to_numpy(dtype=object)
         else:
-            values = given[column].to_numpy(dtype=float)
+            try:
+                values = given[column].to_numpy(dtype=float, na_value=np.nan)
+            except (TypeError, ValueError) as error:
+                raise ValueError(f"{column} is not a column of numbers: {error}") from error
             missing = np.isnan(values) & (column in INTERVAL)
-            bad = values[~missing & ~(np.isfinite(values) & (values >= 0))]
-            if len(bad) > 0:
-                raise ValueError(f"{column} of {len(bad)} customers is not a number from 0 up, for example {bad[0]}")
+            most = 1 if column == "p_active" else np.inf
+            bad = ~missing & ~(np.isfinite(values) & (values >= 0) & (values <= most))
+            if bad.any():
+                allowed = "from 0 to 1" if column == "p_active" else "from 0 up"
+                example = f"{values[bad][0]} of customer {frame['customer_id'][bad].iloc[0]}"
+                raise ValueError(f"{column} of {bad.sum()} customers is not a number {allowed}, for example {example}")
             frame[column] = values
     low, high = (frame[column].to_numpy(dtype=float) for column in INTERVAL)
     bad = ~(low <= high) & ~(np.isnan(low) & np.isnan(high))
@@ -284,15 +337,15 @@ def warn_of_longer_horizon(step: Step, examples: pd.DataFrame) -> None:
     known, horizon = (part(examples, "production", purpose)["weeks"].max() for purpose in ("fit", "predict"))
     if known < horizon:
         step.warn(
-            f"The known outcomes cover {known} weeks, and the predictions {horizon}: the history is too short for more. "
-            "Compare the predictions with the back-test before you use them."
+            f"{step.report['step']} knows outcomes of {known} weeks, and predicts {horizon}: the history is too short for "
+            "more. Look at the back-test of an earlier run date before you use the predictions, or shorten the horizon."
         )
 
 
 def fingerprint(examples: pd.DataFrame) -> str:
     """Equal examples and equal code give equal models, and those have one id."""
     digest = hashlib.sha256(pd.util.hash_pandas_object(examples, index=False).to_numpy().tobytes())
-    folder = Path(sys.modules["__main__"].__file__ or "").parent
+    folder = candidate_folder()
     for source in [Path(__file__), *sorted(folder.glob("*.py")), folder / "requirements.lock"]:
         digest.update(source.read_bytes())
     return digest.hexdigest()[:12]

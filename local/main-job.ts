@@ -102,6 +102,8 @@ async function runAndShow(
   const run_id = newRunId(run_date);
   Object.assign(started, { run_id, run_date, warnings: orders.warnings });
   const startedAt = performance.now();
+  const logOf = (step: string): string => join(dataDir, "runs", run_id, `${step}-*.log`);
+  let failedTask: string | undefined;
   const request = parse(runRequest, { run_id, run_date, ...settings }, "The request");
   const event = await runOnce(request, signal, {
     dataDir,
@@ -109,6 +111,7 @@ async function runAndShow(
     log: createLogger({ component: "local", run_id }, json ? undefined : "error"),
     onTask: (_, { task, state, error }) => {
       if (state === "started") progress.start(task);
+      if (state === "failed") failedTask ??= task;
       if (state === "retrying") progress.warn(`${error?.message ?? task}\nThe step runs again.`);
       if (state !== "succeeded") return;
       const path = fileURLToPath(stepReportUrl(pathToFileURL(dataDir).href, run_id, task));
@@ -117,8 +120,13 @@ async function runAndShow(
     },
     ...(json ? { onOutput: (line: string) => void process.stderr.write(`${line}\n`) } : {}),
   });
-  if (event.status !== "succeeded")
-    throw new UserError(`Run ${run_id} ${event.status} in step ${event.failed_step}.\n${event.reason}`);
+  if (event.status !== "succeeded") {
+    // A step that ended before it began to report is known here alone.
+    const step = event.failed_step ?? failedTask;
+    const [where, remedy] =
+      step === undefined ? ["", {}] : [` in step ${step}`, { remedy: `Its log: ${logOf(step)}` }];
+    throw new UserError(`Run ${run_id} ${event.status}${where}.\n${event.reason}`, remedy);
+  }
 
   const warehouse = await openLocalWarehouse(dataDir);
   try {

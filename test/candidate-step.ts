@@ -9,14 +9,14 @@ import { stepReport } from "../contracts/step.ts";
 import type { Row } from "../contracts/warehouse.ts";
 
 export const CUSTOMERS = 200;
-/** Customers of a shop; the outcomes depend on the past. `ORDER` orders the rows of the file. */
+/** Possible customers of a shop; the outcomes depend on the past. `ORDER` orders the rows of the file. */
 const EXAMPLES = `
   SELECT
     DATE '2024-03-01' AS run_date, sample, purpose, 'c' || customer AS customer_id, DATE '2024-02-02' AS cutoff, weeks,
-    100 + customer % 50 AS age_days, customer % 90 AS recency_days, 1 + customer % 7 AS purchases,
-    10.5e0 * (1 + customer % 7) AS value, 20e0 AS largest_value, customer % 2 AS purchases_4_weeks,
-    customer % 3 AS purchases_13_weeks, 1 + customer % 7 AS purchases_52_weeks, 5e0 * (customer % 3) AS value_13_weeks,
-    10.5e0 * (1 + customer % 7) AS value_52_weeks,
+    100 + customer % 50 AS age_days, IF(customer % 7 = 0, age_days, customer % 90) AS recency_days,
+    1 + customer % 7 AS purchases, 10.5e0 * purchases AS value, 10.5e0 AS largest_value,
+    IF(recency_days < 28, 1, 0) AS purchases_4_weeks, IF(recency_days < 91, 1 + customer % 2, 0) AS purchases_13_weeks,
+    purchases AS purchases_52_weeks, 10.5e0 * purchases_13_weeks AS value_13_weeks, value AS value_52_weeks,
     IF(purpose = 'fit', customer % 7 // 2, NULL) AS actual_purchases,
     IF(purpose = 'fit', 10.5e0 * (customer % 7 // 2), NULL) AS actual_value
   FROM range(${CUSTOMERS}) AS customers(customer),

@@ -16,7 +16,7 @@ const matches = (text: string, pattern: RegExp) => [...text.matchAll(pattern)].m
 /** Blocks that a person copies. */
 const blocksOf = (text: string) => matches(text, /```sh\n([\s\S]*?)```/g);
 const rooms = readdirSync(root, { withFileTypes: true })
-  .filter((it) => it.isDirectory() && !/^(\..*|node_modules|image)$/.test(it.name))
+  .filter((it) => it.isDirectory() && !/^(\..*|node_modules|image|out)$/.test(it.name))
   .map(({ name }) => name);
 /** Files and folders of the project that a page names in `code`. */
 const pathsOf = (text: string) =>

@@ -155,6 +155,7 @@ describe("npm start on other logs and with other settings", () => {
     const failed = await npmStart("--json", ...args);
     assert.equal(failed.code, 1, failed.stderr);
     assert.match(parsed(failed).warnings.join(), warning);
+    assert.match(parsed(failed).error, /failed in step features\..*\n\s*Its log: .*\/features-\*\.log$/s);
     assert.match((await npmStart(...args)).stderr, warning);
   });
 

@@ -37,6 +37,7 @@ describe("bring your own model", () => {
   it("npm run new-job makes candidates that pass the tests at once, in both languages", async () => {
     const copy = new ProjectCopy();
     try {
+      await assert.rejects(copy.run("npm run new-job -- train"), /A step of the pipeline is called train/);
       await copy.run("npm run new-job -- spender");
       await copy.run("npm run new-job -- big-spender --language typescript");
       const printed = await copy.run(
@@ -44,6 +45,13 @@ describe("bring your own model", () => {
       );
       for (const name of ["spender", "big-spender"])
         assert.match(printed, RegExp(`the candidate ${name}\\n.*gives one prediction for each customer`));
+
+      // It ends before it reports anything.
+      await copy.run("echo 'import package_of_the_notebook' > jobs/spender/main.py");
+      await assert.rejects(
+        copy.run("npm start -- --candidates spender"),
+        /failed in step spender\..*No module named 'package_of_the_notebook'.*Its log: .*spender-\*\.log/s,
+      );
     } finally {
       copy.close();
     }

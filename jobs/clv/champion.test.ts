@@ -1,5 +1,12 @@
 import assert from "node:assert/strict";
-import { bestOf, type ChampionSettings, compare, decideChampion, worseThanBaselines } from "./champion.ts";
+import {
+  bestOf,
+  type ChampionSettings,
+  compare,
+  decideChampion,
+  whyNotBest,
+  worseThanBaselines,
+} from "./champion.ts";
 import type { MetricRow } from "./metrics.ts";
 
 const metrics = (metric: ChampionSettings["metric"], value: number): MetricRow[] => [
@@ -120,6 +127,18 @@ describe("models that were made now", () => {
   it("are compared by their figures, or by the word that there is none", () => {
     const one = model("one", metrics("count_mae", 0.79512));
     assert.equal(compare(one, model("two", []), "count_mae"), "count_mae 0.7951 against no figure");
+  });
+
+  it("say why they are not used: they did not converge, or another one has better figures", () => {
+    const best = model("best", metrics("count_mae", 5));
+    const stuck = model("stuck", metrics("count_mae", 1), false);
+    assert.match(whyNotBest(stuck, best, "count_mae"), /^The fit .* did not converge, so best is used\.$/);
+    const worse = model("worse", metrics("count_mae", 6));
+    for (const converged of [true, false])
+      assert.equal(
+        whyNotBest({ ...worse, converged }, { ...best, converged }, "count_mae"),
+        "best is better: count_mae 6.000 against 5.000.",
+      );
   });
 
   it("say which baseline certainly ranks customers better, by the interval of the whole", () => {

@@ -37,6 +37,16 @@ export function compare(one: Challenger, other: Challenger, metric: ChampionSett
   return `${metric} ${text(one)} against ${text(other)}`;
 }
 
+/** Why a model is not used although it was made with the best one: a sentence for people. */
+export const whyNotBest = (
+  model: Challenger,
+  best: Challenger,
+  metric: ChampionSettings["metric"],
+): string =>
+  best.converged && !model.converged
+    ? `The fit of the purchases did not converge, so ${best.model_id} is used.`
+    : `${best.model_id} is better: ${compare(model, best, metric)}.`;
+
 /** A sentence for each baseline that certainly ranks customers better than the model: by the 95 % interval. */
 export function worseThanBaselines({ model_id, metrics }: Challenger): string[] {
   const value = (predictor: string, metric: string) =>

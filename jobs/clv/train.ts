@@ -3,7 +3,7 @@ import type { RunSettings } from "../../contracts/run.ts";
 import type { Row, Warehouse } from "../../contracts/warehouse.ts";
 import { UserError } from "../../lib/user-error.ts";
 import type { Step } from "../job.ts";
-import { bestOf, type Challenger, compare, decideChampion, worseThanBaselines } from "./champion.ts";
+import { bestOf, type Challenger, decideChampion, whyNotBest, worseThanBaselines } from "./champion.ts";
 import { coverageWarnings, givenIntervalCoverage, intervalCoverage } from "./coverage.ts";
 import {
   FAMILIES,
@@ -101,10 +101,7 @@ export async function train(
 
   const promoted = decision.promoted ? best : undefined;
   const rows = models.flatMap((model) => {
-    const reason =
-      model === best || best === undefined
-        ? decision.reason
-        : `${best.model_id} is better: ${compare(model, best, metric)}.`;
+    const reason = model === best || best === undefined ? decision.reason : whyNotBest(model, best, metric);
     return model.rows.map((row) => ({
       ...row,
       first_order_on: calendar.first_order_on,

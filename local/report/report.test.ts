@@ -63,6 +63,37 @@ describe("report", () => {
     }
   });
 
+  it("gives the reason of the model that scores, and says which others did not converge", () => {
+    const results = exampleResults();
+    const { scoring } = results;
+    const other = { ...scoring!, is_champion: false, reason: "The other is better." };
+    const others = ["stuck", "worse"].map((model_id) => ({
+      ...other,
+      model_id,
+      converged: model_id === "worse",
+    }));
+    const holdout = results.metrics.filter(({ evaluation }) => evaluation === "holdout");
+    const ofOthers = others.flatMap(({ model_id }) =>
+      holdout.map((row) => ({ ...row, model_id, evaluation: "candidate" as const })),
+    );
+    const text = textOf(
+      page({
+        ...results,
+        fitted: [...others, ...results.fitted],
+        metrics: [...ofOthers, ...results.metrics],
+      }),
+    );
+    assert.ok(text.includes(scoring!.reason) && !text.includes(other.reason), text);
+    assert.match(text, /Did not converge: stuck .*Not chosen: worse /);
+
+    // An earlier model scores: the best one of this run says why.
+    const best = { ...scoring!, is_champion: false, reason: "Worse than the champion." };
+    const kept = textOf(
+      page({ ...results, fitted: [...others, best], metrics: [...ofOthers, ...results.metrics] }),
+    );
+    assert.ok(kept.includes(best.reason) && !kept.includes(other.reason), kept);
+  });
+
   it("compares a run with the one that fitted its model, and says where it can't", () => {
     const row = { training_mean: 1.5, mean: 2.25, psi: 0.3456, chance_psi: 0.01, reason: null };
     const drift = [

@@ -75,7 +75,16 @@ const LIBRARIES = ["vega", "vega-lite", "vega-embed"].map(
   (name) => `../../node_modules/${name}/build/${name}.min.js`,
 );
 
-function header({ calendar, segments, scoring, fitted }: Results, context: ReportContext): Html {
+/** Why the best model that was fitted now scores, or does not. */
+function decision({ fitted, metrics }: Results): string | undefined {
+  const best = metrics.find(({ evaluation }) => evaluation === "holdout")?.model_id;
+  const models = fitted.filter(({ sample }) => sample === "production");
+  const chosen = models.find(({ model_id, is_champion }) => is_champion || model_id === best);
+  return (chosen ?? models[0] ?? fitted[0])?.reason;
+}
+
+function header(results: Results, context: ReportContext): Html {
+  const { calendar, segments, scoring } = results;
   const facts = {
     "Run date (orders before this day count)": calendar.run_date,
     Horizon: `the next ${calendar.horizon_weeks} weeks`,
@@ -87,13 +96,12 @@ function header({ calendar, segments, scoring, fitted }: Results, context: Repor
     Run: `${context.runId} (${context.status})`,
     Finished: context.generatedAt.replace("T", " ").replace(/(\.\d+)?Z$/, " UTC"),
   };
-  const reason = fitted.find(({ sample }) => sample === "production")?.reason ?? fitted[0]?.reason;
   return html`<header>
     <h1>Customer value on ${calendar.run_date}</h1>
     <p class="quiet">Who the customers are${scoring && `, what to expect from them over the next ${calendar.horizon_weeks} weeks, and how reliable that is`}. Amounts are in the shop's currency.</p>
     ${
       scoring === null &&
-      html`<div class="notice" role="note"><strong>RFM only.</strong> No model scored in this run: there are segments, but no expected purchases and no expected value. ${reason}</div>`
+      html`<div class="notice" role="note"><strong>RFM only.</strong> No model scored in this run: there are segments, but no expected purchases and no expected value. ${decision(results)}</div>`
     }
     ${
       context.warnings.length > 0 &&
@@ -149,7 +157,8 @@ function trust(results: Results, period: Period | null): Html {
 }
 
 /** The model that scored, with what its parameters mean for the average customer. */
-function model({ calendar, fitted }: Results, scoring: Model): Html {
+function model(results: Results, scoring: Model): Html {
+  const { calendar } = results;
   const value = (name: string) => parameterOf(scoring, name);
   const [r, alpha, a, b, s, beta] = ["r", "alpha", "a", "b", "s", "beta"].map(value);
   const weeksPerYear = 365.25 / 7;
@@ -172,7 +181,7 @@ function model({ calendar, fitted }: Results, scoring: Model): Html {
     : `a model of the candidate ${scoring.family}.`;
   return html`<h2>The model, for analysts</h2>
     <p>${modelTitle(scoring)}: ${kind} ${inWords}</p>
-    <p>${scoring.run_date !== calendar.run_date && `The scores come from an earlier model, ${scoring.model_id}. `}${fitted.find(({ sample }) => sample === "production")?.reason}</p>
+    <p>${scoring.run_date !== calendar.run_date && `The scores come from an earlier model, ${scoring.model_id}. `}${decision(results)}</p>
     ${content && table(content)}
     ${content && html`<p class="quiet">Log-likelihood: ${familyName(scoring)} ${oneDecimal(value("bg_nbd_log_likelihood"))}, Gamma-Gamma ${oneDecimal(value("gamma_gamma_log_likelihood"))}.</p>`}`;
 }

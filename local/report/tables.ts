@@ -126,6 +126,9 @@ export function parameterTable(model: Model): ResultTable | null {
   };
 }
 
+const hasConverged = ({ fitted }: Results, id: string): boolean =>
+  fitted.every(({ model_id, sample, converged }) => model_id !== id || sample !== "production" || converged);
+
 /** The model and the baselines in the back-test or in the hold-out; null when the run has no such evaluation. */
 export function evaluationTable(results: Results, evaluation: "holdout" | "backtest"): ResultTable | null {
   const figures = figuresOf(results, evaluation);
@@ -135,7 +138,12 @@ export function evaluationTable(results: Results, evaluation: "holdout" | "backt
   const methods = {
     Model: figures.model,
     "Champion before this run": isHoldout ? figuresOf(results, "champion").model : undefined,
-    ...Object.fromEntries(others.map(([id, figures]) => [`Not chosen: ${id}`, figures.model])),
+    ...Object.fromEntries(
+      others.map(([id, figures]) => [
+        `${hasConverged(results, id) ? "Not chosen" : "Did not converge"}: ${id}`,
+        figures.model,
+      ]),
+    ),
     "RFM score": figures.rfm,
     "Past spend": figures.past_spend,
     "Past rate continues": figures.past_rate,

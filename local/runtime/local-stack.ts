@@ -128,7 +128,9 @@ export async function candidateEntrypoints(
     const folder = join(projectDir, "jobs", name);
     if (CANDIDATES[name].language === "typescript")
       return [name, [process.execPath, join(folder, "main.ts")]];
-    const bin = await pythonEnvironment(name, "3.11", join(folder, "requirements.lock"));
+    // As in jobs/python.Dockerfile: what its image would refuse fails here.
+    const options = ["--require-hashes", "--only-binary", ":all:"];
+    const bin = await pythonEnvironment(name, "3.11", join(folder, "requirements.lock"), ...options);
     return [name, [join(bin, "python"), join(folder, "main.py")]];
   });
   return Object.fromEntries(await Promise.all(entries));

@@ -9,24 +9,44 @@ import { UserError } from "../../lib/user-error.ts";
 
 const run = promisify(execFile);
 const UV = "uv==0.13.9";
+const COMPILE = "Make the file from requirements.in, with uv pip compile as in docs/own-model.md.";
 
 /**
  * The bin folder of a Python environment with exactly the packages of a lock file from `uv pip compile`. Installs it on
  * first use, and again when the lock file changes; this takes up to a minute.
- * @throws UserError when Python is missing or a package cannot be installed.
+ * @param options of `uv pip sync`
+ * @throws UserError when Python or the lock file is missing, or a package cannot be installed.
  */
-export async function pythonEnvironment(name: string, python: string, lockFile: string): Promise<string> {
+export async function pythonEnvironment(
+  name: string,
+  python: string,
+  lockFile: string,
+  ...options: string[]
+): Promise<string> {
+  if (!existsSync(lockFile))
+    throw new UserError(`There is no file ${lockFile}, which has the Python packages.`, { remedy: COMPILE });
   const fingerprint = createHash("sha256")
     .update(`${python}\n${readFileSync(lockFile)}`)
     .digest("hex");
   const folder = join(cacheDir, "python", `${name}-${fingerprint.slice(0, 12)}`);
   await once(folder, async (temporary) => {
     const uv = await installUv();
-    await uv("venv", "--quiet", "--relocatable", "--python", python, temporary);
-    await uv("pip", "sync", "--quiet", "--python", join(temporary, "bin", "python"), lockFile);
+    await uv("venv", "--quiet", "--relocatable", "--python", python, temporary).catch(
+      failed(`Python ${python} can't be found or installed`, `Install Python ${python}.`),
+    );
+    const target = join(temporary, "bin", "python");
+    await uv("pip", "sync", "--quiet", "--python", target, ...options, lockFile).catch(
+      failed(`The packages of ${lockFile} can't be installed for Python ${python}`, COMPILE),
+    );
   });
   return join(folder, "bin");
 }
+
+const failed =
+  (what: string, remedy: string) =>
+  (cause: Error & { stderr?: string }): never => {
+    throw new UserError(`${what}: ${cause.stderr?.trim() || cause.message}`, { remedy, cause });
+  };
 
 /** Installs uv with the machine's Python. */
 async function installUv(): Promise<(...args: string[]) => Promise<unknown>> {
