@@ -14,10 +14,16 @@ import {
 } from "@duckdb/node-api";
 import { UserError } from "../../lib/user-error.ts";
 
+interface Column {
+  readonly name: string;
+  /** DuckDB's type: VARCHAR for every column of a CSV file. */
+  readonly type: string;
+}
+
 /** A file with rows and named columns. */
 export interface OrderFile {
-  /** In the file's order, with DuckDB's type: VARCHAR for every column of a CSV file. */
-  readonly columns: readonly { readonly name: string; readonly type: string }[];
+  /** In the file's order. */
+  readonly columns: readonly Column[];
   /**
    * Makes the temporary table from the SELECT list, in which the columns are c0, c1, … and t is the whole row.
    * @throws UserError when the file can't be read.
@@ -199,16 +205,9 @@ async function openTyped(
 ): Promise<Opened> {
   const table = `${reader}(${fileLiteral(source)}, ${options})`;
   const described = await readable(path, connection.runAndReadAll(`FROM ${table} LIMIT 0`));
-  const columns = described.columnNames().flatMap((name, index) => {
-    const type = described.columnType(index);
-    const path = quotedIdentifier(name);
-    if (!(type instanceof DuckDBStructType)) return [{ name, type: nameOf(type), path }];
-    return type.entryNames.map((field, i) => ({
-      name: `${name}.${field}`,
-      type: nameOf(type.entryTypes[i]!),
-      path: `t.${path}.${quotedIdentifier(field)}`,
-    }));
-  });
+  const columns = described
+    .columnNames()
+    .flatMap((name, index) => fieldsOf(name, described.columnType(index), `t.${quotedIdentifier(name)}`));
   const values = columns.map((column, index) => `${column.path} AS c${index}`).join(", ");
   return {
     columns,
@@ -218,6 +217,14 @@ async function openTyped(
     },
   };
 }
+
+/** A column, or for a STRUCT the columns that its fields are, at any depth. */
+const fieldsOf = (name: string, type: DuckDBType, path: string): (Column & { path: string })[] =>
+  type instanceof DuckDBStructType
+    ? type.entryNames.flatMap((field, index) =>
+        fieldsOf(`${name}.${field}`, type.entryTypes[index]!, `${path}.${quotedIdentifier(field)}`),
+      )
+    : [{ name, type: nameOf(type), path }];
 
 /** A number of a JSON file that is not a whole one is kept as it is written: a DOUBLE would round a long id. */
 const nameOf = (type: DuckDBType): string => (type.alias === "JSON" ? "DOUBLE" : String(type));

@@ -617,16 +617,28 @@ describe("loadOrders", () => {
 
   it("names the missing column and the option to type", async () => {
     await fails(
-      load("Cust Num,when,amount\n1,2020-01-01,3\n"),
-      "no column for customer_id, ordered_at",
-      "Cust Num, when, amount",
-      '--columns "customer_id=Cust Num,ordered_at=when"',
+      load("Date,Customer code,Updated at,Note,Sub total,Order total (net),Paid\n2020-01-01,1,3,4,5,6,7\n", {
+        columns: { payment_method: "Paid" },
+      }),
+      "no column for customer_id, amount",
+      "Date, Customer code, Updated at, Note, Sub total, Order total (net)",
+      '--columns "payment_method=Paid,customer_id=Customer code,amount=Order total (net)"',
+    );
+    // A wrong example would be typed.
+    await fails(
+      load("parent_id,when,items,id\n1,2020-01-01,3,4\n"),
+      "customer_id=NAME,ordered_at=NAME,amount=NAME",
     );
     for (const text of [
       "Sales report\n\ncustomer_id,date,amount\n",
+      "Sales report,,\n,,\ncustomer_id,date,amount\n",
       "customer_id^date^amount\n1^2020-01-01^3\n",
     ])
-      await fails(load(text), "names one column: ", "Remove the lines above it, or replace the delimiter");
+      await fails(
+        load(text),
+        "names too few columns: ",
+        "Remove the lines above it, or replace the delimiter",
+      );
     await fails(
       load("customer_id,date,amount,amount\n1,2020-01-01,3,3\n"),
       "several columns named amount",
@@ -668,6 +680,29 @@ describe("loadOrders", () => {
     await fails(load("customer_id,date,Total %\n1,2020-01-01,3\n"), "no column for amount");
   });
 
+  it("recognizes names with a currency when there is no other", async () => {
+    for (const name of [
+      "Total (EUR)",
+      "amount_usd",
+      "Betrag CHF",
+      "Betrag in €",
+      "Total\n(GBP)",
+      "Total price - INR",
+    ]) {
+      const { columns } = await load(`customer_id;date;"${name}"\n1;2020-01-03;4.50\n`);
+      assert.equal(columns.amount, name);
+    }
+    assert.equal(
+      (await load("customer_id,date,total_usd,total\n1,2020-01-03,4,5\n")).columns.amount,
+      "total",
+    );
+    await fails(
+      load("customer_id,date,amount_eur,amount_usd\n1,2020-01-03,4,5\n"),
+      "--columns amount=amount_eur or --columns amount=amount_usd",
+    );
+    await fails(load("customer_id,date,stotal\n1,2020-01-03,4\n"), "no column for amount");
+  });
+
   it("follows --columns, and describes what is wrong in it", async () => {
     const csv = "client,date,price,total,other\n1,2020-01-01,3,6,2021-01-01\n";
     const given = { customer_id: "Client", amount: "total", ordered_at: "other" };
@@ -698,13 +733,16 @@ describe("loadOrders", () => {
   });
 
   it("names columns with commas so that the option works when it is typed", async () => {
-    const csv = 'customer_id,date,"Total, EUR"\n1,2020-01-01,3\n';
-    await fails(load(csv), '--columns "amount=Total, EUR"');
-    const { columns } = ordersOf({ columns: "customer_id=customer_id,amount=Total, EUR" });
-    assert.deepEqual(columns, { customer_id: "customer_id", amount: "Total, EUR" });
+    const csv = 'customer_id,date,"Total, net"\n1,2020-01-01,3\n';
+    await fails(load(csv), '--columns "amount=Total, net"');
+    const { columns } = ordersOf({ columns: "customer_id=customer_id,amount=Total, net" });
+    assert.deepEqual(columns, { customer_id: "customer_id", amount: "Total, net" });
     await load(csv, { columns: columns! });
     assert.deepEqual(await table("amount"), [[3]]);
-    await fails(load("customer_id,date,Worth $\n1,2020-01-01,3\n"), "--columns 'amount=Worth $'");
+    await fails(
+      load("customer_id,date,Total of all $\n1,2020-01-01,3\n"),
+      "--columns 'amount=Total of all $'",
+    );
   });
 
   it("requires unique names only of the columns that it reads", async () => {
@@ -738,6 +776,30 @@ describe("loadOrders", () => {
       ["2", "nan"],
       ["3", "17850"],
     ]);
+  });
+
+  it("reads objects in objects, and leaves lists of lines that are not asked for", async () => {
+    const order = (customer: object | null) =>
+      JSON.stringify({
+        date: "2020-01-01",
+        items: [{ sku: "x", price: 7 }],
+        order: [1],
+        totalPriceSet: { shopMoney: { amount: "12.5", currencyCode: "USD" } },
+        customer,
+      });
+    const json = `${order({ id: "C1", address: { city: "x" } })}\n${order(null)}\n`;
+    const amount = "totalPriceSet.shopMoney.amount";
+    const { columns } = await load(json, { columns: { amount } });
+    assert.deepEqual(columns, { customer_id: "customer.id", ordered_at: "date", amount });
+    assert.deepEqual(await table("customer_id, amount"), [
+      ["C1", 12.5],
+      [null, 12.5],
+    ]);
+    await fails(
+      load(json, { columns: { amount, quantity: "items" } }),
+      "Column items",
+      "several values in each row",
+    );
   });
 
   it("reads the fields of a STRUCT as columns, and no lists", async () => {

@@ -2,7 +2,7 @@ import { type DuckDBConnection, quotedString } from "@duckdb/node-api";
 import { UserError } from "../../lib/user-error.ts";
 import { openLocalWarehouse } from "../runtime/local-stack.ts";
 import { type OrderColumn, orderColumns } from "./column-names.ts";
-import { listed, mapColumns } from "./columns.ts";
+import { isList, listed, mapColumns } from "./columns.ts";
 import { daysOf, type OrderDays, skipLateDay } from "./days.ts";
 import { type OrderFile, openOrderFile } from "./file.ts";
 import {
@@ -112,7 +112,11 @@ async function loadFile(
 ): Promise<OrdersSummary> {
   const path = options.file;
   const names = file.columns.map(({ name }) => name);
-  const { positions, format, setAside, lines, minorUnits } = mapColumns(path, names, options.columns ?? {});
+  const { positions, format, setAside, lines, minorUnits } = mapColumns(
+    path,
+    file.columns,
+    options.columns ?? {},
+  );
   const filters = filtersOf(path, names, options.where ?? []);
   const { timeZone = "UTC", refunds = "separate" } = options;
   const column = (text: OrderColumn) => {
@@ -120,7 +124,7 @@ async function loadFile(
     return { connection, path, name, type, text, typed: typeOf(text, type) !== undefined };
   };
   for (const { name, type } of [...positions.keys()].map(column)) {
-    if (/\]$|^(STRUCT|MAP|UNION)/.test(type))
+    if (isList(type))
       throw new UserError(`Column ${name} of ${path} holds several values in each row (${type}).`, {
         remedy: `Name a column with one value: --columns. The columns: ${listed(names)}.`,
       });
