@@ -45,7 +45,7 @@ export function withOrders(command: Command): Command {
     )
     .option(
       "--where <column=value>",
-      'only rows with this value, like "Financial Status=paid"; repeated for one column: one of the values',
+      'only rows with this value, like "Financial Status=paid", or blank, like "Cancelled at="; repeated for one column: one of the values',
       (condition: string, others: readonly string[] = []) => [...others, condition],
     )
     .option(
@@ -124,7 +124,7 @@ function encodingOf(name: string): string {
 
 function condition(text: string): { column: string; value: string } {
   const [column, value] = text.split(/=(.*)/s).map((part) => part.trim());
-  if (column && value) return { column, value };
+  if (column && value !== undefined) return { column, value };
   throw new UserError(`--where ${text}: it is not a column and a value.`, {
     remedy: 'Write it like --where "Financial Status=paid"',
   });

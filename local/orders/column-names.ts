@@ -99,12 +99,50 @@ export const fallbacks: Partial<Record<OrderColumn, readonly string[]>> = {
     ...["Valor", "Valor Total", "Bedrag", "Totaal", "Kwota", "Wartość", "Tutar", "Toplam", "金額", "合計"],
   ],
   status: [
-    ...["cancelled", "is_cancelled", "void", "voided", "test", "is_test", "refund", "is_refund", "is_return"],
-    ...["transaction_type", "order_type", "sale_type", "event_type", "type"],
+    ...["cancelled", "canceled", "is_cancelled", "is_canceled", "void", "voided", "test", "is_test"],
+    ...["refund", "is_refund", "is_refunded", "is_return", "paid", "is_paid", "draft", "is_draft"],
+    ...["transaction_type", "order_type", "sale_type", "event_type", "type", "transaction_status"],
+    ...["state", "order_state", "payment_state", "current_state"],
+    ...[
+      "Bestellstatus",
+      "Auftragsstatus",
+      "Zahlungsstatus",
+      "Storniert",
+      "Statut",
+      "État",
+      "Estado",
+      "Stato",
+    ],
+    ...[
+      "Situação",
+      "Status do pedido",
+      "Durum",
+      "Sipariş Durumu",
+      "ステータス",
+      "注文ステータス",
+      "注文状況",
+    ],
     // The sign of the amount.
     ...["debit_credit", "credit_debit", "dr_cr", "cr_dr", "Soll/Haben", "Soll/Haben-Kennzeichen", "S/H"],
   ],
+  currency: [
+    ...["order_currency_code", "presentment_currency", "Währung", "Waehrung", "Devise", "Moneda", "Moeda"],
+    ...["Valuta", "Waluta", "Para birimi", "通貨"],
+  ],
 };
+/** Columns with the time at which an order ended without a sale; blank for the others. */
+export const endings: readonly string[] = [
+  ...["cancelled_at", "canceled_at", "cancelled_on", "canceled_on", "cancelled_date", "cancellation_date"],
+  ...[
+    "date_cancelled",
+    "date_canceled",
+    "voided_at",
+    "deleted_at",
+    "refunded_at",
+    "Storniert am",
+    "Stornodatum",
+  ],
+];
 export const orderColumns = Object.keys(synonyms) as OrderColumn[];
 /** Columns that are read only for warnings. If several fit, the first one is taken. */
 export const notes: readonly OrderColumn[] = ["status", "currency", "refunded"];

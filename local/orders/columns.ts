@@ -1,6 +1,14 @@
 import { closest } from "fastest-levenshtein";
 import { UserError } from "../../lib/user-error.ts";
-import { fallbacks, knownExports, notes, type OrderColumn, orderColumns, synonyms } from "./column-names.ts";
+import {
+  endings,
+  fallbacks,
+  knownExports,
+  notes,
+  type OrderColumn,
+  orderColumns,
+  synonyms,
+} from "./column-names.ts";
 import type { OrderFile } from "./file.ts";
 
 /** Names without case, blanks and signs. A share in percent is not an amount. */
@@ -59,6 +67,8 @@ export function noColumn(
 export interface ColumnMap {
   /** Position in the file (from 0) of each column of an order. */
   readonly positions: ReadonlyMap<OrderColumn, number>;
+  /** Position of each column that can tell a sale from what is none. */
+  readonly statuses: readonly number[];
   /** The known export that the file is; undefined for another file. */
   readonly format?: string;
   /** As in knownExports. */
@@ -177,8 +187,21 @@ export function mapColumns(
   }
   const amountName = names[positions.get(amount)!]!;
   const ofExport = known?.columns.amount?.includes(amountName) ?? false;
+  const refunded = positions.get("refunded");
+  const statusNames = [
+    "status",
+    ...synonyms.status,
+    ...fallbacks.status!,
+    ...(known?.columns.status ?? []),
+    ...endings,
+  ];
+  const isStatus = (name: string, index: number) =>
+    index === positions.get("status") || index === refunded || statusNames.map(plain).includes(plain(name));
   return {
     positions,
+    statuses: names.flatMap((name, index) =>
+      isStatus(name, index) && !isList(columns[index]!.type) ? [index] : [],
+    ),
     ...(known && { format: known.name }),
     setAside: known?.setAside,
     lines: amount === "unit_price" || (ofExport && known?.lines === true),
@@ -189,6 +212,9 @@ export function mapColumns(
     ),
   };
 }
+
+/** Whether the column has the time at which an order was cancelled, by its name. */
+export const isEnding = (name: string): boolean => endings.map(plain).includes(plain(name));
 
 /** Like total_cents, amountInCents or price_minor. */
 const CENTS = /(?<![a-z])(cents?|minor|pence|pennies)(?![a-z])/i;

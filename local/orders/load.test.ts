@@ -1123,6 +1123,7 @@ describe("loadOrders", () => {
       "Financial Status has: Paid, paid, refunded.",
     );
     await fails(load(csv, { where: where("Financial State=paid") }), '--where "Financial Status=paid"');
+    await fails(load(csv, { where: where("Land=") }), "Land is blank", "Land has: DE, FR.");
     assert.throws(() => where("paid"), /--where paid: it is not a column and a value/);
   });
 
@@ -1143,6 +1144,28 @@ describe("loadOrders", () => {
       /several currencies: USD 2 \(22\.00\), € 1 \(7\.50\)\. .*conversion\.$/,
     );
     assert.deepEqual((await load(amounts("1e-3", "1E-3", "7.5"))).warnings, []);
+  });
+
+  it("warns of each column with statuses, also of flags and of times, with a filter that works", async () => {
+    const csv =
+      "order_id,customer_id,date,amount,payment_status,Estado,refunded,is_test,Cancelled at,deleted_at\n1,a,2020-01-01,40,paid,enviado,No,0,,NULL\n2,b,2020-01-02,3,paid,cancelado,No,0,2020-01-03 10:00,NULL\n3,c,2020-01-03,50,paid,enviado,Yes,1,,2020-01-09\n";
+    const { warnings } = await load(csv);
+    assert.deepEqual(warnings, [
+      "The orders have several statuses: enviado 2 (90.00), cancelado 1 (3.00). All count as orders. To keep one: --where Estado=enviado.",
+      "The orders have several statuses: No 2 (43.00), Yes 1 (50.00). All count as orders. To keep one: --where refunded=No.",
+      "The orders have several statuses: 0 2 (43.00), 1 1 (50.00). All count as orders. To keep one: --where is_test=0.",
+      'Orders with a time in column Cancelled at: 1 (3.00). They count as orders. To leave them out: --where "Cancelled at=".',
+      "Orders with a time in column deleted_at: 1 (50.00). They count as orders. To leave them out: --where deleted_at=NULL.",
+    ]);
+    const filters = ordersOf({ where: ["Cancelled at=", "deleted_at=NULL"] }).where!;
+    const filtered = await load(csv, { where: filters });
+    assert.deepEqual(filtered.warnings, [
+      "Rows that --where leaves out (Cancelled at is blank and deleted_at is NULL in the others): 2.",
+    ]);
+    assert.deepEqual((await table("order_id")).flat(), ["1"]);
+    // The states of a country are no statuses.
+    const states = Array.from({ length: 21 }, (_, i) => `a,2020-01-01,${i},s${i}`).join("\n");
+    assert.deepEqual((await load(`customer_id,date,amount,state\n${states}\n`)).warnings, []);
   });
 
   it("subtracts refunds of a column as orders of negative amount, or shows them", async () => {

@@ -1,11 +1,13 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
-import { argument } from "./columns.ts";
+import { argument, isEnding } from "./columns.ts";
 import { dateOf } from "./formats.ts";
 
 /** What of the reading is a choice of the caller. */
 export interface Reading {
   /** Our name to the file's name. */
   readonly columns: Readonly<Record<string, string>>;
+  /** Names in the file of order_rows' columns status0, status1, …; undefined for one that is no status. */
+  readonly statuses: readonly (string | undefined)[];
   readonly dateFormat: string;
   readonly timeZone: string;
   readonly refunds: "net" | "separate";
@@ -55,29 +57,36 @@ export async function readingWarnings(connection: DuckDBConnection, reading: Rea
     )
     SELECT count(*) FILTER (differ)::INTEGER AS added, count(*) FILTER (NOT differ)::INTEGER AS repeated FROM orders`);
   const of = (name: string): number => Number({ ...counts, ...lines }[name] ?? 0);
-  /** The most frequent values of a column, when there are several. */
-  const values = async (column: "status" | "currency") =>
-    (
-      await rows(
-        `SELECT mode(${column}) AS value, count(*)::INTEGER AS rows, coalesce(sum(amount), 0) AS amount FROM order_rows
-         WHERE ${column} IS NOT NULL GROUP BY lower(${column}) ORDER BY 2 DESC, 1 LIMIT 6`,
-      )
-    ).map(({ value, rows, amount }) => ({
-      value: String(value),
-      text: `${value} ${whole(rows)} (${money(amount)})`,
-    }));
+  /** The most frequent values of a column, when there are several. More than 20 are not statuses but for example states of the US. */
   const several = async (
-    column: "status" | "currency",
-    what: string,
+    column: string,
+    name: string | undefined,
+    what: "statuses" | "currencies",
     consequence: string,
   ): Promise<string | false> => {
-    const found = await values(column);
-    if (found.length < 2) return false;
-    const texts = found.slice(0, 5).map(({ text }) => text);
-    const name = columns[column];
+    const found = await rows(
+      `SELECT mode(${column}) AS value, count(*)::INTEGER AS rows, coalesce(sum(amount), 0) AS amount FROM order_rows
+       WHERE ${column} IS NOT NULL GROUP BY lower(${column}) ORDER BY 2 DESC, 1 LIMIT 21`,
+    );
+    if (found.length < 2 || (what === "statuses" && found.length > 20)) return false;
+    const texts = found
+      .slice(0, 5)
+      .map(({ value, rows, amount }) => `${value} ${whole(rows)} (${money(amount)})`);
     const option =
       name === undefined ? "" : ` To keep one: ${argument("--where", `${name}=${found[0]!.value}`)}.`;
     return `The orders have several ${what}: ${texts.join(", ")}${found.length > 5 ? " and others" : ""}. ${consequence}${option}`;
+  };
+  /** The orders with a time in a column like cancelled_at. */
+  const ended = async (column: string, name: string): Promise<string | false> => {
+    const time = `coalesce(regexp_matches(${column}, '[1-9]'), false)`;
+    const [found] = await rows(
+      `SELECT count(*) FILTER (${time})::INTEGER AS rows, coalesce(sum(amount) FILTER (${time}), 0) AS amount,
+         coalesce(mode(${column}) FILTER (NOT ${time}), '') AS other FROM order_rows`,
+    );
+    return (
+      Number(found!.rows) > 0 &&
+      `Orders with a time in column ${name}: ${whole(found!.rows)} (${money(found!.amount)}). They count as orders. To leave them out: ${argument("--where", `${name}=${found!.other}`)}.`
+    );
   };
   const priced = columns.unit_price !== undefined;
   const addedUp = reading.lines || of("added") >= of("repeated");
@@ -118,8 +127,19 @@ export async function readingWarnings(connection: DuckDBConnection, reading: Rea
     of("customers") >= 100 &&
       of("customers") === of("orders") &&
       `Each of the ${of("orders")} orders has a customer of its own, so there are no repeat purchases. If ${columns.customer_id} is not the person, give another column: --columns customer_id=NAME.`,
-    await several("status", "statuses", "All count as orders."),
-    await several("currency", "currencies", "Their amounts are added up without conversion."),
+    ...(await Promise.all(
+      reading.statuses.map((name, index) => {
+        if (name === undefined) return false;
+        if (isEnding(name)) return ended(`status${index}`, name);
+        return several(`status${index}`, name, "statuses", "All count as orders.");
+      }),
+    )),
+    await several(
+      "currency",
+      columns.currency,
+      "currencies",
+      "Their amounts are added up without conversion.",
+    ),
     of("refunds") > 0 &&
       `Refunds in column ${columns.refunded}: ${money(counts!.refunded)} of ${of("refunds")} orders. ${refunds === "net" ? "They are subtracted." : "They are not subtracted. To subtract them: --refunds net."}`,
   ].filter((warning) => warning !== false);
