@@ -924,6 +924,21 @@ describe("loadOrders", () => {
     );
   });
 
+  it("warns of totals that rows without order ids may repeat", async () => {
+    const csv =
+      "bon,customer_id,date,total,sku\n1,a,2024-01-01 10:00,11,x\n1,a,2024-01-01 10:00,11,y\n2,b,2024-01-02,7,x\n";
+    assert.match(
+      (await load(csv)).warnings.join("\n"),
+      /^Rows with the customer, time and amount of another row, which differ in other columns: 1\. .*added up\..*--columns order_id=NAME\.$/,
+    );
+    await load(csv, { columns: { order_id: "bon" } });
+    assert.deepEqual((await table("amount")).flat(), [11, 7]);
+    assert.deepEqual((await load(csv, { lines: true })).warnings, []);
+    // Few are chance: someone buys the same again.
+    const others = Array.from({ length: 100 }, (_, i) => `${i},c${i % 50},2024-02-01,${i},z\n`).join("");
+    assert.deepEqual((await load(csv + others)).warnings, []);
+  });
+
   it("adds up invoice lines of unit price times quantity", async () => {
     const { columns, warnings } = await load(
       [

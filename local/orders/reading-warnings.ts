@@ -33,6 +33,7 @@ export async function readingWarnings(connection: DuckDBConnection, reading: Rea
     SELECT
       count(*)::INTEGER AS rows,
       ${oneRowEach && !numbered ? "0" : "(count(*) - count(DISTINCT content))::INTEGER"} AS equal,
+      ${numbered && !reading.lines ? "(count(DISTINCT content) - count(DISTINCT hash(customer_id, ordered_at, amount)))::INTEGER" : "0"} AS alike,
       count(DISTINCT hash(customer_id)) FILTER (customer_id IS NOT NULL)::INTEGER AS customers,
       ${oneRowEach ? "count(*)" : "count(DISTINCT order_id)"}::INTEGER AS orders,
       count(*) FILTER (ordered_at >= (current_date + 1)::TIMESTAMPTZ)::INTEGER AS future,
@@ -101,6 +102,8 @@ export async function readingWarnings(connection: DuckDBConnection, reading: Rea
       `Orders with several rows of the same amount: ${of("repeated")}. ${addedUp ? `The amounts are added up${of("added") > 0 ? ", as in the other orders" : ""}.` : "The amount counts once, as the order's total. If the rows are lines with amounts of their own, give --lines: they are added up."}`,
     of("equal") > 0 &&
       `Rows that are equal to another row in all columns: ${of("equal")}. ${numbered ? "Without order ids they count as orders. If they are copies, remove them from the file." : "They count once."}`,
+    of("alike") > of("rows") / 100 &&
+      `Rows with the customer, time and amount of another row, which differ in other columns: ${of("alike")}. Without order ids they count as orders, and their amounts are added up. If rows of one order repeat its total, give the column of the order's id: --columns order_id=NAME.`,
     of("future") > 0 &&
       `Orders dated after today: ${of("future")}. They are set aside and do not move the run date.`,
     of("before_1971") > 0 &&
