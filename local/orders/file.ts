@@ -29,8 +29,8 @@ export interface OrderFile {
    * @throws UserError when the file can't be read.
    */
   copyInto(temporaryTable: string, selectList: string): Promise<void>;
-  /** A sentence about an encoding that was assumed. Known after copyInto, for some files already before it. */
-  readonly guess: { encoding?: string };
+  /** Sentences about what was assumed. Known after copyInto, the encoding for some files already before it. */
+  readonly guess: { encoding?: string; quotes?: string };
   /** Deletes temporary files. */
   [Symbol.dispose](): void;
 }
@@ -75,7 +75,7 @@ export async function openOrderFile(
     const source = converted ? copy : path;
     const opened = /^\s*(\[\s*)?\{/.test(text)
       ? await openJson(connection, path, source)
-      : openCsv(connection, path, text, converted ? copy : path, async () => {
+      : openCsv(connection, path, text, source, guess, async () => {
           await convert();
           return copy;
         });
@@ -255,6 +255,7 @@ function openCsv(
   path: string,
   text: string,
   source: string,
+  guess: OrderFile["guess"],
   convert: () => Promise<string>,
 ): Opened {
   if (CDNOW.test(text)) return openCdnow(connection, path, text);
@@ -265,26 +266,44 @@ function openCsv(
   if (names.every((name) => name === ""))
     throw new UserError(`The first line of ${path} is empty; it must name the columns.`, { remedy });
   const types = names.map((_, index) => `c${index}: 'VARCHAR'`).join(", ");
-  const dialect = `auto_detect = false, header = true, skip = ${skip}, delim = ${quotedString(delimiter)}, quote = '"', comment = '', compression = 'none'`;
+  const dialect = `auto_detect = false, header = true, skip = ${skip}, delim = ${quotedString(delimiter)}, comment = '', compression = 'none'`;
+  // Two stray quotation marks make one value of the lines between them: it has the delimiters of a row.
+  const swallowed = names.map(
+    (_, i) =>
+      `WHEN contains(c${i}, chr(10)) AND length(c${i}) - length(replace(c${i}, ${quotedString(delimiter)}, '')) >= ${names.length - 1} THEN left(c${i}, 80)`,
+  );
   return {
     columns: names.map((name) => ({ name, type: "VARCHAR" })),
     copyInto: async (name, select) => {
       let file = source;
       let padded = false;
+      let quote = '"';
       let escaped = '"';
       for (;;) {
-        const options = `${dialect}, columns = {${types}}, null_padding = ${padded}, escape = ${quotedString(escaped)}, parallel = ${!padded}`;
+        const options = `${dialect}, columns = {${types}}, null_padding = ${padded}, quote = ${quotedString(quote)}, escape = ${quotedString(escaped)}, parallel = ${!padded}`;
         try {
           await connection.run(
-            `CREATE OR REPLACE TEMP TABLE ${name} AS SELECT ${select} FROM read_csv(${fileLiteral(file)}, ${options}) AS t`,
+            `CREATE OR REPLACE TEMP TABLE ${name} AS SELECT ${select}, CASE ${swallowed.join(" ")} END AS swallowed FROM read_csv(${fileLiteral(file)}, ${options}) AS t`,
           );
-          return;
+          const found = await connection.runAndReadAll(
+            `SELECT count(*)::INTEGER, any_value(swallowed) FROM ${name} WHERE swallowed IS NOT NULL`,
+          );
+          const [count, example] = found.getRows()[0] as [number, string | null];
+          if (count === 0) return;
+          if (delimiter !== "\t") {
+            guess.quotes = `Values of ${path} that hold a line break and all the delimiters of a row: ${count}, for example ${example!.replaceAll(/\s+/g, " ")}. If a quotation mark is only a letter there, the lines up to the next one are not read as rows. Write it twice, in a value between quotation marks.`;
+            return;
+          }
+          // Tabs between values without quotes, as Amazon writes them.
+          quote = "";
+          escaped = "";
         } catch (error) {
           const { message } = error as Error;
           const isUnclosed = message.includes("unterminated quote");
           // DuckDB says of lines with different ends that a quote is not closed, or that it has no next state.
           if (file === path && (isUnclosed || /not utf-8 encoded|invalid state/.test(message)))
             file = await convert();
+          else if (isUnclosed && delimiter === "\t" && quote !== "") quote = escaped = "";
           // MySQL writes \" in a value.
           else if (isUnclosed && escaped === '"') escaped = "\\";
           // A row that ends early keeps its values. A row with too many values is an error: they may be in the wrong columns.
@@ -357,8 +376,8 @@ function unreadable(path: string, error: unknown): UserError {
     .map((line) => line.trim())
     .filter((line) => line !== "")
     .join("; ");
-  // DuckDB shows the line: with an open quote it is the rest of the file.
-  const short = sentence.length > 400 ? `${sentence.slice(0, 400)}…` : sentence;
+  // DuckDB shows the line, with an open quote the rest of the file, and then the reason.
+  const short = sentence.length > 400 ? `${sentence.slice(0, 200)} … ${sentence.slice(-200)}` : sentence;
   return new UserError(`${path} can't be read as a table: ${short}`, {
     remedy: "Fix the file, or export it again as CSV in UTF-8 or as Parquet.",
     cause: error,

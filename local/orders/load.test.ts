@@ -507,6 +507,28 @@ describe("loadOrders", () => {
     }
   });
 
+  it("reads quotation marks as letters between tabs, and warns of lines between two of them in CSV", async () => {
+    const rows = ["x", '"Best" shirt', '"Big', "y", '27"', "z"].map(
+      (item, i) => `${i},a,2020-01-0${i + 1},${i},${item},`,
+    );
+    const csv = `order_id,customer_id,date,amount,item,note\n${rows.join("\n")}\n`;
+    const ids = async () => (await table("order_id")).flat();
+    const tabs = await load(csv.replaceAll(",", "\t"));
+    assert.deepEqual([await ids(), tabs.warnings], [["0", "1", "2", "3", "4", "5"], []]);
+    await load(csv.replaceAll(",", "\t").replace('"Best" shirt', "Best shirt"));
+    assert.equal((await ids()).length, 6);
+    // A line break in quotes, as Excel writes it.
+    await load('customer_id\tdate\tamount\titem\n"a\nb"\t2020-01-01\t3\t"27"" ""x"""\n');
+    assert.deepEqual(await table("customer_id, amount"), [["a\nb", 3]]);
+    const { warnings } = await load(csv.replace('"Best" shirt', "Best shirt"));
+    assert.deepEqual(await ids(), ["0", "1", "2", "5"]);
+    assert.match(
+      warnings.join(),
+      /delimiters of a row: 1, for example Big, 3,a,2020-01-04,3,y, 4,a,.*Write it twice/,
+    );
+    assert.deepEqual((await load('customer_id,date,amount,item\na,2020-01-01,3,"b,\nc, d"\n')).warnings, []);
+  });
+
   it("recognizes a file by its content, not by its name", async () => {
     for (const name of ["it's [1]*.csv", "orders.parquet", 'a "b".gz']) {
       await loadOrders(connection, { file: given(amounts("1"), name) });
@@ -559,6 +581,11 @@ describe("loadOrders", () => {
     );
     await fails(load(`${amounts("1")}2;2020-01-01;"1\n3;2020-01-01;4\n`), "Line: 3", "unterminated quote");
     await fails(load(`${amounts("1")}2;2020-01-01;"1\n${"3;2020-01-01;4\n".repeat(999)}`), /^.{9,600}$/s);
+    await fails(
+      load(`${amounts("1")}2;2020-01-01;"${"x".repeat(3e6)}"\n`),
+      /^.{9,600}$/s,
+      "Maximum line size",
+    );
     await fails(load(`a,${"b,".repeat(5000)}c\n`), "and 4962 others", /^.{99,999}$/s);
   });
 

@@ -218,7 +218,7 @@ async function loadFile(
       lines: areLines,
     };
     const warnings = [
-      ...[file.guess.encoding ?? []].flat(),
+      ...[file.guess.encoding ?? [], file.guess.quotes ?? []].flat(),
       ...late,
       ...(await readingWarnings(connection, reading)),
       ...removed,
