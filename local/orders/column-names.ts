@@ -147,6 +147,14 @@ export const orderColumns = Object.keys(synonyms) as OrderColumn[];
 /** Columns that are read only for warnings. If several fit, the first one is taken. */
 export const notes: readonly OrderColumn[] = ["status", "currency", "refunded"];
 
+/** The columns that all objects of Stripe's API have. */
+const STRIPE = {
+  order_id: ["id"],
+  customer_id: ["customer_id", "customer", "customer.id"],
+  ordered_at: ["created"],
+  status: ["status"],
+};
+
 /** Exports that are recognized by columns that only they have, with their names of our columns, the best first. */
 export const knownExports: readonly {
   readonly name: string;
@@ -213,12 +221,35 @@ export const knownExports: readonly {
   {
     name: "Stripe charges of the API",
     has: ["amount", "amount_refunded", "currency", "created"],
+    columns: { ...STRIPE, amount: ["amount"], refunded: ["amount_refunded"] },
+    minorUnits: true,
+  },
+  {
+    name: "Stripe payment intents of the API",
+    has: ["amount", "amount_received", "currency", "created"],
+    columns: { ...STRIPE, amount: ["amount"] },
+    minorUnits: true,
+  },
+  {
+    name: "Stripe invoices of the API",
+    has: ["amount_due", "amount_paid", "currency", "created"],
+    columns: { ...STRIPE, amount: ["amount_paid"] },
+    minorUnits: true,
+  },
+  {
+    name: "Stripe checkout sessions of the API",
+    has: ["amount_total", "amount_subtotal", "currency", "created"],
+    columns: { ...STRIPE, amount: ["amount_total"] },
+    minorUnits: true,
+  },
+  {
+    name: "Razorpay payments of the API",
+    has: ["entity", "amount", "amount_refunded", "created_at"],
     columns: {
       order_id: ["id"],
-      customer_id: ["customer_id", "customer", "customer.id"],
-      ordered_at: ["created"],
+      customer_id: ["customer_id", "email"],
+      ordered_at: ["created_at"],
       amount: ["amount"],
-      status: ["status"],
       refunded: ["amount_refunded"],
     },
     minorUnits: true,

@@ -89,7 +89,10 @@ export async function openOrderFile(
 async function readHead(path: string): Promise<Buffer> {
   try {
     const status = await stat(path);
-    if (status.isDirectory()) throw new UserError(`${path} is a folder, not a file of orders.`, { remedy });
+    if (status.isDirectory())
+      throw new UserError(`${path} is a folder, not a file of orders.`, {
+        remedy: `${remedy} Join several files first.`,
+      });
     if (!status.isFile()) throw new UserError(`${path} is not a regular file.`, { remedy });
     await using file = await open(path);
     const { buffer, bytesRead } = await file.read({ buffer: Buffer.alloc(65_536) });

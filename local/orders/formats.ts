@@ -26,6 +26,7 @@ const numberFormats: ReadonlyMap<string, (value: string) => string> = new Map([
   ["epoch", (value) => value],
   ["epoch_ms", (value) => `${value} / 1000`],
   ["epoch_us", (value) => `${value} / 1000000`],
+  ["epoch_ns", (value) => `${value} / 1000000000`],
   // Excel counts days; 1970-01-01 is day 25569.
   [excel, (value) => `(${value} - 25569) * 86400`],
 ]);

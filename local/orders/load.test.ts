@@ -222,6 +222,7 @@ describe("loadOrders", () => {
     ["1577959205", "epoch", "10:00:05"],
     ["1577959205250", "epoch_ms", "10:00:05.25"],
     ["1577959205250000", "epoch_us", "10:00:05.25"],
+    ["1577959205250000000", "epoch_ns", "10:00:05.25"],
     ["43832", "excel", "00:00:00"],
     ["43832.5", "excel", "12:00:00"],
     ["43832,416724537", "excel", "10:00:05"],
@@ -1026,6 +1027,26 @@ describe("loadOrders", () => {
         ["ch_3", "cus_1", "2024-01-01 13:23:09+00", 5.12],
       ],
     ],
+    "Stripe payment intents of the API": [
+      "id,object,amount,amount_received,currency,created,customer,status",
+      "pi_1,payment_intent,1999,1999,usd,1704115389,cus_1,succeeded",
+      [["pi_1", "cus_1", "2024-01-01 13:23:09+00", 19.99]],
+    ],
+    "Stripe invoices of the API": [
+      "id,object,amount_due,amount_paid,total,currency,created,customer,status",
+      "in_1,invoice,1999,1500,1999,usd,1704115389,cus_1,paid",
+      [["in_1", "cus_1", "2024-01-01 13:23:09+00", 15]],
+    ],
+    "Stripe checkout sessions of the API": [
+      "id,object,amount_subtotal,amount_total,currency,created,customer,status",
+      "cs_1,checkout.session,1899,1999,usd,1704115389,cus_1,complete",
+      [["cs_1", "cus_1", "2024-01-01 13:23:09+00", 19.99]],
+    ],
+    "Razorpay payments of the API": [
+      "id,entity,amount,currency,status,order_id,amount_refunded,email,created_at",
+      "pay_1,payment,199900,INR,captured,o1,0,a@b.example,1704115389",
+      [["pay_1", "a@b.example", "2024-01-01 13:23:09+00", 1999]],
+    ],
     "Stripe balance": [
       "balance_transaction_id,created_utc,created,currency,gross,fee,net,reporting_category,customer_email",
       "txn_1,2024-01-01 13:23:09,2024-01-01 08:23:09,usd,1999,30,1969,charge,a@b.example",
@@ -1292,13 +1313,22 @@ describe("loadOrders", () => {
     );
     assert.match(text, /customers of column customer are names, like .* Two persons of one name/);
     assert.match(text, /several statuses: Sale 2 \(8\.00\), Return 1 \(4\.00\)\. .*--where "Sale Type=Sale"/);
-    for (const test of ["test@shop.example", "QA+1@shop.example", "Test Customer", "a@example.com", "test2"])
+    for (const test of [
+      "test@shop.example",
+      "QA+1@shop.example",
+      "Test Customer",
+      "a@example.com",
+      "test2",
+      "Grand Total",
+      "Ann Total",
+      "Summe",
+    ])
       assert.match(
         (await load(`customer,date,total\n${test},2020-01-01,3\n`)).warnings.join(),
         RegExp(`customer ${RegExp.escape(test.includes("@") ? test.toLowerCase() : test)} and the like: 1`),
       );
     const { warnings: none } = await load(
-      "customer,date,total\nTestino 1,2020-01-01,3\ncontest@b.example,2020-01-01,3\nC 1,2020-01-01,3\nann@b.example,2020-01-01,3\n",
+      "customer,date,total\nTestino 1,2020-01-01,3\nTotally Ltd 1,2020-01-01,3\ncontest@b.example,2020-01-01,3\nC 1,2020-01-01,3\nann@b.example,2020-01-01,3\n",
     );
     assert.deepEqual(none, []);
   });

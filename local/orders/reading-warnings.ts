@@ -154,8 +154,8 @@ const SHORTENED = (id: string): string => `regexp_full_match(${id}, '\\d([.,]\\d
 /** SQL condition: the customer is two or more words without a digit. */
 const NAMED = `regexp_full_match(customer_id, '[\\p{L}\\p{M}.''’-]+([\\s,]+[\\p{L}\\p{M}.''’-]+)+')`;
 
-/** SQL condition: the customer is what a till writes without one, or a test of the shop. */
-const NOBODY = `regexp_full_match(customer_id, '(?i)guests?( checkout)?|anonym(ous)?|walk-?in( customer)?|cash( customer)?|unknown|no name|(test|qa)([ ._+-].*|\\d*)|.*test (customer|user|account|order)|(test|qa)([._+-].*)?@.*|.*@(example|test)\\.(com|org|net)|gast|laufkunde|barverkauf|invité|invitado|consumidor final|público (en )?general')`;
+/** SQL condition: the customer is what a till writes without one, a test of the shop, or a line with a total. */
+const NOBODY = `regexp_full_match(customer_id, '(?i)guests?( checkout)?|anonym(ous)?|walk-?in( customer)?|cash( customer)?|unknown|no name|(test|qa)([ ._+-].*|\\d*)|.*test (customer|user|account|order)|(test|qa)([._+-].*)?@.*|.*@(example|test)\\.(com|org|net)|(.* )?(sub)?total|(gesamt)?summe|gesamt|somme|totale|suma|合計|gast|laufkunde|barverkauf|invité|invitado|consumidor final|público (en )?general')`;
 
 const whole = (value: unknown): string => Number(value).toLocaleString("en-US");
 const money = (value: unknown): string =>
