@@ -102,7 +102,16 @@ export const fallbacks: Partial<Record<OrderColumn, readonly string[]>> = {
     ...["cancelled", "canceled", "is_cancelled", "is_canceled", "void", "voided", "test", "is_test"],
     ...["refund", "is_refund", "is_refunded", "is_return", "paid", "is_paid", "draft", "is_draft"],
     ...["transaction_type", "order_type", "sale_type", "event_type", "type", "transaction_status"],
-    ...["state", "order_state", "payment_state", "current_state"],
+    ...[
+      "state",
+      "order_state",
+      "payment_state",
+      "current_state",
+      "document_type",
+      "doc_type",
+      "invoice_type",
+    ],
+    ...["Belegart", "Vorgangsart", "Buchungsart", "Type de document", "Tipo documento", "Tipo de documento"],
     ...[
       "Bestellstatus",
       "Auftragsstatus",

@@ -186,6 +186,12 @@ export function mapColumns(
     });
   }
   const amountName = names[positions.get(amount)!]!;
+  // The currency of an object like {"amount": "3.50", "currency": "EUR"}.
+  const inObject = `${amountName.replace(/[^.]*$/, "")}currency`;
+  const beside = names.findIndex(
+    (name) => amountName.includes(".") && [inObject, `${inObject}Code`].map(plain).includes(plain(name)),
+  );
+  if (beside >= 0 && given.currency === undefined) positions.set("currency", beside);
   const ofExport = known?.columns.amount?.includes(amountName) ?? false;
   const refunded = positions.get("refunded");
   const statusNames = [

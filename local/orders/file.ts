@@ -73,7 +73,7 @@ export async function openOrderFile(
     refuseBinary(path, start);
     const text = new TextDecoder().decode(start, { stream: true });
     const source = converted ? copy : path;
-    const opened = /^\s*(\[\s*)?\{/.test(text)
+    const opened = /^\s*(\{|\[\s*[{\]])/.test(text)
       ? await openJson(connection, path, source)
       : openCsv(connection, path, text, source, guess, async () => {
           await convert();
@@ -242,6 +242,11 @@ async function openJson(connection: DuckDBConnection, path: string, source: stri
   if (list !== undefined && found.currentRowCount === 1)
     throw new UserError(`${path} is one JSON object with the orders in ${list}.`, {
       remedy: `Give the list alone, for example by jq .${list} ${path} > orders.json`,
+    });
+  // What DuckDB calls values that are no objects.
+  if (found.columnNames().join() === "json")
+    throw new UserError(`${path} is JSON, but not with an object for each order.`, {
+      remedy: "Give an object in each line, or one array of objects that is not empty.",
     });
   const types = found.columnNames().map((name, index) => {
     const type = String(found.columnType(index))

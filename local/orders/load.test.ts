@@ -339,6 +339,7 @@ describe("loadOrders", () => {
     ],
     [["Rs.1,523.10/-", "５０．７７円"], ".", [1523.1, 50.77]],
     [["1,523.10 USD", "US$1,523.10", "Rs. 1,523", "CHF 1’523.10"], ".", [1523.1, 1523.1, 1523, 1523.1]],
+    [["Rp1.250.000", "Rp 250,50", "S/ 12,5"], ",", [1250000, 250.5, 12.5]],
     [["R$ 1.523,10", "1 523,10 kr", "9,5 Euro", "EUR -3,25"], ",", [1523.1, 1523.1, 9.5, -3.25]],
     [["O00012", "12 pieces", "7.5"], ".", [null, null, 7.5]],
     [
@@ -1148,6 +1149,8 @@ describe("loadOrders", () => {
     }
     await fails(load('{"customer": 1, "date"'), "can't be read as a table");
     await fails(load(JSON.stringify({ data: orders, has_more: false })), "one JSON object", "by jq .data ");
+    for (const content of ["[]", "{}", `${JSON.stringify(orders)}\n${JSON.stringify(orders)}\n`])
+      await fails(load(content), "JSON, but not with an object for each order", "one array of objects");
   });
 
   it("keeps long numbers of JSON as ids", async () => {
@@ -1206,7 +1209,16 @@ describe("loadOrders", () => {
       inAmounts.warnings.join(),
       /several currencies: USD 2 \(22\.00\), € 1 \(7\.50\)\. .*conversion\.$/,
     );
-    assert.deepEqual((await load(amounts("1e-3", "1E-3", "7.5"))).warnings, []);
+    assert.deepEqual((await load(amounts("1e-3", "2E-3", "7.5"))).warnings, []);
+    const object = (currency: string) =>
+      `{"customer":"a","date":"2020-01-01","currency":"EUR","total":{"shop":{"amount":"3.5","currencyCode":"${currency}"}}}\n`;
+    const { warnings: inObjects } = await load(object("EUR") + object("USD"), {
+      columns: { amount: "total.shop.amount" },
+    });
+    assert.match(
+      inObjects.join("\n"),
+      /several currencies: EUR 1 .* USD 1 .*--where total\.shop\.currencyCode=EUR/,
+    );
   });
 
   it("warns of each column with statuses, also of flags and of times, with a filter that works", async () => {
@@ -1313,6 +1325,11 @@ describe("loadOrders", () => {
     );
     assert.match(text, /customers of column customer are names, like .* Two persons of one name/);
     assert.match(text, /several statuses: Sale 2 \(8\.00\), Return 1 \(4\.00\)\. .*--where "Sale Type=Sale"/);
+    const german = "Kunde;Belegart;Datum;Betrag\n7;Rechnung;05.01.2024;50,00\n7;Gutschrift;16.01.2024;5,00\n";
+    assert.match(
+      (await load(german)).warnings.join(),
+      /several statuses: Gutschrift 1 \(5\.00\), Rechnung 1/,
+    );
     for (const test of [
       "test@shop.example",
       "QA+1@shop.example",
