@@ -511,7 +511,7 @@ describe("loadOrders", () => {
 
   it("reads quotation marks as letters between tabs, and warns of lines between two of them in CSV", async () => {
     const rows = ["x", '"Best" shirt', '"Big', "y", '27"', "z"].map(
-      (item, i) => `${i},a,2020-01-0${i + 1},${i},${item},`,
+      (item, i) => `${i},a,2020-01-0${i + 1},${i + 1},${item},`,
     );
     const csv = `order_id,customer_id,date,amount,item,note\n${rows.join("\n")}\n`;
     const ids = async () => (await table("order_id")).flat();
@@ -526,7 +526,7 @@ describe("loadOrders", () => {
     assert.deepEqual(await ids(), ["0", "1", "2", "5"]);
     assert.match(
       warnings.join(),
-      /delimiters of a row: 1, for example Big, 3,a,2020-01-04,3,y, 4,a,.*Write it twice/,
+      /delimiters of a row: 1, for example Big, 3,a,2020-01-04,4,y, 4,a,.*Write it twice/,
     );
     assert.deepEqual((await load('customer_id,date,amount,item\na,2020-01-01,3,"b,\nc, d"\n')).warnings, []);
   });
@@ -819,7 +819,8 @@ describe("loadOrders", () => {
     const json = `${order({ id: "C1", address: { city: "x" } })}\n${order(null)}\n`;
     const amount = "totalPriceSet.shopMoney.amount";
     const { columns } = await load(json, { columns: { amount } });
-    assert.deepEqual(columns, { customer_id: "customer.id", ordered_at: "date", amount });
+    const currency = "totalPriceSet.shopMoney.currencyCode";
+    assert.deepEqual(columns, { customer_id: "customer.id", ordered_at: "date", amount, currency });
     assert.deepEqual(await table("customer_id, amount"), [
       ["C1", 12.5],
       [null, 12.5],
@@ -1348,6 +1349,22 @@ describe("loadOrders", () => {
       "customer,date,total\nTestino 1,2020-01-01,3\nTotally Ltd 1,2020-01-01,3\ncontest@b.example,2020-01-01,3\nC 1,2020-01-01,3\nann@b.example,2020-01-01,3\n",
     );
     assert.deepEqual(none, []);
+  });
+
+  it("warns of guests with an e-mail address, and of many orders of nothing", async () => {
+    const csv =
+      "order_id,customer_id,Email,date,amount\n1,7,a@b.example,2020-01-01,4\n2,,c@d.example,2020-01-02,0\n3,0,e@f.example,2020-01-02,3\n4,\\N,,2020-01-02,0.00\n";
+    assert.deepEqual((await load(csv)).warnings, [
+      "Orders without a customer in column customer_id, or with 0: 3 of 4. If guests give an e-mail address, read it as the customer: --columns customer_id=Email.",
+      "Orders of amount 0: 2 of 4. They count as purchases. If they are samples, replacements or cancelled, remove them from the file.",
+    ]);
+    const { warnings } = await load(csv.replaceAll(/,0(\.00)?\n/g, ",5\n"), {
+      columns: { customer_id: "Email" },
+    });
+    assert.deepEqual(warnings, []);
+    // Few are gifts.
+    const one = Array.from({ length: 20 }, (_, i) => `c${i},2020-01-01,${i}\n`).join("");
+    assert.deepEqual((await load(`customer_id,date,amount\n${one}`)).warnings, []);
   });
 
   it("leaves out guests", async () => {

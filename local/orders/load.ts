@@ -210,6 +210,7 @@ async function loadFile(
     const reading = {
       columns,
       statuses: statusNames,
+      email: names.find((name) => /e-?mail/i.test(name)),
       dateFormat,
       timeZone,
       refunds,

@@ -8,6 +8,8 @@ export interface Reading {
   readonly columns: Readonly<Record<string, string>>;
   /** Names in the file of order_rows' columns status0, status1, …; undefined for one that is no status. */
   readonly statuses: readonly (string | undefined)[];
+  /** Name of a column with e-mail addresses. */
+  readonly email: string | undefined;
   readonly dateFormat: string;
   readonly timeZone: string;
   readonly refunds: "net" | "separate";
@@ -21,7 +23,7 @@ export interface Reading {
 
 /** How the rows in order_rows were read where they could mean something else, as sentences for people. */
 export async function readingWarnings(connection: DuckDBConnection, reading: Reading): Promise<string[]> {
-  const { columns, dateFormat, timeZone, refunds, oneRowEach, inCents } = reading;
+  const { columns, email, dateFormat, timeZone, refunds, oneRowEach, inCents } = reading;
   const swapped = dateFormat.replace(/%([dm])(.)%([dm])/, "%$3$2%$1");
   const numbered = columns.order_id === undefined;
   const rows = async (sql: string) => (await connection.runAndReadAll(sql)).getRowObjects();
@@ -38,6 +40,8 @@ export async function readingWarnings(connection: DuckDBConnection, reading: Rea
       ${oneRowEach ? "count(*)" : "count(DISTINCT order_id)"}::INTEGER AS orders,
       count(*) FILTER (ordered_at >= (current_date + 1)::TIMESTAMPTZ)::INTEGER AS future,
       count(*) FILTER (ordered_at < '1971-01-01'::DATE::TIMESTAMPTZ)::INTEGER AS before_1971,
+      ${oneRowEach && !reading.lines ? "count(*) FILTER (amount = 0)::INTEGER" : "0"} AS free,
+      ${oneRowEach && !numbered && email !== undefined ? `count(*) FILTER (${NO_ACCOUNT})::INTEGER` : "0"} AS no_accounts,
       count(*) FILTER (on_other_day)::INTEGER AS on_other_day,
       count(*) FILTER (no_date IS NOT NULL)::INTEGER AS no_dates, any_value(no_date) AS no_date,
       ${swapped === dateFormat ? "0" : `count(*) FILTER (${dateOf("no_date", swapped)} IS NOT NULL)::INTEGER`} AS swapped,
@@ -125,6 +129,11 @@ export async function readingWarnings(connection: DuckDBConnection, reading: Rea
       `Times of another zone than ${timeZone} that are on another day there: ${of("on_other_day")} of ${of("rows")}. Give the shop's time zone, for example --shop-time-zone America/New_York.`,
     of("nobody") > 0 &&
       `Rows of the customer ${counts!.no_person} and the like: ${of("nobody")}. If that is no person, leave them out: ${argument("--guests", String(counts!.no_person))}.`,
+    of("no_accounts") > 0 &&
+      email !== columns.customer_id &&
+      `Orders without a customer in column ${columns.customer_id}, or with 0: ${of("no_accounts")} of ${of("rows")}. If guests give an e-mail address, read it as the customer: ${argument("--columns", `customer_id=${email}`)}.`,
+    of("free") > of("rows") / 20 &&
+      `Orders of amount 0: ${of("free")} of ${of("rows")}. They count as purchases. If they are samples, replacements or cancelled, remove them from the file.`,
     of("named") > of("rows") / 2 &&
       `The customers of column ${columns.customer_id} are names, like ${counts!.name}. Two persons of one name count as one customer. If the file has an id or an e-mail address, give it: --columns customer_id=NAME.`,
     of("customers") >= 100 &&
@@ -154,8 +163,11 @@ const SHORTENED = (id: string): string => `regexp_full_match(${id}, '\\d([.,]\\d
 /** SQL condition: the customer is two or more words without a digit. */
 const NAMED = `regexp_full_match(customer_id, '[\\p{L}\\p{M}.''’-]+([\\s,]+[\\p{L}\\p{M}.''’-]+)+')`;
 
+/** SQL condition: the customer is what shops write for an order without an account. */
+const NO_ACCOUNT = "coalesce(lower(customer_id), '') IN ('', '0', 'null', 'none', 'nan', '\\n')";
+
 /** SQL condition: the customer is what a till writes without one, a test of the shop, or a line with a total. */
-const NOBODY = `regexp_full_match(customer_id, '(?i)guests?( checkout)?|anonym(ous)?|walk-?in( customer)?|cash( customer)?|unknown|no name|(test|qa)([ ._+-].*|\\d*)|.*test (customer|user|account|order)|(test|qa)([._+-].*)?@.*|.*@(example|test)\\.(com|org|net)|(.* )?(sub)?total|(gesamt)?summe|gesamt|somme|totale|suma|合計|gast|laufkunde|barverkauf|invité|invitado|consumidor final|público (en )?general')`;
+const NOBODY = `regexp_full_match(customer_id, '(?i)guests?( checkout)?|anonym(ous)?|walk-?in( customer)?|cash( customer)?|unknown|no name|(test|qa)([ ._+-].*|\\d*)|.*test (customer|user|account|order)|(test|qa)([._+-].*)?@.*|.*@(example|test)\\.(com|org|net)|(.* )?(sub)?total( .*)?|((gesamt|zwischen)?summe|gesamt)( .*)?|somme|totale|suma|合計|gast|laufkunde|barverkauf|invité|invitado|consumidor final|público (en )?general')`;
 
 const whole = (value: unknown): string => Number(value).toLocaleString("en-US");
 const money = (value: unknown): string =>
