@@ -72,6 +72,7 @@ export async function openOrderFile(
     if (start.length === 0) throw new UserError(`${path} is empty.`, { remedy });
     refuseBinary(path, start);
     const text = new TextDecoder().decode(start, { stream: true });
+    if (/^\s*</.test(text)) throw new UserError(`${path} is HTML or XML, not a table of orders.`, { remedy });
     const source = converted ? copy : path;
     const opened = /^\s*(\{|\[\s*[{\]])/.test(text)
       ? await openJson(connection, path, source)

@@ -569,6 +569,7 @@ describe("loadOrders", () => {
     await fails(load("customer_id,date,amount\n"), "no orders");
     await fails(load(Buffer.from("89504e470d0a1a0a0000000d49484452", "hex")), "binary file", "CSV");
     await fails(load(Buffer.from("504b0304140000000800", "hex")), "binary file", "unpack a zip file");
+    await fails(load("<html><table><tr><td>customer_id,date,amount"), "is HTML or XML", "workbook as CSV");
     await fails(load(Uint8Array.from({ length: 999 }, (_, i) => (i * 197) % 256)), "binary file");
     const zipped = gzipSync(amounts(...Array.from({ length: 5000 }, (_, i) => String(i))));
     await fails(load(zipped.subarray(0, 5000)), "incomplete gzip file", "again");
@@ -867,7 +868,7 @@ describe("loadOrders", () => {
         ["1", "a", 5],
         ["2", "a", 4],
       ],
-      /^Orders with several rows of different amounts: 1\. The amounts are added up\.$/,
+      /^Orders with several rows of different amounts: 1\. The amounts are added up\. If the rows are versions of an order, keep only the last one\.$/,
     ],
     "adds up equal amounts, too, in a file with lines": [
       ["1,a,2020-01-01,2,x", "1,a,2020-01-01,3,y", "2,a,2020-01-01,4,x", "2,a,2020-01-01,4,y"],
@@ -896,7 +897,7 @@ describe("loadOrders", () => {
     "counts equal lines once": [
       ["1,a,2020-01-01,2,x", "1,a,2020-01-01,3,y", "1,a,2020-01-01,2,x"],
       [["1", "a", 5]],
-      /added up\.\nRows that are equal to another row in all columns: 1\. They count once\.$/,
+      /added up\. If .*\.\nRows that are equal to another row in all columns: 1\. They count once\.$/,
     ],
     "keeps other customers and days of one order id": [
       ["1,a,2020-01-01,5,x", "1,b,2020-01-01,5,x", "1,a,2020-01-02,5,x"],
@@ -1295,6 +1296,16 @@ describe("loadOrders", () => {
     assert.match((await load(dates("2020-01-02 23:00:00 EST"))).warnings[0]!, /another day there: 1 of 1\./);
     assert.deepEqual((await load(dates("2020-01-02 23:00:00 UTC"), { timeZone: "Asia/Tokyo" })).warnings, []);
     assert.deepEqual((await load(dates("2020-01-02T23:00:00Z"), { timeZone: "Asia/Tokyo" })).warnings, []);
+    const few = Array.from({ length: 101 }, (_, i) => `o${i},c${i % 2},2020-01-01,${i + 1}`);
+    const staff = await load(["order_id,customer_id,date,amount", ...few].join("\n"));
+    assert.match(
+      staff.warnings.join(),
+      /^The 101 orders have only 2 customers\. .*--columns customer_id=NAME\.$/,
+    );
+    assert.deepEqual(
+      (await load(["order_id,customer_id,date,amount", ...few.slice(1)].join("\n"))).warnings,
+      [],
+    );
     const rows = Array.from({ length: 100 }, (_, i) => `o${i},c${i},2020-01-01,${i}`);
     const own = await load(["order_id,customer_id,date,amount", ...rows].join("\n"));
     assert.match(

@@ -101,7 +101,7 @@ export async function readingWarnings(connection: DuckDBConnection, reading: Rea
     inCents &&
       `The amounts of column ${columns.amount ?? columns.unit_price} are read as the smallest unit of the currency, like cents: the largest is ${money(counts!.largest)}. If they are not, rename the column.`,
     of("added") > 0 &&
-      `Orders with several rows of different amounts: ${of("added")}. The amounts are added up.`,
+      `Orders with several rows of different amounts: ${of("added")}. The amounts are added up. If the rows are versions of an order, keep only the last one.`,
     of("repeated") > 0 &&
       `Orders with several rows of the same amount: ${of("repeated")}. ${addedUp ? `The amounts are added up${of("added") > 0 ? ", as in the other orders" : ""}.` : "The amount counts once, as the order's total. If the rows are lines with amounts of their own, give --lines: they are added up."}`,
     of("equal") > 0 &&
@@ -136,6 +136,9 @@ export async function readingWarnings(connection: DuckDBConnection, reading: Rea
       `Orders of amount 0: ${of("free")} of ${of("rows")}. They count as purchases. If they are samples, replacements or cancelled, remove them from the file.`,
     of("named") > of("rows") / 2 &&
       `The customers of column ${columns.customer_id} are names, like ${counts!.name}. Two persons of one name count as one customer. If the file has an id or an e-mail address, give it: --columns customer_id=NAME.`,
+    of("orders") >= 100 &&
+      of("customers") * 50 < of("orders") &&
+      `The ${of("orders")} orders have only ${of("customers")} customers. If ${columns.customer_id} is not the person who buys, give another column: --columns customer_id=NAME.`,
     of("customers") >= 100 &&
       of("customers") === of("orders") &&
       `Each of the ${of("orders")} orders has a customer of its own, so there are no repeat purchases. If ${columns.customer_id} is not the person, give another column: --columns customer_id=NAME.`,
