@@ -698,6 +698,9 @@ describe("loadOrders", () => {
     const headers = [
       ["Bestellnummer", "Kunde", "Bestelldatum", "Gesamtbetrag"],
       ["Nº de commande", "Client", "Date de commande", "Montant TTC (€)"],
+      ["Bestell-Nr.", "Kunden-Nr.", "Belegdatum", "Betrag (€)"],
+      ["N° commande", "N° client", "Date commande", "Montant"],
+      ["Nº pedido", "Nº cliente", "Fecha pedido", "Importe"],
       ["Nr zamówienia", "Klient", "Data zamówienia", "Kwota"],
       ["Sipariş No", "Müşteri", "Tarih", "Tutar"],
       ["注文番号", "顧客ID", "注文日", "金額"],
