@@ -193,7 +193,10 @@ export function mapColumns(
   );
   if (beside >= 0 && given.currency === undefined) positions.set("currency", beside);
   const ofExport = known?.columns.amount?.includes(amountName) ?? false;
-  const refunded = positions.get("refunded");
+  // Whether there was a refund, by the name, and not how much.
+  const refunded = names.findIndex(
+    (name, index) => index === positions.get("refunded") && !/amount|total/i.test(name),
+  );
   const statusNames = [
     "status",
     ...synonyms.status,

@@ -276,10 +276,12 @@ function openCsv(
     throw new UserError(`The first line of ${path} is empty; it must name the columns.`, { remedy });
   const types = names.map((_, index) => `c${index}: 'VARCHAR'`).join(", ");
   const dialect = `auto_detect = false, header = true, skip = ${skip}, delim = ${quotedString(delimiter)}, comment = '', compression = 'none'`;
-  // Two stray quotation marks make one value of the lines between them: it has the delimiters of a row.
+  // Two stray quotation marks make one value of the lines between them: it has the delimiters of a row for each line break.
+  const count = (value: string, sign: string) =>
+    `(length(${value}) - length(replace(${value}, ${sign}, '')))`;
   const swallowed = names.map(
     (_, i) =>
-      `WHEN contains(c${i}, chr(10)) AND length(c${i}) - length(replace(c${i}, ${quotedString(delimiter)}, '')) >= ${names.length - 1} THEN left(c${i}, 80)`,
+      `WHEN contains(c${i}, chr(10)) AND ${count(`c${i}`, quotedString(delimiter))} = ${names.length - 1} * ${count(`c${i}`, "chr(10)")} THEN left(c${i}, 80)`,
   );
   return {
     columns: names.map((name) => ({ name, type: "VARCHAR" })),
@@ -297,10 +299,10 @@ function openCsv(
           const found = await connection.runAndReadAll(
             `SELECT count(*)::INTEGER, any_value(swallowed) FROM ${name} WHERE swallowed IS NOT NULL`,
           );
-          const [count, example] = found.getRows()[0] as [number, string | null];
-          if (count === 0) return;
+          const [lost, example] = found.getRows()[0] as [number, string | null];
+          if (lost === 0) return;
           if (delimiter !== "\t") {
-            guess.quotes = `Values of ${path} that hold a line break and all the delimiters of a row: ${count}, for example ${example!.replaceAll(/\s+/g, " ")}. If a quotation mark is only a letter there, the lines up to the next one are not read as rows. Write it twice, in a value between quotation marks.`;
+            guess.quotes = `Values of ${path} that hold line breaks and the delimiters of rows: ${lost}, for example ${example!.replaceAll(/\s+/g, " ")}. If a quotation mark is only a letter there, the lines up to the next one are not read as rows. Write it twice, in a value between quotation marks.`;
             return;
           }
           // Tabs between values without quotes, as Amazon writes them.

@@ -526,9 +526,11 @@ describe("loadOrders", () => {
     assert.deepEqual(await ids(), ["0", "1", "2", "5"]);
     assert.match(
       warnings.join(),
-      /delimiters of a row: 1, for example Big, 3,a,2020-01-04,4,y, 4,a,.*Write it twice/,
+      /delimiters of rows: 1, for example Big, 3,a,2020-01-04,4,y, 4,a,.*Write it twice/,
     );
-    assert.deepEqual((await load('customer_id,date,amount,item\na,2020-01-01,3,"b,\nc, d"\n')).warnings, []);
+    // A note of several lines.
+    for (const note of ["b,\nc, d", "b, c, d, e\nf, g"])
+      assert.deepEqual((await load(`customer_id,date,amount,item\na,2020-01-01,3,"${note}"\n`)).warnings, []);
   });
 
   it("recognizes a file by its content, not by its name", async () => {
@@ -1255,6 +1257,10 @@ describe("loadOrders", () => {
       "Refunds in column Refunded Amount: 35.50 of 2 orders. They are not subtracted. To subtract them: --refunds net.",
     ]);
     assert.equal((await table()).length, 3);
+    const one =
+      "order_id,customer_id,date,amount,Refunded Amount\n1,a,2020-01-01,40,0\n2,b,2020-01-02,30,1\n";
+    await load(one, { refunds: "net" });
+    assert.deepEqual((await table("amount")).flat(), [40, 30, -1]);
     assert.match((await load(csv, { refunds: "net" })).warnings.join(), /They are subtracted\.$/);
     assert.deepEqual((await table("order_id, customer_id, amount")).sort(), [
       ["1", "a", 40],
@@ -1367,13 +1373,13 @@ describe("loadOrders", () => {
 
   it("warns of guests with an e-mail address, and of many orders of nothing", async () => {
     const csv =
-      "order_id,customer_id,Email,date,amount\n1,7,a@b.example,2020-01-01,4\n2,,c@d.example,2020-01-02,0\n3,0,e@f.example,2020-01-02,3\n4,\\N,,2020-01-02,0.00\n";
+      "order_id,customer_id,email_opt_in,Email (Billing),date,amount\n1,7,1,a@b.example,2020-01-01,4\n2,,1,c@d.example,2020-01-02,0\n3,0,1,e@f.example,2020-01-02,3\n4,\\N,1,,2020-01-02,0.00\n";
     assert.deepEqual((await load(csv)).warnings, [
-      "Orders without a customer in column customer_id, or with 0: 3 of 4. If guests give an e-mail address, read it as the customer: --columns customer_id=Email.",
+      'Orders without a customer in column customer_id, or with 0: 3 of 4. If guests give an e-mail address, read it as the customer: --columns "customer_id=Email (Billing)".',
       "Orders of amount 0: 2 of 4. They count as purchases. If they are samples, replacements or cancelled, remove them from the file.",
     ]);
     const { warnings } = await load(csv.replaceAll(/,0(\.00)?\n/g, ",5\n"), {
-      columns: { customer_id: "Email" },
+      columns: { customer_id: "Email (Billing)" },
     });
     assert.deepEqual(warnings, []);
     // Few are gifts.

@@ -154,7 +154,8 @@ async function loadFile(
       column(name).typed ? name : numberOf(name, column(name).type === "VARCHAR" ? decimal : ".");
     const inCents = minorUnits.includes(amounts.text) && (await areWhole(connection, number(amounts.text)));
     // A column like refunded can have yes and no.
-    const flagged = positions.has("refunded") && (await areFlags(connection, "refunded"));
+    const flagged =
+      statuses.includes(positions.get("refunded") ?? -1) && (await areFlags(connection, "refunded"));
     const money = (name: OrderColumn) =>
       inCents && minorUnits.includes(name) ? `${number(name)} / ${minorUnit("currency")}` : number(name);
     // Of 12.50 USD it is USD. A digit before an e is that of 1e-5.
@@ -210,7 +211,7 @@ async function loadFile(
     const reading = {
       columns,
       statuses: statusNames,
-      email: names.find((name) => /e-?mail/i.test(name)),
+      email: names.find((name) => /e-?mail([ _-]?address|-?adresse)?( \(\w+\))?$/i.test(name)),
       dateFormat,
       timeZone,
       refunds,
