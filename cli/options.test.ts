@@ -75,8 +75,18 @@ describe("the options of a command", () => {
     [["--horizon-weeks", "0"], /--horizon-weeks: .*given: 0/],
     [["--horizon-weeks", "abc"], /--horizon-weeks: .*expected number/],
     [["--columns", "customer_id=a,customer_id=b"], /"customer_id=b" is there twice/],
+    [["--orders", "a.csv", "--orders", "b.csv"], /A run reads one file\. Join the files first/],
   ] as const)
     it(`${args.join(" ")} is refused by name`, () => assert.throws(() => read(...args), message));
+
+  it("--guests and --columns that are given again add to the first", () => {
+    const { orders } = read(
+      ...["--guests", "0", "--guests", "-,guest"],
+      ...["--columns", "amount=Total", "--columns", "order_id=No"],
+    );
+    assert.deepEqual(orders.guests, ["0", "-", "guest"]);
+    assert.deepEqual(orders.columns, { amount: "Total", order_id: "No" });
+  });
 
   it("with any values are read, or refused by name; no value gets into SQL", async () => {
     const file = join(folder, "orders.csv");

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { basename, join, resolve } from "node:path";
-import type { Command } from "commander";
+import { type Command, InvalidArgumentError } from "commander";
 import { runDate } from "../contracts/run.ts";
 import { makeFolder } from "../lib/make-folder.ts";
 import { projectDir } from "../lib/project.ts";
@@ -41,18 +41,31 @@ export interface RunArguments extends OrdersArguments {
   readonly runDate?: string;
 }
 
+/** An option that is given again adds to the first. */
+const joined = (values: string, before?: string): string =>
+  before === undefined ? values : `${before},${values}`;
+
 /** Adds the options for reading an order log. */
 export function withOrders(command: Command): Command {
   return command
-    .option("--orders <file>", "order log: CSV, JSON, both also gzipped, or Parquet (default: the CDNOW log)")
+    .option(
+      "--orders <file>",
+      "order log: CSV, JSON, both also gzipped, or Parquet (default: the CDNOW log)",
+      (file: string, before?: string) => {
+        // The last one would count, and the others would be missing without a word.
+        if (before !== undefined)
+          throw new InvalidArgumentError("A run reads one file. Join the files first.");
+        return file;
+      },
+    )
     .option(
       "--columns <pairs>",
       "names of the log's columns, like customer_id=CustID,ordered_at=Date,amount=Total",
-      (pairs: string, before?: string) => (before === undefined ? pairs : `${before},${pairs}`),
+      joined,
     )
     .option(
       "--where <column=value>",
-      'only rows with this value, like "Financial Status=paid"; repeated for one column: one of the values',
+      'only rows with this value, like "Financial Status=paid", or blank, like "Cancelled at="; repeated for one column: one of the values',
       (condition: string, others: readonly string[] = []) => [...others, condition],
     )
     .option(
@@ -62,7 +75,7 @@ export function withOrders(command: Command): Command {
     .option("--decimal <sign>", 'decimal sign of its amounts, "." or "," (default: recognized)')
     .option("--encoding <name>", "encoding of its text, like windows-1250 or shift_jis (default: recognized)")
     .option("--lines", "rows of one order are lines: their amounts are added up, also when they are equal")
-    .option("--guests <ids>", "customer ids that stand for guests, like 0; their orders are left out")
+    .option("--guests <ids>", "customer ids that stand for guests, like 0; their orders are left out", joined)
     .option(
       "--data-dir <dir>",
       "folder of the warehouse and the runs (default: a folder for each log in .data/)",
@@ -132,7 +145,7 @@ function encodingOf(name: string): string {
 
 function condition(text: string): { column: string; value: string } {
   const [column, value] = text.split(/=(.*)/s).map((part) => part.trim());
-  if (column && value) return { column, value };
+  if (column && value !== undefined) return { column, value };
   throw new UserError(`--where ${text}: it is not a column and a value.`, {
     remedy: 'Write it like --where "Financial Status=paid"',
   });

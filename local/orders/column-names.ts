@@ -40,12 +40,19 @@ export const fallbacks: Partial<Record<OrderColumn, readonly string[]>> = {
       "Bestellnummer",
       "Auftragsnummer",
       "Rechnungsnummer",
+      "Bestellnr",
+      "Auftragsnr",
+      "Rechnungsnr",
+      "Belegnummer",
+      "Belegnr",
       "Nº de commande",
+      "N° commande",
       "Numéro de commande",
       "Commande",
     ],
     ...[
       "Número de pedido",
+      "Nº pedido",
       "Pedido",
       "Numero ordine",
       "Ordine",
@@ -58,7 +65,8 @@ export const fallbacks: Partial<Record<OrderColumn, readonly string[]>> = {
   customer_id: [
     ...["customer_email", "email"],
     ...["Kundennummer", "Kunde", "Numéro client", "Client", "ID Cliente", "Cliente", "Klantnummer", "Klant"],
-    ...["Klient", "Müşteri", "顧客ID", "顧客番号"],
+    ...["Kundennr", "Kunden-ID", "N° client", "Code client", "Código cliente", "Nº cliente"],
+    ...["Klient", "Müşteri", "顧客ID", "顧客番号", "会員ID"],
   ],
   ordered_at: [
     ...["created_at", "created"],
@@ -67,8 +75,11 @@ export const fallbacks: Partial<Record<OrderColumn, readonly string[]>> = {
       "Auftragsdatum",
       "Rechnungsdatum",
       "Datum",
+      "Belegdatum",
       "Date de commande",
+      "Date commande",
       "Fecha",
+      "Fecha pedido",
       "Data ordine",
       "Data",
     ],
@@ -99,15 +110,70 @@ export const fallbacks: Partial<Record<OrderColumn, readonly string[]>> = {
     ...["Valor", "Valor Total", "Bedrag", "Totaal", "Kwota", "Wartość", "Tutar", "Toplam", "金額", "合計"],
   ],
   status: [
-    ...["cancelled", "is_cancelled", "void", "voided", "test", "is_test", "refund", "is_refund", "is_return"],
-    ...["transaction_type", "order_type", "sale_type", "event_type", "type"],
+    ...["cancelled", "canceled", "is_cancelled", "is_canceled", "void", "voided", "test", "is_test"],
+    ...["refund", "is_refund", "is_refunded", "is_return", "paid", "is_paid", "draft", "is_draft"],
+    ...["transaction_type", "order_type", "sale_type", "event_type", "type", "transaction_status"],
+    ...[
+      "state",
+      "order_state",
+      "payment_state",
+      "current_state",
+      "document_type",
+      "doc_type",
+      "invoice_type",
+    ],
+    ...["Belegart", "Vorgangsart", "Buchungsart", "Type de document", "Tipo documento", "Tipo de documento"],
+    ...[
+      "Bestellstatus",
+      "Auftragsstatus",
+      "Zahlungsstatus",
+      "Storniert",
+      "Statut",
+      "État",
+      "Estado",
+      "Stato",
+    ],
+    ...[
+      "Situação",
+      "Status do pedido",
+      "Durum",
+      "Sipariş Durumu",
+      "ステータス",
+      "注文ステータス",
+      "注文状況",
+    ],
     // The sign of the amount.
     ...["debit_credit", "credit_debit", "dr_cr", "cr_dr", "Soll/Haben", "Soll/Haben-Kennzeichen", "S/H"],
   ],
+  currency: [
+    ...["order_currency_code", "presentment_currency", "Währung", "Waehrung", "Devise", "Moneda", "Moeda"],
+    ...["Valuta", "Waluta", "Para birimi", "通貨"],
+  ],
 };
+/** Columns with the time at which an order ended without a sale; blank for the others. */
+export const endings: readonly string[] = [
+  ...["cancelled_at", "canceled_at", "cancelled_on", "canceled_on", "cancelled_date", "cancellation_date"],
+  ...[
+    "date_cancelled",
+    "date_canceled",
+    "voided_at",
+    "deleted_at",
+    "refunded_at",
+    "Storniert am",
+    "Stornodatum",
+  ],
+];
 export const orderColumns = Object.keys(synonyms) as OrderColumn[];
 /** Columns that are read only for warnings. If several fit, the first one is taken. */
 export const notes: readonly OrderColumn[] = ["status", "currency", "refunded"];
+
+/** The columns that all objects of Stripe's API have. */
+const STRIPE = {
+  order_id: ["id"],
+  customer_id: ["customer_id", "customer", "customer.id"],
+  ordered_at: ["created"],
+  status: ["status"],
+};
 
 /** Exports that are recognized by columns that only they have, with their names of our columns, the best first. */
 export const knownExports: readonly {
@@ -175,12 +241,35 @@ export const knownExports: readonly {
   {
     name: "Stripe charges of the API",
     has: ["amount", "amount_refunded", "currency", "created"],
+    columns: { ...STRIPE, amount: ["amount"], refunded: ["amount_refunded"] },
+    minorUnits: true,
+  },
+  {
+    name: "Stripe payment intents of the API",
+    has: ["amount", "amount_received", "currency", "created"],
+    columns: { ...STRIPE, amount: ["amount"] },
+    minorUnits: true,
+  },
+  {
+    name: "Stripe invoices of the API",
+    has: ["amount_due", "amount_paid", "currency", "created"],
+    columns: { ...STRIPE, amount: ["amount_paid"] },
+    minorUnits: true,
+  },
+  {
+    name: "Stripe checkout sessions of the API",
+    has: ["amount_total", "amount_subtotal", "currency", "created"],
+    columns: { ...STRIPE, amount: ["amount_total"] },
+    minorUnits: true,
+  },
+  {
+    name: "Razorpay payments of the API",
+    has: ["entity", "amount", "amount_refunded", "created_at"],
     columns: {
       order_id: ["id"],
-      customer_id: ["customer_id", "customer", "customer.id"],
-      ordered_at: ["created"],
+      customer_id: ["customer_id", "email"],
+      ordered_at: ["created_at"],
       amount: ["amount"],
-      status: ["status"],
       refunded: ["amount_refunded"],
     },
     minorUnits: true,

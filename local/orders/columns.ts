@@ -1,6 +1,15 @@
 import { closest } from "fastest-levenshtein";
 import { UserError } from "../../lib/user-error.ts";
-import { fallbacks, knownExports, notes, type OrderColumn, orderColumns, synonyms } from "./column-names.ts";
+import {
+  endings,
+  fallbacks,
+  knownExports,
+  notes,
+  type OrderColumn,
+  orderColumns,
+  synonyms,
+} from "./column-names.ts";
+import type { OrderFile } from "./file.ts";
 
 /** Names without case, blanks and signs. A share in percent is not an amount. */
 const plain = (name: string): string => name.toLowerCase().replaceAll(/[^\p{L}\p{M}\p{N}%]/gu, "");
@@ -9,8 +18,23 @@ const nearest = (name: string, names: readonly string[]): string | undefined => 
   return names.find((candidate) => plain(candidate) === near);
 };
 
+/** A currency at the end of a name: "Total (EUR)", "amount_usd", "Betrag in CHF". */
+const CURRENCY = new RegExp(
+  `[^\\p{L}]+(in[^\\p{L}]+)?(${Intl.supportedValuesOf("currency").join("|")}|\\p{Sc})[^\\p{L}]*$`,
+  "iu",
+);
+
+/** The name that has the longest known name of the column in it: an example for a person, not to be read without one. */
+function likely(column: OrderColumn, names: readonly string[]): string | undefined {
+  const known = [column, ...synonyms[column], ...(fallbacks[column] ?? [])].map(plain);
+  const length = (name: string): number =>
+    Math.max(0, ...known.filter((part) => plain(name).includes(part)).map((part) => part.length));
+  return names.filter((name) => length(name) > 0).sort((a, b) => length(b) - length(a))[0];
+}
+
 /** Names of columns for a message: not thousands, and not a whole file. */
-export function listed(names: readonly string[]): string {
+export function listed(all: readonly string[]): string {
+  const names = all.filter((name) => name !== "");
   const shown = names.slice(0, 40).map((name) => (name.length > 60 ? `${name.slice(0, 60)}…` : name));
   return `${shown.join(", ")}${names.length > 40 ? ` and ${names.length - 40} others` : ""}`;
 }
@@ -43,6 +67,8 @@ export function noColumn(
 export interface ColumnMap {
   /** Position in the file (from 0) of each column of an order. */
   readonly positions: ReadonlyMap<OrderColumn, number>;
+  /** Position of each column that can tell a sale from what is none. */
+  readonly statuses: readonly number[];
   /** The known export that the file is; undefined for another file. */
   readonly format?: string;
   /** As in knownExports. */
@@ -53,18 +79,25 @@ export interface ColumnMap {
   readonly minorUnits: readonly OrderColumn[];
 }
 
+const REQUIRED: readonly OrderColumn[] = ["customer_id", "ordered_at", "amount", "unit_price"];
+
+/** Whether a value of this type of DuckDB is several values. */
+export const isList = (type: string): boolean => /\]$|^(STRUCT|MAP|UNION)/.test(type);
+
 /**
  * Finds the columns of an order. Names in `given` come first, then those of a known export, then the same name, then
- * a synonym, then a fallback. Case, blanks and signs do not count.
+ * a synonym, then a fallback, then all of these with a currency. Case, blanks and signs do not count.
  * @throws UserError that shows the --columns option to type.
  */
 export function mapColumns(
   path: string,
-  names: readonly string[],
+  columns: OrderFile["columns"],
   given: Readonly<Record<string, string>>,
 ): ColumnMap {
+  const names = columns.map(({ name }) => name);
   const all = `The columns of ${path}: ${listed(names)}.`;
   refuseHeaderless(path, names);
+  const withoutCurrency = names.map((name) => name.replace(CURRENCY, ""));
   const positions = new Map<OrderColumn, number>();
   const free = (): number[] =>
     names.map((_, index) => index).filter((index) => ![...positions.values()].includes(index));
@@ -101,10 +134,16 @@ export function mapColumns(
     // A unit price is used only if there is no amount.
     if (target === "amount" && positions.has("unit_price")) continue;
     if (target === "unit_price" && positions.has("amount")) continue;
-    const named = (wanted: readonly string[]) =>
-      free().filter((index) => wanted.map(plain).includes(plain(names[index]!)));
+    // The lines of an order, as a list, are neither its quantity nor its id.
+    const usable = free().filter((index) => REQUIRED.includes(target) || !isList(columns[index]!.type));
+    const named = (wanted: readonly string[], candidates = names) =>
+      usable.filter((index) => wanted.map(plain).includes(plain(candidates[index]!)));
     const ofExport = (known?.columns[target] ?? []).map((name) => [name]);
-    const candidates = [...ofExport, [target], synonyms[target], fallbacks[target] ?? []].map(named);
+    const ours = [[target], synonyms[target], fallbacks[target] ?? []];
+    const candidates = [
+      ...[...ofExport, ...ours].map((wanted) => named(wanted)),
+      named(ours.flat(), withoutCurrency),
+    ];
     const found = candidates.find((indexes) => indexes.length > 0) ?? [];
     const choices = [...new Set(found.map((index) => names[index]!))];
     if (choices.length > 1 && !notes.includes(target))
@@ -128,15 +167,17 @@ export function mapColumns(
 
   const amount = positions.has("unit_price") ? "unit_price" : "amount";
   const missing = (["customer_id", "ordered_at", amount] as const).filter((column) => !positions.has(column));
-  if (missing.length > 0 && names.length === 1)
-    throw new UserError(`The first line of ${path} names one column: ${listed(names)}.`, {
+  // A title, alone or with the delimiters that a spreadsheet adds.
+  const titles = names.filter((name) => name !== "");
+  if (missing.length > 0 && titles.length < 3 && (titles.length < names.length || names.length === 1))
+    throw new UserError(`The first line of ${path} names too few columns: ${listed(names)}.`, {
       remedy:
         "It must name all columns, with a comma, semicolon, tab or | between them. Remove the lines above it, or replace the delimiter.",
     });
   if (missing.length > 0) {
     const left = free().map((index) => names[index]!);
     const guesses = missing.map((column) => {
-      const guess = nearest(column, left);
+      const guess = likely(column, left);
       if (guess !== undefined) left.splice(left.indexOf(guess), 1);
       return [column, guess ?? "NAME"];
     });
@@ -145,9 +186,31 @@ export function mapColumns(
     });
   }
   const amountName = names[positions.get(amount)!]!;
+  // The currency of an object like {"amount": "3.50", "currency": "EUR"}.
+  const inObject = `${amountName.replace(/[^.]*$/, "")}currency`;
+  const beside = names.findIndex(
+    (name) => amountName.includes(".") && [inObject, `${inObject}Code`].map(plain).includes(plain(name)),
+  );
+  if (beside >= 0 && given.currency === undefined) positions.set("currency", beside);
   const ofExport = known?.columns.amount?.includes(amountName) ?? false;
+  // Whether there was a refund, by the name, and not how much.
+  const refunded = names.findIndex(
+    (name, index) => index === positions.get("refunded") && !/amount|total/i.test(name),
+  );
+  const statusNames = [
+    "status",
+    ...synonyms.status,
+    ...fallbacks.status!,
+    ...(known?.columns.status ?? []),
+    ...endings,
+  ];
+  const isStatus = (name: string, index: number) =>
+    index === positions.get("status") || index === refunded || statusNames.map(plain).includes(plain(name));
   return {
     positions,
+    statuses: names.flatMap((name, index) =>
+      isStatus(name, index) && !isList(columns[index]!.type) ? [index] : [],
+    ),
     ...(known && { format: known.name }),
     setAside: known?.setAside,
     lines: amount === "unit_price" || (ofExport && known?.lines === true),
@@ -158,6 +221,9 @@ export function mapColumns(
     ),
   };
 }
+
+/** Whether the column has the time at which an order was cancelled, by its name. */
+export const isEnding = (name: string): boolean => endings.map(plain).includes(plain(name));
 
 /** Like total_cents, amountInCents or price_minor. */
 const CENTS = /(?<![a-z])(cents?|minor|pence|pennies)(?![a-z])/i;

@@ -14,17 +14,23 @@ import {
 } from "@duckdb/node-api";
 import { UserError } from "../../lib/user-error.ts";
 
+interface Column {
+  readonly name: string;
+  /** DuckDB's type: VARCHAR for every column of a CSV file. */
+  readonly type: string;
+}
+
 /** A file with rows and named columns. */
 export interface OrderFile {
-  /** In the file's order, with DuckDB's type: VARCHAR for every column of a CSV file. */
-  readonly columns: readonly { readonly name: string; readonly type: string }[];
+  /** In the file's order. */
+  readonly columns: readonly Column[];
   /**
    * Makes the temporary table from the SELECT list, in which the columns are c0, c1, … and t is the whole row.
    * @throws UserError when the file can't be read.
    */
   copyInto(temporaryTable: string, selectList: string): Promise<void>;
-  /** A sentence about an encoding that was assumed. Known after copyInto, for some files already before it. */
-  readonly guess: { encoding?: string };
+  /** Sentences about what was assumed. Known after copyInto, the encoding for some files already before it. */
+  readonly guess: { encoding?: string; quotes?: string };
   /** Deletes temporary files. */
   [Symbol.dispose](): void;
 }
@@ -66,10 +72,11 @@ export async function openOrderFile(
     if (start.length === 0) throw new UserError(`${path} is empty.`, { remedy });
     refuseBinary(path, start);
     const text = new TextDecoder().decode(start, { stream: true });
+    if (/^\s*</.test(text)) throw new UserError(`${path} is HTML or XML, not a table of orders.`, { remedy });
     const source = converted ? copy : path;
-    const opened = /^\s*(\[\s*)?\{/.test(text)
+    const opened = /^\s*(\{|\[\s*[{\]])/.test(text)
       ? await openJson(connection, path, source)
-      : openCsv(connection, path, text, converted ? copy : path, async () => {
+      : openCsv(connection, path, text, source, guess, async () => {
           await convert();
           return copy;
         });
@@ -83,7 +90,10 @@ export async function openOrderFile(
 async function readHead(path: string): Promise<Buffer> {
   try {
     const status = await stat(path);
-    if (status.isDirectory()) throw new UserError(`${path} is a folder, not a file of orders.`, { remedy });
+    if (status.isDirectory())
+      throw new UserError(`${path} is a folder, not a file of orders.`, {
+        remedy: `${remedy} Join several files first.`,
+      });
     if (!status.isFile()) throw new UserError(`${path} is not a regular file.`, { remedy });
     await using file = await open(path);
     const { buffer, bytesRead } = await file.read({ buffer: Buffer.alloc(65_536) });
@@ -199,16 +209,9 @@ async function openTyped(
 ): Promise<Opened> {
   const table = `${reader}(${fileLiteral(source)}, ${options})`;
   const described = await readable(path, connection.runAndReadAll(`FROM ${table} LIMIT 0`));
-  const columns = described.columnNames().flatMap((name, index) => {
-    const type = described.columnType(index);
-    const path = quotedIdentifier(name);
-    if (!(type instanceof DuckDBStructType)) return [{ name, type: nameOf(type), path }];
-    return type.entryNames.map((field, i) => ({
-      name: `${name}.${field}`,
-      type: nameOf(type.entryTypes[i]!),
-      path: `t.${path}.${quotedIdentifier(field)}`,
-    }));
-  });
+  const columns = described
+    .columnNames()
+    .flatMap((name, index) => fieldsOf(name, described.columnType(index), `t.${quotedIdentifier(name)}`));
   const values = columns.map((column, index) => `${column.path} AS c${index}`).join(", ");
   return {
     columns,
@@ -218,6 +221,14 @@ async function openTyped(
     },
   };
 }
+
+/** A column, or for a STRUCT the columns that its fields are, at any depth. */
+const fieldsOf = (name: string, type: DuckDBType, path: string): (Column & { path: string })[] =>
+  type instanceof DuckDBStructType
+    ? type.entryNames.flatMap((field, index) =>
+        fieldsOf(`${name}.${field}`, type.entryTypes[index]!, `${path}.${quotedIdentifier(field)}`),
+      )
+    : [{ name, type: nameOf(type), path }];
 
 /** A number of a JSON file that is not a whole one is kept as it is written: a DOUBLE would round a long id. */
 const nameOf = (type: DuckDBType): string => (type.alias === "JSON" ? "DOUBLE" : String(type));
@@ -232,6 +243,11 @@ async function openJson(connection: DuckDBConnection, path: string, source: stri
   if (list !== undefined && found.currentRowCount === 1)
     throw new UserError(`${path} is one JSON object with the orders in ${list}.`, {
       remedy: `Give the list alone, for example by jq .${list} ${path} > orders.json`,
+    });
+  // What DuckDB calls values that are no objects.
+  if (found.columnNames().join() === "json")
+    throw new UserError(`${path} is JSON, but not with an object for each order.`, {
+      remedy: "Give an object in each line, or one array of objects that is not empty.",
     });
   const types = found.columnNames().map((name, index) => {
     const type = String(found.columnType(index))
@@ -248,6 +264,7 @@ function openCsv(
   path: string,
   text: string,
   source: string,
+  guess: OrderFile["guess"],
   convert: () => Promise<string>,
 ): Opened {
   if (CDNOW.test(text)) return openCdnow(connection, path, text);
@@ -258,26 +275,46 @@ function openCsv(
   if (names.every((name) => name === ""))
     throw new UserError(`The first line of ${path} is empty; it must name the columns.`, { remedy });
   const types = names.map((_, index) => `c${index}: 'VARCHAR'`).join(", ");
-  const dialect = `auto_detect = false, header = true, skip = ${skip}, delim = ${quotedString(delimiter)}, quote = '"', comment = '', compression = 'none'`;
+  const dialect = `auto_detect = false, header = true, skip = ${skip}, delim = ${quotedString(delimiter)}, comment = '', compression = 'none'`;
+  // Two stray quotation marks make one value of the lines between them: it has the delimiters of a row for each line break.
+  const count = (value: string, sign: string) =>
+    `(length(${value}) - length(replace(${value}, ${sign}, '')))`;
+  const swallowed = names.map(
+    (_, i) =>
+      `WHEN contains(c${i}, chr(10)) AND ${count(`c${i}`, quotedString(delimiter))} = ${names.length - 1} * ${count(`c${i}`, "chr(10)")} THEN left(c${i}, 80)`,
+  );
   return {
     columns: names.map((name) => ({ name, type: "VARCHAR" })),
     copyInto: async (name, select) => {
       let file = source;
       let padded = false;
+      let quote = '"';
       let escaped = '"';
       for (;;) {
-        const options = `${dialect}, columns = {${types}}, null_padding = ${padded}, escape = ${quotedString(escaped)}, parallel = ${!padded}`;
+        const options = `${dialect}, columns = {${types}}, null_padding = ${padded}, quote = ${quotedString(quote)}, escape = ${quotedString(escaped)}, parallel = ${!padded}`;
         try {
           await connection.run(
-            `CREATE OR REPLACE TEMP TABLE ${name} AS SELECT ${select} FROM read_csv(${fileLiteral(file)}, ${options}) AS t`,
+            `CREATE OR REPLACE TEMP TABLE ${name} AS SELECT ${select}, CASE ${swallowed.join(" ")} END AS swallowed FROM read_csv(${fileLiteral(file)}, ${options}) AS t`,
           );
-          return;
+          const found = await connection.runAndReadAll(
+            `SELECT count(*)::INTEGER, any_value(swallowed) FROM ${name} WHERE swallowed IS NOT NULL`,
+          );
+          const [lost, example] = found.getRows()[0] as [number, string | null];
+          if (lost === 0) return;
+          if (delimiter !== "\t") {
+            guess.quotes = `Values of ${path} that hold line breaks and the delimiters of rows: ${lost}, for example ${example!.replaceAll(/\s+/g, " ")}. If a quotation mark is only a letter there, the lines up to the next one are not read as rows. Write it twice, in a value between quotation marks.`;
+            return;
+          }
+          // Tabs between values without quotes, as Amazon writes them.
+          quote = "";
+          escaped = "";
         } catch (error) {
           const { message } = error as Error;
           const isUnclosed = message.includes("unterminated quote");
           // DuckDB says of lines with different ends that a quote is not closed, or that it has no next state.
           if (file === path && (isUnclosed || /not utf-8 encoded|invalid state/.test(message)))
             file = await convert();
+          else if (isUnclosed && delimiter === "\t" && quote !== "") quote = escaped = "";
           // MySQL writes \" in a value.
           else if (isUnclosed && escaped === '"') escaped = "\\";
           // A row that ends early keeps its values. A row with too many values is an error: they may be in the wrong columns.
@@ -350,8 +387,8 @@ function unreadable(path: string, error: unknown): UserError {
     .map((line) => line.trim())
     .filter((line) => line !== "")
     .join("; ");
-  // DuckDB shows the line: with an open quote it is the rest of the file.
-  const short = sentence.length > 400 ? `${sentence.slice(0, 400)}…` : sentence;
+  // DuckDB shows the line, with an open quote the rest of the file, and then the reason.
+  const short = sentence.length > 400 ? `${sentence.slice(0, 200)} … ${sentence.slice(-200)}` : sentence;
   return new UserError(`${path} can't be read as a table: ${short}`, {
     remedy: "Fix the file, or export it again as CSV in UTF-8 or as Parquet.",
     cause: error,

@@ -26,6 +26,7 @@ const numberFormats: ReadonlyMap<string, (value: string) => string> = new Map([
   ["epoch", (value) => value],
   ["epoch_ms", (value) => `${value} / 1000`],
   ["epoch_us", (value) => `${value} / 1000000`],
+  ["epoch_ns", (value) => `${value} / 1000000000`],
   // Excel counts days; 1970-01-01 is day 25569.
   [excel, (value) => `(${value} - 25569) * 86400`],
 ]);
@@ -120,7 +121,7 @@ export function typeOf(column: OrderColumn, type: string): "TIMESTAMPTZ" | "DOUB
 /** Codes of ISO 4217 and short names, before or after an amount. */
 const currencies = [
   ...Intl.supportedValuesOf("currency"),
-  ..."US CA AU NZ HK A C R Rs kr Kč zł Ft lei SFr Fr Dh TL euros? dollars? rupees? 円 元 원 руб р грн".split(
+  ..."US CA AU NZ HK NT MX A C R Rs Rp RM S/ kr Kč zł Ft lei SFr Fr Dh TL euros? dollars? rupees? 円 元 원 руб р грн".split(
     " ",
   ),
 ].join("|");

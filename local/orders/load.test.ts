@@ -222,6 +222,7 @@ describe("loadOrders", () => {
     ["1577959205", "epoch", "10:00:05"],
     ["1577959205250", "epoch_ms", "10:00:05.25"],
     ["1577959205250000", "epoch_us", "10:00:05.25"],
+    ["1577959205250000000", "epoch_ns", "10:00:05.25"],
     ["43832", "excel", "00:00:00"],
     ["43832.5", "excel", "12:00:00"],
     ["43832,416724537", "excel", "10:00:05"],
@@ -338,6 +339,7 @@ describe("loadOrders", () => {
     ],
     [["Rs.1,523.10/-", "５０．７７円"], ".", [1523.1, 50.77]],
     [["1,523.10 USD", "US$1,523.10", "Rs. 1,523", "CHF 1’523.10"], ".", [1523.1, 1523.1, 1523, 1523.1]],
+    [["Rp1.250.000", "Rp 250,50", "S/ 12,5"], ",", [1250000, 250.5, 12.5]],
     [["R$ 1.523,10", "1 523,10 kr", "9,5 Euro", "EUR -3,25"], ",", [1523.1, 1523.1, 9.5, -3.25]],
     [["O00012", "12 pieces", "7.5"], ".", [null, null, 7.5]],
     [
@@ -507,6 +509,30 @@ describe("loadOrders", () => {
     }
   });
 
+  it("reads quotation marks as letters between tabs, and warns of lines between two of them in CSV", async () => {
+    const rows = ["x", '"Best" shirt', '"Big', "y", '27"', "z"].map(
+      (item, i) => `${i},a,2020-01-0${i + 1},${i + 1},${item},`,
+    );
+    const csv = `order_id,customer_id,date,amount,item,note\n${rows.join("\n")}\n`;
+    const ids = async () => (await table("order_id")).flat();
+    const tabs = await load(csv.replaceAll(",", "\t"));
+    assert.deepEqual([await ids(), tabs.warnings], [["0", "1", "2", "3", "4", "5"], []]);
+    await load(csv.replaceAll(",", "\t").replace('"Best" shirt', "Best shirt"));
+    assert.equal((await ids()).length, 6);
+    // A line break in quotes, as Excel writes it.
+    await load('customer_id\tdate\tamount\titem\n"a\nb"\t2020-01-01\t3\t"27"" ""x"""\n');
+    assert.deepEqual(await table("customer_id, amount"), [["a\nb", 3]]);
+    const { warnings } = await load(csv.replace('"Best" shirt', "Best shirt"));
+    assert.deepEqual(await ids(), ["0", "1", "2", "5"]);
+    assert.match(
+      warnings.join(),
+      /delimiters of rows: 1, for example Big, 3,a,2020-01-04,4,y, 4,a,.*Write it twice/,
+    );
+    // A note of several lines.
+    for (const note of ["b,\nc, d", "b, c, d, e\nf, g"])
+      assert.deepEqual((await load(`customer_id,date,amount,item\na,2020-01-01,3,"${note}"\n`)).warnings, []);
+  });
+
   it("recognizes a file by its content, not by its name", async () => {
     for (const name of ["it's [1]*.csv", "orders.parquet", 'a "b".gz']) {
       await loadOrders(connection, { file: given(amounts("1"), name) });
@@ -545,6 +571,7 @@ describe("loadOrders", () => {
     await fails(load("customer_id,date,amount\n"), "no orders");
     await fails(load(Buffer.from("89504e470d0a1a0a0000000d49484452", "hex")), "binary file", "CSV");
     await fails(load(Buffer.from("504b0304140000000800", "hex")), "binary file", "unpack a zip file");
+    await fails(load("<html><table><tr><td>customer_id,date,amount"), "is HTML or XML", "workbook as CSV");
     await fails(load(Uint8Array.from({ length: 999 }, (_, i) => (i * 197) % 256)), "binary file");
     const zipped = gzipSync(amounts(...Array.from({ length: 5000 }, (_, i) => String(i))));
     await fails(load(zipped.subarray(0, 5000)), "incomplete gzip file", "again");
@@ -559,6 +586,11 @@ describe("loadOrders", () => {
     );
     await fails(load(`${amounts("1")}2;2020-01-01;"1\n3;2020-01-01;4\n`), "Line: 3", "unterminated quote");
     await fails(load(`${amounts("1")}2;2020-01-01;"1\n${"3;2020-01-01;4\n".repeat(999)}`), /^.{9,600}$/s);
+    await fails(
+      load(`${amounts("1")}2;2020-01-01;"${"x".repeat(3e6)}"\n`),
+      /^.{9,600}$/s,
+      "Maximum line size",
+    );
     await fails(load(`a,${"b,".repeat(5000)}c\n`), "and 4962 others", /^.{99,999}$/s);
   });
 
@@ -617,16 +649,28 @@ describe("loadOrders", () => {
 
   it("names the missing column and the option to type", async () => {
     await fails(
-      load("Cust Num,when,amount\n1,2020-01-01,3\n"),
-      "no column for customer_id, ordered_at",
-      "Cust Num, when, amount",
-      '--columns "customer_id=Cust Num,ordered_at=when"',
+      load("Date,Customer code,Updated at,Note,Sub total,Order total (net),Paid\n2020-01-01,1,3,4,5,6,7\n", {
+        columns: { payment_method: "Paid" },
+      }),
+      "no column for customer_id, amount",
+      "Date, Customer code, Updated at, Note, Sub total, Order total (net)",
+      '--columns "payment_method=Paid,customer_id=Customer code,amount=Order total (net)"',
+    );
+    // A wrong example would be typed.
+    await fails(
+      load("parent_id,when,items,id\n1,2020-01-01,3,4\n"),
+      "customer_id=NAME,ordered_at=NAME,amount=NAME",
     );
     for (const text of [
       "Sales report\n\ncustomer_id,date,amount\n",
+      "Sales report,,\n,,\ncustomer_id,date,amount\n",
       "customer_id^date^amount\n1^2020-01-01^3\n",
     ])
-      await fails(load(text), "names one column: ", "Remove the lines above it, or replace the delimiter");
+      await fails(
+        load(text),
+        "names too few columns: ",
+        "Remove the lines above it, or replace the delimiter",
+      );
     await fails(
       load("customer_id,date,amount,amount\n1,2020-01-01,3,3\n"),
       "several columns named amount",
@@ -656,6 +700,9 @@ describe("loadOrders", () => {
     const headers = [
       ["Bestellnummer", "Kunde", "Bestelldatum", "Gesamtbetrag"],
       ["Nº de commande", "Client", "Date de commande", "Montant TTC (€)"],
+      ["Bestell-Nr.", "Kunden-Nr.", "Belegdatum", "Betrag (€)"],
+      ["N° commande", "N° client", "Date commande", "Montant"],
+      ["Nº pedido", "Nº cliente", "Fecha pedido", "Importe"],
       ["Nr zamówienia", "Klient", "Data zamówienia", "Kwota"],
       ["Sipariş No", "Müşteri", "Tarih", "Tutar"],
       ["注文番号", "顧客ID", "注文日", "金額"],
@@ -666,6 +713,29 @@ describe("loadOrders", () => {
       assert.deepEqual(Object.values(columns), header);
     }
     await fails(load("customer_id,date,Total %\n1,2020-01-01,3\n"), "no column for amount");
+  });
+
+  it("recognizes names with a currency when there is no other", async () => {
+    for (const name of [
+      "Total (EUR)",
+      "amount_usd",
+      "Betrag CHF",
+      "Betrag in €",
+      "Total\n(GBP)",
+      "Total price - INR",
+    ]) {
+      const { columns } = await load(`customer_id;date;"${name}"\n1;2020-01-03;4.50\n`);
+      assert.equal(columns.amount, name);
+    }
+    assert.equal(
+      (await load("customer_id,date,total_usd,total\n1,2020-01-03,4,5\n")).columns.amount,
+      "total",
+    );
+    await fails(
+      load("customer_id,date,amount_eur,amount_usd\n1,2020-01-03,4,5\n"),
+      "--columns amount=amount_eur or --columns amount=amount_usd",
+    );
+    await fails(load("customer_id,date,stotal\n1,2020-01-03,4\n"), "no column for amount");
   });
 
   it("follows --columns, and describes what is wrong in it", async () => {
@@ -698,13 +768,16 @@ describe("loadOrders", () => {
   });
 
   it("names columns with commas so that the option works when it is typed", async () => {
-    const csv = 'customer_id,date,"Total, EUR"\n1,2020-01-01,3\n';
-    await fails(load(csv), '--columns "amount=Total, EUR"');
-    const { columns } = ordersOf({ columns: "customer_id=customer_id,amount=Total, EUR" });
-    assert.deepEqual(columns, { customer_id: "customer_id", amount: "Total, EUR" });
+    const csv = 'customer_id,date,"Total, net"\n1,2020-01-01,3\n';
+    await fails(load(csv), '--columns "amount=Total, net"');
+    const { columns } = ordersOf({ columns: "customer_id=customer_id,amount=Total, net" });
+    assert.deepEqual(columns, { customer_id: "customer_id", amount: "Total, net" });
     await load(csv, { columns: columns! });
     assert.deepEqual(await table("amount"), [[3]]);
-    await fails(load("customer_id,date,Worth $\n1,2020-01-01,3\n"), "--columns 'amount=Worth $'");
+    await fails(
+      load("customer_id,date,Total of all $\n1,2020-01-01,3\n"),
+      "--columns 'amount=Total of all $'",
+    );
   });
 
   it("requires unique names only of the columns that it reads", async () => {
@@ -738,6 +811,31 @@ describe("loadOrders", () => {
       ["2", "nan"],
       ["3", "17850"],
     ]);
+  });
+
+  it("reads objects in objects, and leaves lists of lines that are not asked for", async () => {
+    const order = (customer: object | null) =>
+      JSON.stringify({
+        date: "2020-01-01",
+        items: [{ sku: "x", price: 7 }],
+        order: [1],
+        totalPriceSet: { shopMoney: { amount: "12.5", currencyCode: "USD" } },
+        customer,
+      });
+    const json = `${order({ id: "C1", address: { city: "x" } })}\n${order(null)}\n`;
+    const amount = "totalPriceSet.shopMoney.amount";
+    const { columns } = await load(json, { columns: { amount } });
+    const currency = "totalPriceSet.shopMoney.currencyCode";
+    assert.deepEqual(columns, { customer_id: "customer.id", ordered_at: "date", amount, currency });
+    assert.deepEqual(await table("customer_id, amount"), [
+      ["C1", 12.5],
+      [null, 12.5],
+    ]);
+    await fails(
+      load(json, { columns: { amount, quantity: "items" } }),
+      "Column items",
+      "several values in each row",
+    );
   });
 
   it("reads the fields of a STRUCT as columns, and no lists", async () => {
@@ -775,7 +873,7 @@ describe("loadOrders", () => {
         ["1", "a", 5],
         ["2", "a", 4],
       ],
-      /^Orders with several rows of different amounts: 1\. The amounts are added up\.$/,
+      /^Orders with several rows of different amounts: 1\. The amounts are added up\. If the rows are versions of an order, keep only the last one\.$/,
     ],
     "adds up equal amounts, too, in a file with lines": [
       ["1,a,2020-01-01,2,x", "1,a,2020-01-01,3,y", "2,a,2020-01-01,4,x", "2,a,2020-01-01,4,y"],
@@ -804,7 +902,7 @@ describe("loadOrders", () => {
     "counts equal lines once": [
       ["1,a,2020-01-01,2,x", "1,a,2020-01-01,3,y", "1,a,2020-01-01,2,x"],
       [["1", "a", 5]],
-      /added up\.\nRows that are equal to another row in all columns: 1\. They count once\.$/,
+      /added up\. If .*\.\nRows that are equal to another row in all columns: 1\. They count once\.$/,
     ],
     "keeps other customers and days of one order id": [
       ["1,a,2020-01-01,5,x", "1,b,2020-01-01,5,x", "1,a,2020-01-02,5,x"],
@@ -860,6 +958,21 @@ describe("loadOrders", () => {
       warnings.join(),
       /equal to another row in all columns: 1\..* they count as orders.*remove them/,
     );
+  });
+
+  it("warns of totals that rows without order ids may repeat", async () => {
+    const csv =
+      "bon,customer_id,date,total,sku\n1,a,2024-01-01 10:00,11,x\n1,a,2024-01-01 10:00,11,y\n2,b,2024-01-02,7,x\n";
+    assert.match(
+      (await load(csv)).warnings.join("\n"),
+      /^Rows with the customer, time and amount of another row, which differ in other columns: 1\. .*added up\..*--columns order_id=NAME\.$/,
+    );
+    await load(csv, { columns: { order_id: "bon" } });
+    assert.deepEqual((await table("amount")).flat(), [11, 7]);
+    assert.deepEqual((await load(csv, { lines: true })).warnings, []);
+    // Few are chance: someone buys the same again.
+    const others = Array.from({ length: 100 }, (_, i) => `${i},c${i % 50},2024-02-01,${i},z\n`).join("");
+    assert.deepEqual((await load(csv + others)).warnings, []);
   });
 
   it("adds up invoice lines of unit price times quantity", async () => {
@@ -921,6 +1034,26 @@ describe("loadOrders", () => {
         ["ch_2", "cus_1", "2024-01-01 13:23:09+00", 500],
         ["ch_3", "cus_1", "2024-01-01 13:23:09+00", 5.12],
       ],
+    ],
+    "Stripe payment intents of the API": [
+      "id,object,amount,amount_received,currency,created,customer,status",
+      "pi_1,payment_intent,1999,1999,usd,1704115389,cus_1,succeeded",
+      [["pi_1", "cus_1", "2024-01-01 13:23:09+00", 19.99]],
+    ],
+    "Stripe invoices of the API": [
+      "id,object,amount_due,amount_paid,total,currency,created,customer,status",
+      "in_1,invoice,1999,1500,1999,usd,1704115389,cus_1,paid",
+      [["in_1", "cus_1", "2024-01-01 13:23:09+00", 15]],
+    ],
+    "Stripe checkout sessions of the API": [
+      "id,object,amount_subtotal,amount_total,currency,created,customer,status",
+      "cs_1,checkout.session,1899,1999,usd,1704115389,cus_1,complete",
+      [["cs_1", "cus_1", "2024-01-01 13:23:09+00", 19.99]],
+    ],
+    "Razorpay payments of the API": [
+      "id,entity,amount,currency,status,order_id,amount_refunded,email,created_at",
+      "pay_1,payment,199900,INR,captured,o1,0,a@b.example,1704115389",
+      [["pay_1", "a@b.example", "2024-01-01 13:23:09+00", 1999]],
     ],
     "Stripe balance": [
       "balance_transaction_id,created_utc,created,currency,gross,fee,net,reporting_category,customer_email",
@@ -1023,6 +1156,8 @@ describe("loadOrders", () => {
     }
     await fails(load('{"customer": 1, "date"'), "can't be read as a table");
     await fails(load(JSON.stringify({ data: orders, has_more: false })), "one JSON object", "by jq .data ");
+    for (const content of ["[]", "{}", `${JSON.stringify(orders)}\n${JSON.stringify(orders)}\n`])
+      await fails(load(content), "JSON, but not with an object for each order", "one array of objects");
   });
 
   it("keeps long numbers of JSON as ids", async () => {
@@ -1061,6 +1196,7 @@ describe("loadOrders", () => {
       "Financial Status has: Paid, paid, refunded.",
     );
     await fails(load(csv, { where: where("Financial State=paid") }), '--where "Financial Status=paid"');
+    await fails(load(csv, { where: where("Land=") }), "Land is blank", "Land has: DE, FR.");
     assert.throws(() => where("paid"), /--where paid: it is not a column and a value/);
   });
 
@@ -1080,7 +1216,38 @@ describe("loadOrders", () => {
       inAmounts.warnings.join(),
       /several currencies: USD 2 \(22\.00\), € 1 \(7\.50\)\. .*conversion\.$/,
     );
-    assert.deepEqual((await load(amounts("1e-3", "1E-3", "7.5"))).warnings, []);
+    assert.deepEqual((await load(amounts("1e-3", "2E-3", "7.5"))).warnings, []);
+    const object = (currency: string) =>
+      `{"customer":"a","date":"2020-01-01","currency":"EUR","total":{"shop":{"amount":"3.5","currencyCode":"${currency}"}}}\n`;
+    const { warnings: inObjects } = await load(object("EUR") + object("USD"), {
+      columns: { amount: "total.shop.amount" },
+    });
+    assert.match(
+      inObjects.join("\n"),
+      /several currencies: EUR 1 .* USD 1 .*--where total\.shop\.currencyCode=EUR/,
+    );
+  });
+
+  it("warns of each column with statuses, also of flags and of times, with a filter that works", async () => {
+    const csv =
+      "order_id,customer_id,date,amount,payment_status,Estado,refunded,is_test,Cancelled at,deleted_at\n1,a,2020-01-01,40,paid,enviado,No,0,,NULL\n2,b,2020-01-02,3,paid,cancelado,No,0,2020-01-03 10:00,NULL\n3,c,2020-01-03,50,paid,enviado,Yes,1,,2020-01-09\n";
+    const { warnings } = await load(csv);
+    assert.deepEqual(warnings, [
+      "The orders have several statuses: enviado 2 (90.00), cancelado 1 (3.00). All count as orders. To keep one: --where Estado=enviado.",
+      "The orders have several statuses: No 2 (43.00), Yes 1 (50.00). All count as orders. To keep one: --where refunded=No.",
+      "The orders have several statuses: 0 2 (43.00), 1 1 (50.00). All count as orders. To keep one: --where is_test=0.",
+      'Orders with a time in column Cancelled at: 1 (3.00). They count as orders. To leave them out: --where "Cancelled at=".',
+      "Orders with a time in column deleted_at: 1 (50.00). They count as orders. To leave them out: --where deleted_at=NULL.",
+    ]);
+    const filters = ordersOf({ where: ["Cancelled at=", "deleted_at=NULL"] }).where!;
+    const filtered = await load(csv, { where: filters });
+    assert.deepEqual(filtered.warnings, [
+      "Rows that --where leaves out (Cancelled at is blank and deleted_at is NULL in the others): 2.",
+    ]);
+    assert.deepEqual((await table("order_id")).flat(), ["1"]);
+    // The states of a country are no statuses.
+    const states = Array.from({ length: 21 }, (_, i) => `a,2020-01-01,${i},s${i}`).join("\n");
+    assert.deepEqual((await load(`customer_id,date,amount,state\n${states}\n`)).warnings, []);
   });
 
   it("subtracts refunds of a column as orders of negative amount, or shows them", async () => {
@@ -1090,6 +1257,10 @@ describe("loadOrders", () => {
       "Refunds in column Refunded Amount: 35.50 of 2 orders. They are not subtracted. To subtract them: --refunds net.",
     ]);
     assert.equal((await table()).length, 3);
+    const one =
+      "order_id,customer_id,date,amount,Refunded Amount\n1,a,2020-01-01,40,0\n2,b,2020-01-02,30,1\n";
+    await load(one, { refunds: "net" });
+    assert.deepEqual((await table("amount")).flat(), [40, 30, -1]);
     assert.match((await load(csv, { refunds: "net" })).warnings.join(), /They are subtracted\.$/);
     assert.deepEqual((await table("order_id, customer_id, amount")).sort(), [
       ["1", "a", 40],
@@ -1134,6 +1305,16 @@ describe("loadOrders", () => {
     assert.match((await load(dates("2020-01-02 23:00:00 EST"))).warnings[0]!, /another day there: 1 of 1\./);
     assert.deepEqual((await load(dates("2020-01-02 23:00:00 UTC"), { timeZone: "Asia/Tokyo" })).warnings, []);
     assert.deepEqual((await load(dates("2020-01-02T23:00:00Z"), { timeZone: "Asia/Tokyo" })).warnings, []);
+    const few = Array.from({ length: 101 }, (_, i) => `o${i},c${i % 2},2020-01-01,${i + 1}`);
+    const staff = await load(["order_id,customer_id,date,amount", ...few].join("\n"));
+    assert.match(
+      staff.warnings.join(),
+      /^The 101 orders have only 2 customers\. .*--columns customer_id=NAME\.$/,
+    );
+    assert.deepEqual(
+      (await load(["order_id,customer_id,date,amount", ...few.slice(1)].join("\n"))).warnings,
+      [],
+    );
     const rows = Array.from({ length: 100 }, (_, i) => `o${i},c${i},2020-01-01,${i}`);
     const own = await load(["order_id,customer_id,date,amount", ...rows].join("\n"));
     assert.match(
@@ -1165,15 +1346,45 @@ describe("loadOrders", () => {
     );
     assert.match(text, /customers of column customer are names, like .* Two persons of one name/);
     assert.match(text, /several statuses: Sale 2 \(8\.00\), Return 1 \(4\.00\)\. .*--where "Sale Type=Sale"/);
-    for (const test of ["test@shop.example", "QA+1@shop.example", "Test Customer", "a@example.com", "test2"])
+    const german = "Kunde;Belegart;Datum;Betrag\n7;Rechnung;05.01.2024;50,00\n7;Gutschrift;16.01.2024;5,00\n";
+    assert.match(
+      (await load(german)).warnings.join(),
+      /several statuses: Gutschrift 1 \(5\.00\), Rechnung 1/,
+    );
+    for (const test of [
+      "test@shop.example",
+      "QA+1@shop.example",
+      "Test Customer",
+      "a@example.com",
+      "test2",
+      "Grand Total",
+      "Ann Total",
+      "Summe",
+    ])
       assert.match(
         (await load(`customer,date,total\n${test},2020-01-01,3\n`)).warnings.join(),
         RegExp(`customer ${RegExp.escape(test.includes("@") ? test.toLowerCase() : test)} and the like: 1`),
       );
     const { warnings: none } = await load(
-      "customer,date,total\nTestino 1,2020-01-01,3\ncontest@b.example,2020-01-01,3\nC 1,2020-01-01,3\nann@b.example,2020-01-01,3\n",
+      "customer,date,total\nTestino 1,2020-01-01,3\nTotally Ltd 1,2020-01-01,3\ncontest@b.example,2020-01-01,3\nC 1,2020-01-01,3\nann@b.example,2020-01-01,3\n",
     );
     assert.deepEqual(none, []);
+  });
+
+  it("warns of guests with an e-mail address, and of many orders of nothing", async () => {
+    const csv =
+      "order_id,customer_id,email_opt_in,Email (Billing),date,amount\n1,7,1,a@b.example,2020-01-01,4\n2,,1,c@d.example,2020-01-02,0\n3,0,1,e@f.example,2020-01-02,3\n4,\\N,1,,2020-01-02,0.00\n";
+    assert.deepEqual((await load(csv)).warnings, [
+      'Orders without a customer in column customer_id, or with 0: 3 of 4. If guests give an e-mail address, read it as the customer: --columns "customer_id=Email (Billing)".',
+      "Orders of amount 0: 2 of 4. They count as purchases. If they are samples, replacements or cancelled, remove them from the file.",
+    ]);
+    const { warnings } = await load(csv.replaceAll(/,0(\.00)?\n/g, ",5\n"), {
+      columns: { customer_id: "Email (Billing)" },
+    });
+    assert.deepEqual(warnings, []);
+    // Few are gifts.
+    const one = Array.from({ length: 20 }, (_, i) => `c${i},2020-01-01,${i}\n`).join("");
+    assert.deepEqual((await load(`customer_id,date,amount\n${one}`)).warnings, []);
   });
 
   it("leaves out guests", async () => {

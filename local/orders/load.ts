@@ -2,7 +2,7 @@ import { type DuckDBConnection, quotedString } from "@duckdb/node-api";
 import { UserError } from "../../lib/user-error.ts";
 import { openLocalWarehouse } from "../runtime/local-stack.ts";
 import { type OrderColumn, orderColumns } from "./column-names.ts";
-import { listed, mapColumns } from "./columns.ts";
+import { isList, listed, mapColumns } from "./columns.ts";
 import { daysOf, type OrderDays, skipLateDay } from "./days.ts";
 import { type OrderFile, openOrderFile } from "./file.ts";
 import {
@@ -112,7 +112,11 @@ async function loadFile(
 ): Promise<OrdersSummary> {
   const path = options.file;
   const names = file.columns.map(({ name }) => name);
-  const { positions, format, setAside, lines, minorUnits } = mapColumns(path, names, options.columns ?? {});
+  const { positions, statuses, format, setAside, lines, minorUnits } = mapColumns(
+    path,
+    file.columns,
+    options.columns ?? {},
+  );
   const filters = filtersOf(path, names, options.where ?? []);
   const { timeZone = "UTC", refunds = "separate" } = options;
   const column = (text: OrderColumn) => {
@@ -120,7 +124,7 @@ async function loadFile(
     return { connection, path, name, type, text, typed: typeOf(text, type) !== undefined };
   };
   for (const { name, type } of [...positions.keys()].map(column)) {
-    if (/\]$|^(STRUCT|MAP|UNION)/.test(type))
+    if (isList(type))
       throw new UserError(`Column ${name} of ${path} holds several values in each row (${type}).`, {
         remedy: `Name a column with one value: --columns. The columns: ${listed(names)}.`,
       });
@@ -136,7 +140,7 @@ async function loadFile(
   const inUtc = /(?<![a-z])(utc|gmt)(?![a-z])/i.test(dates.name);
   await useZone(inUtc ? "UTC" : timeZone);
   try {
-    await file.copyInto("order_text", selectList(file.columns, positions, filters));
+    await file.copyInto("order_text", selectList(file.columns, positions, statuses, filters));
     const [count] = (await connection.runAndReadAll("SELECT count(*)::INTEGER FROM order_text")).getRows();
     const rows = Number(count![0]);
     if (rows === 0) {
@@ -149,6 +153,9 @@ async function loadFile(
     const number = (name: OrderColumn) =>
       column(name).typed ? name : numberOf(name, column(name).type === "VARCHAR" ? decimal : ".");
     const inCents = minorUnits.includes(amounts.text) && (await areWhole(connection, number(amounts.text)));
+    // A column like refunded can have yes and no.
+    const flagged =
+      statuses.includes(positions.get("refunded") ?? -1) && (await areFlags(connection, "refunded"));
     const money = (name: OrderColumn) =>
       inCents && minorUnits.includes(name) ? `${number(name)} / ${minorUnit("currency")}` : number(name);
     // Of 12.50 USD it is USD. A digit before an e is that of 1e-5.
@@ -174,8 +181,8 @@ async function loadFile(
         CASE WHEN value IS NULL THEN ${amounts.text} END AS no_amount,
         CASE WHEN pieces IS NULL THEN ${priced ? "coalesce(quantity::VARCHAR, 'a blank')" : "NULL::VARCHAR"} END AS no_quantity, payment_method,
         CASE WHEN pieces = trunc(pieces) THEN TRY_CAST(pieces AS BIGINT) END AS quantity,
-        status, ${positions.has("currency") ? "currency" : `CASE WHEN value IS NOT NULL THEN ${symbol} END AS currency`},
-        ${money("refunded")} AS refunded
+        ${statuses.map((_, index) => `status${index}, `).join("")}${positions.has("currency") ? "currency" : `CASE WHEN value IS NOT NULL THEN ${symbol} END AS currency`},
+        ${flagged ? "NULL::DOUBLE" : money("refunded")} AS refunded
       FROM (
         SELECT *, rowid, ${dates.typed ? known("ordered_at") : dateOf("ordered_at", dateFormat)} AS time,
           ${money(amounts.text)} AS value, ${number("quantity")} AS pieces
@@ -198,9 +205,22 @@ async function loadFile(
     ];
     const oneRowEach = numbered || (await haveOneRowEach(connection));
     const areLines = lines || options.lines === true;
-    const reading = { columns, dateFormat, timeZone, refunds, oneRowEach, inCents, lines: areLines };
+    const statusNames = statuses.map((index) =>
+      index === positions.get("refunded") && !flagged ? undefined : names[index]!,
+    );
+    const reading = {
+      columns,
+      statuses: statusNames,
+      email: names.find((name) => /e-?mail([ _-]?address|-?adresse)?( \(\w+\))?$/i.test(name)),
+      dateFormat,
+      timeZone,
+      refunds,
+      oneRowEach,
+      inCents,
+      lines: areLines,
+    };
     const warnings = [
-      ...[file.guess.encoding ?? []].flat(),
+      ...[file.guess.encoding ?? [], file.guess.quotes ?? []].flat(),
       ...late,
       ...(await readingWarnings(connection, reading)),
       ...removed,
@@ -245,6 +265,7 @@ const onOtherDay = (text: string, time: string): string =>
 function selectList(
   columns: OrderFile["columns"],
   positions: ReadonlyMap<OrderColumn, number>,
+  statuses: readonly number[],
   filters: readonly Filter[],
 ): string {
   // é can be one character or two. Most values need neither this nor a trim, which takes ten times as long as this look.
@@ -261,6 +282,7 @@ function selectList(
   return [
     "hash(t) AS content",
     ...orderColumns.map(value),
+    ...statuses.map((position, index) => `${textOf(position)} AS status${index}`),
     ...filters.map(({ position }, index) => `${textOf(position)} AS where${index}`),
   ].join(", ");
 }
@@ -290,6 +312,14 @@ async function areWhole(connection: DuckDBConnection, number: string): Promise<b
     `SELECT coalesce(bool_and(value = trunc(value)), false) FROM (SELECT ${number} AS value FROM order_text)`,
   );
   return found.getRows()[0]![0] === true;
+}
+
+/** Whether the values only say yes or no. */
+async function areFlags(connection: DuckDBConnection, column: OrderColumn): Promise<boolean> {
+  const other = await connection.runAndReadAll(
+    `SELECT 1 FROM order_text WHERE NOT regexp_full_match(${column}::VARCHAR, '(?i)[01](\\.0)?|true|false|yes|no|[tfyn]') LIMIT 1`,
+  );
+  return other.currentRowCount === 0;
 }
 
 /** Whether each row has an order id of its own. Two ids with the same hash make it false, which is slower but not wrong. */

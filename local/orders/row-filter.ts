@@ -38,11 +38,9 @@ export const keptBy = (filters: readonly Filter[]): string =>
     "true",
     ...filters.map(
       ({ values }, index) =>
-        `lower(where${index}) IN (${values.map((value) => quotedString(value.toLowerCase())).join()})`,
+        `lower(coalesce(where${index}, '')) IN (${values.map((value) => quotedString(value.toLowerCase())).join()})`,
     ),
-  ]
-    .map((condition) => `coalesce(${condition}, false)`)
-    .join(" AND ");
+  ].join(" AND ");
 
 /**
  * Deletes the rows that the filters leave out; returns the warning about it.
@@ -54,7 +52,9 @@ export async function removeOthers(
   filters: readonly Filter[],
 ): Promise<string[]> {
   if (filters.length === 0) return [];
-  const conditions = filters.map(({ column, values }) => `${column} is ${values.join(" or ")}`).join(" and ");
+  const conditions = filters
+    .map(({ column, values }) => `${column} is ${values.map((value) => value || "blank").join(" or ")}`)
+    .join(" and ");
   const { rowsChanged } = await connection.run("DELETE FROM order_rows WHERE NOT kept");
   const [[left]] = (await connection.runAndReadAll("SELECT count(*)::INTEGER FROM order_rows")).getRows() as [
     [number],
