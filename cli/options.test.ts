@@ -121,7 +121,7 @@ describe("the options of a command", () => {
       fc.string({ unit: "grapheme" }).map((text) => text.replaceAll("\0", "")),
     );
     await fc.assert(fc.asyncProperty(fc.array(option, { minLength: 1, maxLength: 2 }), attempt), {
-      numRuns: 200,
+      numRuns: 100,
       seed: 7,
     });
     assert.ok(seen.read > 100 && seen.refused > 500, JSON.stringify(seen));

@@ -180,7 +180,7 @@ describe("loadOrders", () => {
         ]),
       );
     });
-    await fc.assert(property, { numRuns: 150 });
+    await fc.assert(property, { numRuns: 60 });
   });
 
   it("keeps every row, and makes values that it can't convert NULL", async () => {
@@ -642,7 +642,7 @@ describe("loadOrders", () => {
           else loaded += 1;
         },
       ),
-      { numRuns: 150 },
+      { numRuns: 60 },
     );
     assert.ok(loaded > 0);
   });

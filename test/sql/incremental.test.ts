@@ -183,7 +183,7 @@ describe("a run that reads what is new", function () {
           }
         }
       }),
-      { numRuns: 6, endOnFailure: true },
+      { numRuns: 4, endOnFailure: true },
     );
     assert.ok(narrow > 0, "some runs read only what is new");
   });

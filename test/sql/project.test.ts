@@ -231,7 +231,7 @@ describe("SQL project", function () {
           }
         }
       }),
-      { numRuns: 10 },
+      { numRuns: 6 },
     );
   });
 
@@ -250,7 +250,7 @@ describe("SQL project", function () {
         await features(moved);
         assert.deepEqual(await everything(), first);
       }),
-      { numRuns: 8 },
+      { numRuns: 5 },
     );
   });
 });
