@@ -86,8 +86,7 @@ export async function runCandidate<Model>(
       examples.filter((example) => example.sample === sample && example.purpose === purpose);
     const champion = await readParquet(artifactUrls.inputs.champion!, ["family", "model_id"]);
     // They are not in the folder of the run, so that a champion outlives the run that made it.
-    const fileOf = (id: string, sample: string): string =>
-      `${artifactsUrl.replace(/\/$/, "")}/models/${id}/${sample}.json`;
+    const fileOf = (id: string, sample: string): string => `${artifactsUrl}/models/${id}/${sample}.json`;
     const rows: object[] = [];
     const add = (id: string, sample: string, model: Model): void => {
       const asked = part(sample, "predict");
