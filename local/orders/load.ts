@@ -1,7 +1,7 @@
 import { type DuckDBConnection, quotedString } from "@duckdb/node-api";
 import { UserError } from "../../lib/user-error.ts";
 import { openLocalWarehouse } from "../runtime/local-stack.ts";
-import { type OrderColumn, orderColumns } from "./column-names.ts";
+import type { OrderColumn } from "./column-names.ts";
 import { isList, listed, mapColumns } from "./columns.ts";
 import { daysOf, type OrderDays, skipLateDay } from "./days.ts";
 import { type OrderFile, openOrderFile } from "./file.ts";
@@ -16,8 +16,10 @@ import {
   numberOf,
   typeOf,
 } from "./formats.ts";
+import { haveOneRowEach, ordersOf } from "./order-lines.ts";
+import { areFlags, areWhole, haveTimes, onOtherDay, selectList, wholeIds } from "./order-text.ts";
 import { readingWarnings } from "./reading-warnings.ts";
-import { type Condition, type Filter, filtersOf, keptBy, removeOthers } from "./row-filter.ts";
+import { type Condition, filtersOf, keptBy, removeOthers } from "./row-filter.ts";
 
 export interface OrdersOptions {
   /** CSV, JSON, both also gzipped, or Parquet, recognized by content. */
@@ -60,10 +62,6 @@ export interface OrdersSummary extends OrderDays {
   warnings: string[];
 }
 
-/** Blanks around a value: of ASCII, of Unicode, and those of no width. */
-const BLANKS =
-  " \t\n\v\f\r\u00a0\u00ad\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b\u200c\u200d\u200e\u200f\u202f\u205f\u2060\u3000\ufeff";
-
 /** A sentence about how the file was read, for people. */
 export function describeOrders({ format, columns, ...summary }: OrdersSummary): string {
   const renamed = Object.entries(columns).filter(([ours, theirs]) => ours !== theirs);
@@ -85,7 +83,7 @@ export async function readOrders(dataDir: string, options: OrdersOptions): Promi
 /**
  * Reads the file and replaces raw.orders atomically: order_id (the row's number, from 1, when the file has no such
  * column), customer_id, ordered_at (in the shop's time zone when it has none), amount, payment_method, quantity. A row is an order,
- * in the file's order; see ORDERS for files with several rows per order. A value that is blank, or can't be
+ * in the file's order; see ordersOf for files with several rows per order. A value that is blank, or can't be
  * converted, is NULL. The session's time zone becomes UTC.
  * @throws UserError, and leaves the old table, when the file, its columns or its formats can't be recognized, the check
  * fails, or the table can't be written.
@@ -225,7 +223,7 @@ async function loadFile(
       ...(await readingWarnings(connection, reading)),
       ...removed,
     ];
-    const orders = oneRowEach ? "FROM order_rows" : ORDERS.replace("$lines", String(areLines));
+    const orders = oneRowEach ? "FROM order_rows" : ordersOf(areLines);
     // The rows of order_rows are in the file's order. A refund comes after its order.
     const sorted = oneRowEach && refunds === "separate" ? "" : "ORDER BY row, amount DESC";
     const net =
@@ -256,116 +254,6 @@ async function loadFile(
     );
   }
 }
-
-/** SQL condition: the text has an offset from UTC, or a zone like EST, and by it another day than in the session's time zone. */
-const onOtherDay = (text: string, time: string): string =>
-  `regexp_matches(${text}, '\\d[+-]\\d\\d:?(\\d\\d)?$|\\d [+-]\\d\\d:?(\\d\\d)?$|\\d ?[A-Z][A-Za-z_/]{2,}$') AND NOT regexp_matches(${text}, '(UTC|GMT|Z)$') AND coalesce(TRY_CAST(left(${text}, 10) AS DATE) <> (${time})::DATE, false)`;
-
-/** SELECT list of a hash of all the row's values and of the order columns: with their type if it is exact, otherwise as text. */
-function selectList(
-  columns: OrderFile["columns"],
-  positions: ReadonlyMap<OrderColumn, number>,
-  statuses: readonly number[],
-  filters: readonly Filter[],
-): string {
-  // é can be one character or two. Most values need neither this nor a trim, which takes ten times as long as this look.
-  const textOf = (position: number): string =>
-    `CASE WHEN regexp_full_match(c${position}::VARCHAR, '[!-~]([ -~]*[!-~])?') THEN c${position}::VARCHAR
-     ELSE nullif(trim(nfc_normalize(c${position}::VARCHAR), ${quotedString(BLANKS)}), '') END`;
-  const value = (column: OrderColumn): string => {
-    const index = positions.get(column);
-    if (index === undefined) return `NULL::VARCHAR AS ${column}`;
-    const type = typeOf(column, columns[index]!.type);
-    if (column === "order_id" || column === "customer_id") return `${idOf(textOf(index))} AS ${column}`;
-    return `${type === undefined ? textOf(index) : `TRY_CAST(c${index} AS ${type})`} AS ${column}`;
-  };
-  return [
-    "hash(t) AS content",
-    ...orderColumns.map(value),
-    ...statuses.map((position, index) => `${textOf(position)} AS status${index}`),
-    ...filters.map(({ position }, index) => `${textOf(position)} AS where${index}`),
-  ].join(", ");
-}
-
-/** SQL of an id without what makes a spreadsheet keep it as text: ="007". */
-const idOf = (text: string): string => `regexp_replace(${text}, '^="(.*)"$', '\\1')`;
-
-/** SQL of an id. When all ids are whole numbers, 17850.0 is 17850: tools that know blanks only as floats write it. */
-async function wholeIds(connection: DuckDBConnection, column: "order_id" | "customer_id"): Promise<string> {
-  const other = await connection.runAndReadAll(
-    `SELECT 1 FROM order_text WHERE regexp_matches(${column}, '\\d') AND NOT regexp_full_match(${column}, '\\d+(\\.0+)?') LIMIT 1`,
-  );
-  return other.currentRowCount === 0 ? `regexp_replace(${column}, '\\.0+$', '')` : column;
-}
-
-/** Whether a date has a time of day. */
-async function haveTimes(connection: DuckDBConnection): Promise<boolean> {
-  const found = await connection.runAndReadAll(
-    "SELECT 1 FROM order_text WHERE contains(ordered_at::VARCHAR, ':') LIMIT 1",
-  );
-  return found.currentRowCount > 0;
-}
-
-/** Whether the numbers have no fraction, as those in cents. */
-async function areWhole(connection: DuckDBConnection, number: string): Promise<boolean> {
-  const found = await connection.runAndReadAll(
-    `SELECT coalesce(bool_and(value = trunc(value)), false) FROM (SELECT ${number} AS value FROM order_text)`,
-  );
-  return found.getRows()[0]![0] === true;
-}
-
-/** Whether the values only say yes or no. */
-async function areFlags(connection: DuckDBConnection, column: OrderColumn): Promise<boolean> {
-  const other = await connection.runAndReadAll(
-    `SELECT 1 FROM order_text WHERE NOT regexp_full_match(${column}::VARCHAR, '(?i)[01](\\.0)?|true|false|yes|no|[tfyn]') LIMIT 1`,
-  );
-  return other.currentRowCount === 0;
-}
-
-/** Whether each row has an order id of its own. Two ids with the same hash make it false, which is slower but not wrong. */
-async function haveOneRowEach(connection: DuckDBConnection): Promise<boolean> {
-  const found = await connection.runAndReadAll(
-    "SELECT count(*) = count(order_id) AND count(*) = count(DISTINCT hash(order_id)) FROM order_rows",
-  );
-  return found.getRows()[0]![0] === true;
-}
-
-/**
- * Orders from rows with order ids. Rows that are equal in all columns of the file count once. Rows of one order id,
- * customer and day are one order. Their amounts are lines, which add up, or they repeat the order's total. A row
- * without customer or date takes them from the other rows of its order.
- */
-const ORDERS = `
-  WITH incomplete AS (
-    SELECT order_id,
-      CASE WHEN min(customer_id) = max(customer_id) THEN min(customer_id) END AS only_customer,
-      CASE WHEN min(ordered_at) = max(ordered_at) THEN min(ordered_at) END AS only_time
-    FROM order_rows
-    WHERE order_id IN (SELECT order_id FROM order_rows WHERE customer_id IS NULL OR ordered_at IS NULL)
-    GROUP BY order_id
-  ),
-  filled AS (
-    SELECT row, order_id, has_amount, amount, payment_method, quantity, refunded,
-      coalesce(customer_id, only_customer) AS customer_id,
-      coalesce(ordered_at, only_time) AS ordered_at
-    FROM order_rows LEFT JOIN incomplete USING (order_id)
-    WHERE row IN (SELECT min(row) FROM order_rows GROUP BY content)
-  ),
-  grouped AS (
-    SELECT min(row) AS row, order_id, customer_id, min(ordered_at) AS ordered_at,
-      count(amount) AS amounts, min(amount) <> max(amount) AS differ, bool_or(has_amount AND amount IS NULL) AS wrong,
-      round(sum(amount), 6) AS total, any_value(amount) AS amount,
-      arg_min(payment_method, row) AS payment_method, sum(quantity)::BIGINT AS quantity, max(abs(refunded)) AS refunded
-    FROM filled
-    GROUP BY order_id, customer_id, ordered_at::DATE, CASE WHEN order_id IS NULL THEN row END
-  ),
-  file AS (
-    SELECT $lines OR coalesce(avg(differ::INTEGER) FILTER (amounts > 1) >= 0.5, false) AS has_lines FROM grouped
-  )
-  SELECT row, order_id, customer_id, ordered_at,
-    CASE WHEN wrong THEN NULL WHEN amounts > 1 AND (differ OR has_lines) THEN total ELSE amount END AS amount,
-    payment_method, quantity, refunded
-  FROM grouped, file`;
 
 /** Deletes the rows of these customers; returns the warning about it. */
 async function removeGuests(connection: DuckDBConnection, guests: readonly string[]): Promise<string[]> {
