@@ -253,4 +253,24 @@ describe("SQL project", function () {
       { numRuns: 5 },
     );
   });
+
+  it("gives segments the same shares, to the last digit, in any sequence of rows", async () => {
+    const model = graph.actions.filter(({ target }) => target.name === "rfm_segments");
+    const parameters = sqlParameters({ ...runSettings.parse({}), run_date: "2024-03-01", model_id: "" });
+    const shares = async (sequence: string): Promise<Row[]> => {
+      await warehouse.withConnection((connection) =>
+        connection.run(
+          `CREATE SCHEMA IF NOT EXISTS mlops_mkt;
+           CREATE OR REPLACE TABLE rfm.segments AS
+           SELECT 's' || i AS segment, i AS position, '' AS advice FROM range(3) AS t(i) ORDER BY i ${sequence};
+           CREATE OR REPLACE TABLE mlops_mkt.rfm AS
+           SELECT DATE '2024-03-01' AS run_date, 's' || i AS segment, 0.5 AS p_active, 1.0 AS expected_value,
+             (i + 1)::DOUBLE / 10 AS monetary_value FROM range(3) AS t(i) ORDER BY i ${sequence}`,
+        ),
+      );
+      await runActions(warehouse, sqlDir, model, parameters, log);
+      return await rowsOf("SELECT segment, revenue_share FROM mlops_mkt.rfm_segments ORDER BY segment");
+    };
+    assert.deepEqual(await shares("DESC"), await shares("ASC"));
+  });
 });
